@@ -1,0 +1,201 @@
+"""
+The access policy: the one place that decides who may do what to which row.
+
+A permission is "app.action_model" ("crm.win_deal"). A role grants it with a reach: own rows, rows of the team of the
+membership, of that team's subtree, or all. A list and an object check cannot differ, because the second is derived
+from the first.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import models
+from django.db.models import Q
+
+from apps.accounts.models import Membership, RoleGrant, Team, User
+from apps.accounts.scoping import Rule
+
+NOTHING = Q(pk__in=[])
+EVERYTHING = Q()
+
+
+@dataclass
+class Reaches:
+    """How far one permission of one user reaches."""
+
+    is_all: bool = False
+    is_own: bool = False
+    team_ids: set[int] = field(default_factory=set)
+
+
+def _rule(model: type[models.Model]) -> Rule:
+    """Return the model's rule. :raises TypeError: the model declares none, so nobody may be let near it"""
+    rule = getattr(model, "access", None)
+    if not isinstance(rule, Rule):
+        raise TypeError(f"{model._meta.label} has no access rule")
+    return rule
+
+
+def _whole(model: type[models.Model], via: str) -> type[models.Model]:
+    """Return the model that `via` ("order__deal") leads to."""
+    for step in via.split("__"):
+        related = model._meta.get_field(step).related_model
+        if not isinstance(related, type):
+            raise FieldDoesNotExist(f"{model._meta.label}.{step} leads to no row")
+        model = related
+    return model
+
+
+def permission_of(action: str, model: type[models.Model]) -> str:
+    """
+    Return the permission that guards `action` on `model`.
+
+    A part of a whole has no permissions of its own: seeing it is seeing the whole, anything else is changing the whole.
+    """
+    via = _rule(model).via
+    if via:
+        return permission_of(_action_on_whole(action), _whole(model, via[0]))
+    return f"{model._meta.app_label}.{action}_{model._meta.model_name}"
+
+
+def grants_of(user: User) -> dict[str, Reaches]:
+    """Return how far each permission of `user` reaches; two queries, remembered on the instance."""
+    remembered: tuple[int, dict[str, Reaches]] | None = getattr(user, "_grants", None)
+    if remembered is not None and remembered[0] == user.perm_version:
+        return remembered[1]
+    grants: defaultdict[str, Reaches] = defaultdict(Reaches)
+    rows = RoleGrant.objects.filter(
+        role__memberships__user=user, role__memberships__team__archived_at=None
+    ).values_list("permission", "reach", "role__memberships__team_id", "role__memberships__team__path")
+    subtrees: dict[str, set[int]] = {}
+    for permission, reach, team_id, path in rows.distinct():
+        reaches = grants[permission]
+        reaches.is_own = True
+        if reach == RoleGrant.Reach.ALL:
+            reaches.is_all = True
+        elif reach == RoleGrant.Reach.TEAM:
+            reaches.team_ids.add(team_id)
+        elif reach == RoleGrant.Reach.SUBTREE:
+            if path not in subtrees:
+                subtrees[path] = set(Team.objects.filter(path__startswith=path).values_list("pk", flat=True))
+            reaches.team_ids |= subtrees[path]
+    user._grants = (user.perm_version, dict(grants))  # type: ignore[attr-defined]
+    return dict(grants)
+
+
+def scope(actor: User, action: str, model: type[models.Model]) -> Q:
+    """
+    Return the condition under which `actor` may do `action` to a row of `model`.
+
+    Filters on a multi-valued relation are wrapped in a subquery, so the condition never multiplies rows.
+
+    :raises TypeError: the model has no access rule
+    """
+    rule = _rule(model)
+    if not actor.is_active:
+        return NOTHING
+    if actor.is_superuser:
+        return EVERYTHING
+    if rule.via:
+        return _scope_of_part(actor, action, model, rule.via)
+    reaches = grants_of(actor).get(permission_of(action, model))
+    if reaches is None:
+        return NOTHING
+    if reaches.is_all or rule.shared:
+        return EVERYTHING
+    return _reached(actor, reaches, rule, model)
+
+
+def _action_on_whole(action: str) -> str:
+    return "view" if action == "view" else "change"
+
+
+def _scope_of_part(actor: User, action: str, model: type[models.Model], via: tuple[str, ...]) -> Q:
+    """Return the condition under which one of the wholes that a part hangs on lets `actor` in."""
+    condition = NOTHING
+    for path in via:
+        whole = _whole(model, path)
+        inner = scope(actor, _action_on_whole(action), whole)
+        if inner == EVERYTHING:
+            condition |= Q(**{f"{path}__isnull": False})
+        elif inner != NOTHING:
+            condition |= Q(**{f"{path}__in": whole._base_manager.filter(inner)})
+    return condition
+
+
+def _reached(actor: User, reaches: Reaches, rule: Rule, model: type[models.Model]) -> Q:
+    """Return the condition for reaches short of all."""
+    condition = NOTHING
+    if rule.owner:
+        condition |= Q(**{rule.owner: actor.pk})
+    if rule.team and reaches.team_ids:
+        inside = Q(**{f"{rule.team}__in": reaches.team_ids})
+        if "__" in rule.team:
+            inside = Q(pk__in=model._base_manager.filter(inside).values("pk"))
+        condition |= inside
+    if rule.unowned and rule.owner and rule.team:
+        condition |= Q(**{f"{rule.owner}__isnull": True, f"{rule.team}__isnull": True})
+    return condition
+
+
+def can(actor: User, action: str, row: models.Model) -> bool:
+    """Tell whether `actor` may do `action` to this saved row: the list's condition, asked of one row."""
+    model = type(row)
+    return model._base_manager.filter(pk=row.pk).filter(scope(actor, action, model)).exists()
+
+
+def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
+    """Tell whether `actor` may do `action` to rows of `model` at all, be it only own ones."""
+    if not actor.is_active:
+        return False
+    return actor.is_superuser or permission_of(action, model) in grants_of(actor)
+
+
+def require(actor: User, action: str, subject: models.Model | type[models.Model]) -> None:
+    """
+    Insist that `actor` may do `action` to a saved row, or to rows of a model at all.
+
+    :raises PermissionDenied: they may not
+    """
+    allowed = can_any(actor, action, subject) if isinstance(subject, type) else can(actor, action, subject)
+    if not allowed:
+        raise PermissionDenied
+
+
+def has_perm(user: User, permission: str, row: models.Model | None = None) -> bool:
+    """Answer Django's question in the policy's words; a permission of no known model is nobody's."""
+    model, action = _parse(permission)
+    if model is None or not isinstance(getattr(model, "access", None), Rule):
+        return user.is_active and user.is_superuser
+    return can_any(user, action, model) if row is None else can(user, action, row)
+
+
+def has_module_perms(user: User, app_label: str) -> bool:
+    """Tell whether the user holds any permission in an app."""
+    if not user.is_active:
+        return False
+    return user.is_superuser or any(name.startswith(f"{app_label}.") for name in grants_of(user))
+
+
+def _parse(permission: str) -> tuple[type[models.Model] | None, str]:
+    """Split "crm.win_deal" into the model and the action."""
+    app_label, _dot, codename = permission.partition(".")
+    action, _underscore, model_name = codename.rpartition("_")
+    try:
+        return apps.get_model(app_label, model_name), action
+    except LookupError:
+        return None, action
+
+
+def all_permissions() -> list[str]:
+    """List every permission a role can grant: each scoped model's own actions, sorted."""
+    names = set()
+    for model in apps.get_models():
+        rule = getattr(model, "access", None)
+        if isinstance(rule, Rule) and not rule.via:
+            actions = [f"{action}_{model._meta.model_name}" for action in model._meta.default_permissions]
+            codenames = actions + [codename for codename, _label in model._meta.permissions]
+            names |= {f"{model._meta.app_label}.{codename}" for codename in codenames}
+    return sorted(names)

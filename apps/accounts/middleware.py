@@ -1,0 +1,31 @@
+"""A person's own language and time zone."""
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
+
+
+class PersonalSettingsMiddleware:
+    """Speaks a logged-in person's language, unless they chose another for this browser, and tells time in their zone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if user.is_authenticated:
+            if user.locale and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
+                translation.activate(user.locale)
+                request.LANGUAGE_CODE = user.locale
+            if user.time_zone:
+                try:
+                    timezone.activate(ZoneInfo(user.time_zone))
+                except ZoneInfoNotFoundError:
+                    timezone.deactivate()
+        try:
+            return self.get_response(request)
+        finally:
+            timezone.deactivate()

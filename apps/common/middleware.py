@@ -1,0 +1,52 @@
+"""What every request passes through first."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+from apps.common.logs import request_id
+
+_Next = Callable[[HttpRequest], HttpResponse]
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+class RequestIdMiddleware:
+    """Takes the caller's X-Request-Id, or makes one, and gives it to the log and back to the caller."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        token = request_id.set(given if _ID.fullmatch(given) else uuid.uuid4().hex)
+        try:
+            response = self.get_response(request)
+            response["X-Request-Id"] = request_id.get()
+        finally:
+            request_id.reset(token)
+        return response
+
+
+class BodyLimitMiddleware:
+    """Refuses a request that says it is larger than anything we take, before a byte of it is read."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        size = request.META.get("CONTENT_LENGTH") or "0"
+        if not size.isdecimal() or int(size) <= settings.BODY_MAX_BYTES:
+            return self.get_response(request)
+        detail = _("The file is larger than %(limit)s, the most that is accepted here.") % {
+            "limit": filesizeformat(settings.IMPORT_MAX_BYTES)
+        }
+        if request.path.startswith("/api/"):
+            body = {"type": "about:blank", "title": detail, "status": 413, "code": "too_large"}
+            return JsonResponse(body, status=413, content_type="application/problem+json")
+        return render(request, "too_large.html", {"detail": detail}, status=413)

@@ -1,0 +1,25 @@
+"""What the sales side holds: whom we know, what we promise them, and what was brought in from elsewhere."""
+
+from apps.crm.models.catalog import Product, Tag
+from apps.crm.models.companies import Company, ContactPoint, Employment, Person
+from apps.crm.models.deals import Deal, DealLine, StageTransition
+from apps.crm.models.imports import ImportBatch, ImportMapping, ImportRow
+from apps.crm.models.pipelines import LostReason, Pipeline, Stage
+
+__all__ = [
+    "Company",
+    "ContactPoint",
+    "Deal",
+    "DealLine",
+    "Employment",
+    "ImportBatch",
+    "ImportMapping",
+    "ImportRow",
+    "LostReason",
+    "Person",
+    "Pipeline",
+    "Product",
+    "Stage",
+    "StageTransition",
+    "Tag",
+]

@@ -1,0 +1,228 @@
+"""What we promise to whom, and how far it has come."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Upper
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Team
+from apps.accounts.scoping import Rule, ScopedQuerySet
+from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
+from apps.crm.models.catalog import Product, Tag
+from apps.crm.models.companies import Company, Person
+from apps.crm.models.pipelines import LostReason, Pipeline, Stage
+
+
+class DealQuerySet(ScopedQuerySet["Deal"]):
+    """Deals."""
+
+    def open(self) -> "DealQuerySet":
+        return self.filter(status=Deal.Status.OPEN)
+
+
+class Deal(Stamped, Versioned, Archivable, Imported):
+    """
+    Something a customer may buy from us, on its way through a pipeline.
+
+    That pipeline, stage and status agree is kept by a composite foreign key in the database (see the first migration).
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "OPEN", _("open")
+        WON = "WON", _("won")
+        LOST = "LOST", _("lost")
+
+    number = models.CharField(_("number"), max_length=20, unique=True, editable=False)
+    title = models.CharField(_("title"), max_length=200)
+    pipeline = models.ForeignKey(
+        Pipeline, verbose_name=_("pipeline"), on_delete=models.PROTECT, related_name="deals", db_index=False
+    )
+    stage = models.ForeignKey(
+        Stage, verbose_name=_("stage"), on_delete=models.PROTECT, related_name="deals", db_index=False
+    )
+    status = models.CharField(_("status"), max_length=4, choices=Status, default=Status.OPEN, editable=False)
+    company = models.ForeignKey(
+        Company,
+        verbose_name=_("company"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deals",
+    )
+    person = models.ForeignKey(
+        Person,
+        verbose_name=_("contact person"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deals",
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        on_delete=models.PROTECT,
+        related_name="deals",
+        db_index=False,
+    )
+    team = models.ForeignKey(
+        Team,
+        verbose_name=_("team"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
+    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3)
+    probability = models.PositiveSmallIntegerField(_("probability, %"), default=0)
+    opened_date = models.DateField(_("opened"), default=timezone.localdate)
+    expected_close_date = models.DateField(_("expected close"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
+    lost_reason = models.ForeignKey(
+        LostReason,
+        verbose_name=_("lost reason"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    lost_note = models.CharField(_("why exactly"), max_length=500, blank=True, default="", editable=False)
+    next_step = models.CharField(_("next step"), max_length=200, blank=True, default="")
+    next_step_date = models.DateField(_("next step on"), null=True, blank=True)
+    stage_entered_at = models.DateTimeField(_("in this stage since"), default=timezone.now, editable=False)
+    description = models.TextField(_("notes"), blank=True, default="")
+    tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="deals")
+
+    objects = DealQuerySet.as_manager()
+    access = Rule(owner="owner", team="team")
+
+    class Meta:
+        verbose_name = _("deal")
+        verbose_name_plural = _("deals")
+        permissions = [
+            ("move_deal", _("Can move deals between stages")),
+            ("win_deal", _("Can win deals")),
+            ("lose_deal", _("Can lose deals")),
+            ("reopen_deal", _("Can reopen closed deals")),
+            ("assign_deal", _("Can give deals to somebody else")),
+            ("archive_deal", _("Can archive and restore deals")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount=None) | Q(amount__gte=0),
+                name="deal_amount_not_negative",
+                violation_error_message=_("An amount cannot be negative."),
+            ),
+            models.CheckConstraint(
+                condition=Q(probability__lte=100),
+                name="deal_probability_percent",
+                violation_error_message=_("A probability is at most 100 %."),
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(status="OPEN", closed_at=None, lost_reason=None)
+                    | Q(status="WON", closed_at__isnull=False, lost_reason=None)
+                    | Q(status="LOST", closed_at__isnull=False, lost_reason__isnull=False)
+                ),
+                name="deal_closed_as_status_says",
+                violation_error_message=_(
+                    "A won deal has a closing time, a lost one also a reason, an open one neither."
+                ),
+            ),
+            unique_source("deal"),
+        ]
+        indexes = [
+            models.Index(fields=["pipeline", "stage", "-id"], name="deal_stage_latest"),
+            models.Index(fields=["stage", "-id"], name="deal_stage_only_latest"),
+            models.Index(fields=["owner", "-id"], name="deal_owner_latest"),
+            models.Index(fields=["team", "-id"], name="deal_team_latest"),
+            models.Index(fields=["status", "-id"], name="deal_status_latest"),
+            GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="deal_title_trgm"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class DealLine(models.Model):
+    """A product in a deal."""
+
+    deal = models.ForeignKey(Deal, verbose_name=_("deal"), on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(
+        Product, verbose_name=_("product"), on_delete=models.PROTECT, related_name="lines"
+    )
+    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3, default=1)
+    unit_price = models.DecimalField(_("unit price"), max_digits=18, decimal_places=2, null=True, blank=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(via=("deal",))
+
+    class Meta:
+        verbose_name = _("deal line")
+        verbose_name_plural = _("deal lines")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0),
+                name="deal_line_quantity_positive",
+                violation_error_message=_("A quantity is more than zero."),
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_price=None) | Q(unit_price__gte=0),
+                name="deal_line_price_not_negative",
+                violation_error_message=_("A price cannot be negative."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} × {self.quantity.normalize():f}"
+
+
+class StageTransition(models.Model):
+    """One step a deal took; never changed, never deleted (a database trigger refuses both)."""
+
+    class Face(models.TextChoices):
+        ADMIN = "ADMIN", _("admin")
+        API = "API", _("API")
+        BOT = "BOT", _("bot")
+        IMPORT = "IMPORT", _("import")
+        SYSTEM = "SYSTEM", _("system")
+
+    deal = models.ForeignKey(
+        Deal, verbose_name=_("deal"), on_delete=models.CASCADE, related_name="transitions", db_index=False
+    )
+    # None where the deal begins.
+    from_stage = models.ForeignKey(
+        Stage, verbose_name=_("from"), on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    to_stage = models.ForeignKey(
+        Stage, verbose_name=_("to"), on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    face = models.CharField(_("through"), max_length=8, choices=Face)
+    reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
+    seconds_in_stage = models.BigIntegerField(_("seconds in the stage before"), null=True)
+    amount = models.DecimalField(_("amount then"), max_digits=18, decimal_places=2, null=True)
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(via=("deal",))
+
+    class Meta:
+        verbose_name = _("stage change")
+        verbose_name_plural = _("stage changes")
+        indexes = [models.Index(F("deal"), F("id").desc(), name="stage_transition_deal_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.from_stage or '·'} → {self.to_stage}"

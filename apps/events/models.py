@@ -1,0 +1,70 @@
+"""The outbox: facts, written with the change they tell of, and who has yet to hear them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Aggregate(models.Model):
+    """How many facts an aggregate ("deal/42") has told: the counter behind its gapless sequence."""
+
+    subject = models.CharField(max_length=100, primary_key=True)
+    sequence = models.BigIntegerField(default=0)
+
+
+class Event(models.Model):
+    """A fact that was committed together with the change it tells of; a CloudEvent once it leaves."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    type = models.CharField(_("type"), max_length=100)
+    subject = models.CharField(_("subject"), max_length=100)
+    sequence = models.BigIntegerField(_("sequence"))
+    at = models.DateTimeField(_("at"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    data = models.JSONField(_("data"))
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "sequence"], name="event_subject_sequence_unique")
+        ]
+        indexes = [models.Index(fields=["at"], name="event_at")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject} #{self.sequence}"
+
+
+class Outbox(models.Model):
+    """A fact that the relay has not yet handed to every sink; the row goes when all have confirmed."""
+
+    event = models.OneToOneField(Event, on_delete=models.CASCADE, primary_key=True)
+
+
+class Delivery(models.Model):
+    """One receiver's share of a fact: once it is done, its effect has happened, and happens never again."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    receiver = models.CharField(_("receiver"), max_length=150)
+    done_at = models.DateTimeField(_("done"), null=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    # How often a message came after the effect had already happened.
+    duplicates = models.PositiveIntegerField(_("duplicates"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"))
+    error = models.TextField(_("error"), blank=True, default="")
+
+    class Meta:
+        verbose_name = _("event delivery")
+        verbose_name_plural = _("event deliveries")
+        constraints = [
+            models.UniqueConstraint(fields=["event", "receiver"], name="delivery_event_receiver_unique")
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(done_at=None), name="delivery_pending"
+            ),
+        ]

@@ -1,0 +1,102 @@
+"""Long work: what is being done for whom, how far it is, and how it ended."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.scoping import Rule, ScopedQuerySet
+
+
+class Job(models.Model):
+    """One piece of long work, done in chunks that each commit their effect and their progress together."""
+
+    class State(models.TextChoices):
+        QUEUED = "QUEUED", _("waiting")
+        RUNNING = "RUNNING", _("running")
+        SUCCEEDED = "SUCCEEDED", _("done")
+        FAILED = "FAILED", _("failed")
+        CANCELLED = "CANCELLED", _("cancelled")
+
+    FINAL: ClassVar[list[str]] = [State.SUCCEEDED, State.FAILED, State.CANCELLED]
+
+    kind = models.CharField(_("kind"), max_length=100)
+    title = models.CharField(_("title"), max_length=200)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("started by"), on_delete=models.PROTECT, related_name="jobs"
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
+    params = models.JSONField(_("parameters"), default=dict)
+    checkpoint = models.JSONField(_("checkpoint"), default=dict, editable=False)
+    done = models.BigIntegerField(_("done"), default=0)
+    # None until the work is known well enough to be counted.
+    total = models.BigIntegerField(_("of"), null=True)
+    message = models.CharField(_("message"), max_length=500, blank=True, default="")
+    result = models.JSONField(_("result"), null=True)
+    error = models.JSONField(_("error"), null=True)
+    # Grows with each worker that takes the job over; an older worker's writes are refused by it.
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, editable=False)
+    # The last number given to a JobEvent: the stream's head.
+    seq = models.BigIntegerField(default=0, editable=False)
+    retry_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="retries", editable=False
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(owner="owner", team="owner__memberships__team")
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        default_permissions = ("view",)
+        permissions = [("cancel_job", _("Can cancel a job")), ("retry_job", _("Can retry a job"))]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["SUCCEEDED", "FAILED", "CANCELLED"])
+                ^ models.Q(finished_at=None),
+                name="job_final_has_finished_at",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(state__in=["QUEUED", "RUNNING"]),
+                name="job_unfinished",
+            ),
+            models.Index(fields=["owner", "-id"], name="job_owner_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in self.FINAL
+
+
+class JobEvent(models.Model):
+    """One thing that happened to a job, numbered without gaps, so that a watcher can catch up."""
+
+    class Kind(models.TextChoices):
+        STATE = "STATE", _("state")
+        PROGRESS = "PROGRESS", _("progress")
+        LOG = "LOG", _("log")
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    seq = models.BigIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind)
+    at = models.DateTimeField(default=timezone.now)
+    data = models.JSONField()
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(via=("job",))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="job_event_seq_unique")]

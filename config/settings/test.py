@@ -1,0 +1,17 @@
+"""Settings of the tests: real PostgreSQL and Redis, a fast password hash, fail points compiled in."""
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import ARTEL_HOME, STORAGES
+
+FAILPOINTS = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+JOB_LEASE_SECONDS = 3
+STREAM_HEARTBEAT_SECONDS = 1.0
+CONN_MAX_AGE = 0
+STORAGES = STORAGES | {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(ARTEL_HOME / "media")},
+    }
+}

@@ -1,0 +1,98 @@
+"""Starting processes that do not outlive whoever started them, and ending them."""
+
+import contextlib
+import ctypes
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TypedDict
+
+import psutil
+
+# PR_SET_PDEATHSIG of linux/prctl.h: the signal that the kernel sends when the parent is gone.
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(signum: signal.Signals) -> Callable[[], None]:
+    """Return a `preexec_fn` that ties the new process to its parent, where the kernel can (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    # Loaded before the fork: a library must not be looked for between fork and exec.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, signum, 0, 0, 0)
+
+
+class Identity(TypedDict, total=False):
+    """Who a process runs as, in the words of `subprocess`; empty for "as who starts it"."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def server_identity() -> Identity:
+    """Choose whom PostgreSQL runs as: it refuses root, so root lends it to `nobody`."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam("nobody")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    log: IO[bytes],
+    env: Mapping[str, str] | None = None,
+    identity: Identity | None = None,
+    tied: signal.Signals | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own; `tied` is the signal it gets when this process is gone."""
+    return subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        env=dict(env) if env is not None else None,
+        start_new_session=True,
+        preexec_fn=die_with_parent(tied) if tied else None,
+        **(identity or {}),
+    )
+
+
+def find(pid: int, *, name: str, argument: str) -> psutil.Process | None:
+    """
+    Find the process of a pid file, unless the number has gone to somebody else meanwhile.
+
+    :param argument: what one of its command line's arguments must contain
+    """
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        if name in process.name() and any(argument in part for part in process.cmdline()):
+            return process
+    return None
+
+
+def end(process: psutil.Process, signum: signal.Signals, *, within: float) -> None:
+    """Ask a process to end, and kill it when it has not within that many seconds."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signum)
+        try:
+            process.wait(within)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+
+def open_path(path: Path) -> None:
+    """Let `nobody` pass through the directories above a path: the server of root runs as that user."""
+    for directory in path.resolve().parents:
+        mode = directory.stat().st_mode
+        if not mode & 0o001:
+            directory.chmod(mode | 0o001)

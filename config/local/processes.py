@@ -1,29 +1,17 @@
 """Starting processes that do not outlive whoever started them, and ending them."""
 
 import contextlib
-import ctypes
 import os
 import pwd
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypedDict
 
 import psutil
 
-# PR_SET_PDEATHSIG of linux/prctl.h: the signal that the kernel sends when the parent is gone.
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(signum: signal.Signals) -> Callable[[], None]:
-    """Return a `preexec_fn` that ties the new process to its parent, where the kernel can (Linux)."""
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    # Loaded before the fork: a library must not be looked for between fork and exec.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    return lambda: prctl(PR_SET_PDEATHSIG, signum, 0, 0, 0)
+from config.local.keep import die_with_parent
 
 
 class Identity(TypedDict, total=False):

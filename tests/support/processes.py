@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from config.local.processes import die_with_parent
+from config.local.keep import die_with_parent
 from config.local.redis import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

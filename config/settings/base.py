@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "config.admin.ArtelAdminConfig",
+    "config.apps.ArtelAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -226,18 +226,56 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-# The admin's skin
+# The admin's skin. The grays lean to the accent's hue, so that the pages look like one thing in both themes.
 UNFOLD = {
     "SITE_TITLE": "Artel",
     "SITE_HEADER": "Artel",
-    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SITE_ICON": lambda request: static("img/artel.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/artel.svg")},
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
+    "BORDER_RADIUS": "7px",
+    "COLORS": {
+        "base": {
+            "50": "oklch(98.3% .003 220)",
+            "100": "oklch(96.3% .005 220)",
+            "200": "oklch(92% .008 220)",
+            "300": "oklch(86.5% .011 220)",
+            "400": "oklch(70.5% .017 222)",
+            "500": "oklch(54% .021 224)",
+            "600": "oklch(43.5% .023 226)",
+            "700": "oklch(36.5% .024 228)",
+            "800": "oklch(27% .022 230)",
+            "900": "oklch(20.5% .02 232)",
+            "950": "oklch(14.5% .016 232)",
+        },
+        "primary": {
+            "50": "oklch(97.8% .014 196)",
+            "100": "oklch(94.6% .03 196)",
+            "200": "oklch(89.5% .052 197)",
+            "300": "oklch(82.5% .078 198)",
+            "400": "oklch(76% .098 199)",
+            "500": "oklch(70% .105 200)",
+            "600": "oklch(50% .088 203)",
+            "700": "oklch(43.5% .076 205)",
+            "800": "oklch(38% .063 207)",
+            "900": "oklch(33% .05 209)",
+            "950": "oklch(24% .038 211)",
+        },
+    },
     "STYLES": [lambda request: static("css/artel.css")],
     "SCRIPTS": [lambda request: static("js/live.js"), lambda request: static("js/keys.js")],
     "COMMAND": {"search_models": True, "show_history": False},
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.admin.navigation"},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": "config.admin.navigation",
+    },
 }
 
 # Facts and long work

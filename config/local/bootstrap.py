@@ -1,5 +1,5 @@
 """
-Make the virtual environment and install the pinned requirements: `python3 config/local/bootstrap.py local|dev`.
+Make the virtual environment and install what is pinned: `python3 config/local/bootstrap.py local|dev`.
 
 The one file here that any Python runs, before anything is installed: standard library only, and no syntax
 that an old Python would answer with a traceback.
@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VENV = os.environ.get("VENV") or os.path.join(ROOT, ".venv")
+VENV = os.path.abspath(os.environ.get("VENV") or os.path.join(ROOT, ".venv"))
 # What each set holds besides itself: `make run` after `make test` has nothing to do.
 SETS = {"local": ["local"], "dev": ["dev", "local"]}
 # The packages take 0.9 GB with those of the tests; the rest is for compiled files.

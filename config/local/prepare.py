@@ -1,4 +1,4 @@
-"""What Django does before the processes start: reach its servers, migrate, compile translations, load the demo."""
+"""What Django does before the processes start: reach its servers, migrate, translate, load the demo."""
 
 import io
 import os
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import CommandError, call_command
-from django.core.management import get_commands
+from django.core.management import CommandError, call_command, get_commands
 from django.db import OperationalError, connection
 
 from config.local.home import ROOT, Home
@@ -80,6 +79,6 @@ def write_private(path: Path, text: str) -> None:
 
 
 def one_line(problem: Exception) -> str:
-    """Say a problem in one line; multi-line reports of Django begin with the reason or name it after a colon."""
+    """Say a problem in one line; reports of several lines have the reason in the first ones."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     return " ".join(lines[:3]).removesuffix(".") if lines else type(problem).__name__

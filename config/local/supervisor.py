@@ -19,10 +19,9 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.process import Process
 
-from config.local.home import ROOT, Home, is_set, load_dotenv, start_services, stop_services
+from config.local.home import ROOT, Home, load_dotenv, start_services, stop_services
 from config.local.keep import die_with_parent
 from config.local.preflight import check_all
-from config.local.refusal import Refusal
 
 KEEPER = Path(__file__).with_name("keep.py")
 ANSWER_SECONDS = 120

@@ -87,6 +87,8 @@ def run(home: Home, port: int) -> int:
     started_at = time.monotonic()
     print(f"Artel starts in {home.path}", flush=True)
     environment = {**os.environ, **start_services(home), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # In a container everything runs as root; that Celery finds it unwise helps nobody there.
+    environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     prepared = subprocess.run(
         [sys.executable, "-m", "config.local", "prepare"], cwd=ROOT, env=environment, check=False

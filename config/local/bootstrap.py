@@ -72,10 +72,8 @@ def run(command: Sequence[str | Path], problem: str, env: Mapping[str, str] | No
 def make_venv() -> Path:
     """Return the environment's Python; an environment that was moved or lost its Python is made anew."""
     python = VENV / "bin" / "python"
-    is_usable = (
-        python.exists() and subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
-    )
-    if not is_usable:
+    has_pip = [python, "-c", "import pip"]
+    if not python.exists() or subprocess.call(has_pip, stderr=subprocess.DEVNULL):
         print(f"Making a virtual environment in {VENV}", flush=True)
         run([sys.executable, "-m", "venv", "--clear", VENV], "The virtual environment cannot be made")
     return python
@@ -89,7 +87,15 @@ def install_uv(python: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as alone:
         alone.write(pinned.group() + "\n")
         alone.flush()
-        pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+        pip: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--require-hashes",
+        ]
         run([*pip, "-r", alone.name], "The installer uv cannot be installed")
 
 
@@ -100,7 +106,15 @@ def install(python: Path, name: str) -> None:
     # uv does not read what pip was told about a mirror.
     if "PIP_INDEX_URL" in environment and "UV_INDEX_URL" not in environment:
         environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
-    uv = [VENV / "bin" / "uv", "pip", "install", "-q", "--python", python, "--require-hashes"]
+    uv: list[str | Path] = [
+        VENV / "bin" / "uv",
+        "pip",
+        "install",
+        "-q",
+        "--python",
+        python,
+        "--require-hashes",
+    ]
     run([*uv, "-r", requirements(name)], "The requirements cannot be installed", environment)
     for held in SETS[name]:
         stamp(held).write_text(digest(held))

@@ -27,7 +27,7 @@ KEEPER = Path(__file__).with_name("keep.py")
 ANSWER_SECONDS = 120
 
 
-class TiedProcess(Process):  # type: ignore[misc]
+class TiedProcess(Process):
     """A process of honcho that goes with its manager, also when that is killed."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class TiedProcess(Process):  # type: ignore[misc]
         super().run(*args, **kwargs)
 
 
-class Supervisor(Manager):  # type: ignore[misc]
+class Supervisor(Manager):
     """honcho's manager with a keeper around each line of the Procfile and a greeting when the web answers."""
 
     def __init__(self, environment: Mapping[str, str], home: Home, port: int) -> None:

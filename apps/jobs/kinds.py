@@ -61,6 +61,8 @@ class JobKind:
     :param key: "<app>.<what>", as in "crm.apply_import"
     :param step: does the next chunk inside a transaction that also commits its checkpoint and progress
     :param ended: called in the transaction in which the job fails or is cancelled, for the owner's bookkeeping
+    :param resumed: called in the transaction in which a failed or cancelled job is retried, to take `ended` back;
+        a ValidationError refuses the retry
     :param page: the address of the page where the result is seen, given the job; "" for none
     """
 
@@ -68,6 +70,7 @@ class JobKind:
     label: str | Promise
     step: "Callable[[Job, Reporter], Step]"
     ended: "Callable[[Job], None] | None" = None
+    resumed: "Callable[[Job], None] | None" = None
     page: "Callable[[Job], str] | None" = None
 
 

@@ -10,14 +10,23 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
-from unfold.sites import UnfoldAdminSite
+
+from apps.accounts import access
+from apps.accounts.faces.admin import PolicyAdminSite
+from apps.accounts.models import User
+from apps.crm.models import Deal, ImportBatch
+from apps.crm.selectors import first_steps, home_figures, latest_imports
+from apps.jobs.models import Job
 
 # How many rows of one kind the search offers: more is what the list's own search is for.
 FOUND_PER_MODEL = 5
+# How many running jobs the home page shows at once.
+RUNNING_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
 ]
 
 
-class ArtelAdminSite(UnfoldAdminSite):
+class ArtelAdminSite(PolicyAdminSite):
     """Where the staff work."""
 
     index_title = _("Home")
@@ -106,7 +115,54 @@ class ArtelAdminSite(UnfoldAdminSite):
                     yield _found_row(row, place)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        return super().index(request, {"subtitle": None} | (extra_context or {}))
+        return super().index(request, {"subtitle": None} | _home(request) | (extra_context or {}))
+
+
+# What each step of a fresh organization brings in, and where one row of it can be made by hand.
+_FIRST_STEPS = {
+    "products": (_("Products"), _("What you sell, with prices."), "admin:crm_product_add"),
+    "users": (_("People and teams"), _("Who works with you, and in which team."), "admin:accounts_user_add"),
+    "companies": (_("Companies"), _("Your customers, and whose part they are."), "admin:crm_company_add"),
+    "deals": (_("Deals"), _("What is being sold to whom, and how far it is."), "admin:crm_deal_add"),
+}
+
+
+def _home(request: HttpRequest) -> dict[str, Any]:
+    """Collect what the home page shows this person."""
+    user = request.user
+    if not isinstance(user, User):
+        return {}
+    home: dict[str, Any] = {"today": timezone.localdate()}
+    if access.can_any(user, "view", Deal):
+        home["figures"] = figures = home_figures(user)
+        if figures.is_fresh:
+            home["first_steps"] = _first_steps(user)
+    if access.can_any(user, "view", ImportBatch):
+        home["imports"] = latest_imports(user)
+    if access.can_any(user, "view", Job):
+        running = Job.objects.visible_to(user).filter(owner=user).exclude(state__in=Job.FINAL)
+        home["running_jobs"] = list(running.order_by("-pk")[:RUNNING_SHOWN])
+    return home
+
+
+def _first_steps(user: User) -> list[dict[str, Any]]:
+    may_import = access.can_any(user, "add", ImportBatch)
+    steps: list[dict[str, Any]] = []
+    for step in first_steps(user):
+        title, text, create = _FIRST_STEPS[step.kind]
+        is_next = not step.is_done and all(before["is_done"] for before in steps)
+        import_url = f"{reverse('admin:crm_importbatch_add')}?kind={step.kind}" if may_import else ""
+        steps.append(
+            {
+                "title": title,
+                "text": text,
+                "is_done": step.is_done,
+                "is_next": is_next,
+                "create_url": reverse(create),
+                "import_url": import_url,
+            }
+        )
+    return steps
 
 
 def _admin_of(label: str) -> "admin.ModelAdmin[Model] | None":

@@ -1,6 +1,6 @@
 """Long work: what is being done for whom, how far it is, and how it ended."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -9,6 +9,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
+
+
+class JobQuerySet(ScopedQuerySet["Job"]):
+    """Jobs."""
+
+    def unfinished(self) -> Self:
+        """Keep the jobs that wait or run."""
+        return self.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
 
 
 class Job(models.Model):
@@ -31,13 +39,9 @@ class Job(models.Model):
         on_delete=models.PROTECT,
         related_name="jobs",
     )
-    state = models.CharField(
-        _("state"), max_length=10, choices=State, default=State.QUEUED
-    )
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
     params = models.JSONField(_("parameters"), default=dict, encoder=DjangoJSONEncoder)
-    checkpoint = models.JSONField(
-        _("checkpoint"), default=dict, editable=False, encoder=DjangoJSONEncoder
-    )
+    checkpoint = models.JSONField(_("checkpoint"), default=dict, editable=False, encoder=DjangoJSONEncoder)
     done = models.BigIntegerField(_("done"), default=0)
     # What `done` falls back to when the chunk that reported more is rolled back.
     done_committed = models.BigIntegerField(default=0, editable=False)
@@ -50,20 +54,18 @@ class Job(models.Model):
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     # Attempts in a row that died without committing a chunk: such a job is not taken up for ever.
     lost_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
-    # While running: how long the worker's silence is believed. While waiting: when to send it to the workers again.
+    # While running: how long the worker's silence is borne. While waiting: when the workers are told again.
     lease_until = models.DateTimeField(null=True, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
     # When it is expected to be done at the recent rate; None while nobody can tell.
     eta_at = models.DateTimeField(null=True, editable=False)
     # The last number given to a JobEvent: the stream's head.
     seq = models.BigIntegerField(default=0, editable=False)
-    created_at = models.DateTimeField(
-        _("created"), default=timezone.now, editable=False
-    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
 
-    objects = ScopedQuerySet.as_manager()
+    objects = JobQuerySet.as_manager()
     access = Rule(owner="owner", team="owner__memberships__team")
 
     class Meta:
@@ -116,6 +118,7 @@ class JobEvent(models.Model):
     access = Rule(via=("job",))
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["job", "seq"], name="job_event_seq_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="job_event_seq_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.seq} {self.kind}"

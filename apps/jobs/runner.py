@@ -19,10 +19,11 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.common.logs import request_id
-from apps.jobs import services
 from apps.jobs.kinds import JobCancelled, JobRefused, Step, kind_of
 from apps.jobs.models import Job
 from apps.jobs.pace import Pace
+from apps.jobs.services import working
+from apps.jobs.services.writing import Fenced
 
 logger = logging.getLogger(__name__)
 
@@ -35,19 +36,17 @@ TELL_SECONDS = 0.5
 
 def run(job_id: int) -> None:
     """Do a job from its checkpoint to its end, unless it is not there to be taken."""
-    job = services.claim_job(job_id)
+    job = working.claim_job(job_id)
     if job is None:
         return
     token = request_id.set(f"job-{job.pk}")
     try:
         with translation.override(job.owner.locale or settings.LANGUAGE_CODE):
             _run(job)
-    except services.Fenced:
+    except Fenced:
         logger.info("job %s: attempt %s is no longer in charge", job.pk, job.attempt)
     except DatabaseError:
-        logger.exception(
-            "job %s: its end could not be recorded, left to the sweeper", job.pk
-        )
+        logger.exception("job %s: its end could not be recorded, left to the sweeper", job.pk)
     finally:
         request_id.reset(token)
 
@@ -56,28 +55,26 @@ def _run(job: Job) -> None:
     with _Watch(job).on_duty() as watch:
         try:
             _do_chunks(job, watch)
-        except services.Fenced:
+        except Fenced:
             raise
         except JobCancelled:
-            services.end_cancelled(job)
+            working.end_cancelled(job)
         except JobRefused as refusal:
-            services.fail_job(job, "refused", str(refusal))
+            working.fail_job(job, "refused", str(refusal))
         except TRANSIENT:
-            logger.exception(
-                "job %s: given up after %s tries", job.pk, len(BACK_OFF_SECONDS) + 1
-            )
+            logger.exception("job %s: given up after %s tries", job.pk, len(BACK_OFF_SECONDS) + 1)
             connection.close()
-            services.fail_job(job, "unavailable", _unavailable())
+            working.fail_job(job, "unavailable", _unavailable())
         except Exception:
             logger.exception("job %s failed", job.pk)
-            services.fail_job(job, "internal", _internal(job))
+            working.fail_job(job, "internal", _internal(job))
 
 
 def _do_chunks(job: Job, watch: "_Watch") -> None:
     kind = kind_of(job.kind)
     watch.start_from(job.done)
     while True:
-        if services.is_cancel_asked(job):
+        if working.is_cancel_asked(job):
             raise JobCancelled
         step = _with_patience(job, lambda: _do_chunk(job, watch, kind.step))
         if step.is_last:
@@ -91,7 +88,7 @@ def _do_chunk(job: Job, watch: "_Watch", do: "Callable[[Job, _Watch], Step]") ->
         watch.drop_progress()
         return step
 
-    return services.do_chunk(job, work, eta=watch.eta, is_told=watch.is_time_to_tell)
+    return working.do_chunk(job, work, eta=watch.eta, is_told=watch.is_time_to_tell)
 
 
 def _with_patience(job: Job, work: Callable[[], Step]) -> Step:
@@ -100,9 +97,7 @@ def _with_patience(job: Job, work: Callable[[], Step]) -> Step:
         try:
             return work()
         except TRANSIENT as error:
-            logger.warning(
-                "job %s: %s, tried again in %s s", job.pk, str(error).strip(), pause
-            )
+            logger.warning("job %s: %s, tried again in %s s", job.pk, str(error).strip(), pause)
             connection.close()
             time.sleep(pause)
     return work()
@@ -116,8 +111,8 @@ def _unavailable() -> str:
 
 def _internal(job: Job) -> str:
     return _(
-        "Something went wrong on our side. Nothing of the last step was kept; try again, or ask an administrator "
-        "to look at the log of job %(id)s."
+        "Something went wrong on our side, and nothing of the last step was kept. Try again, or ask an "
+        "administrator to look at the log of job %(id)s."
     ) % {"id": job.pk}
 
 
@@ -125,8 +120,8 @@ class _Watch:
     """
     Looks after a running job from a thread of its own, on a connection of its own, while the chunk works.
 
-    It renews the lease, shows the progress that the chunk reports, and brings it the news of a cancel. Implements
-    :class:`apps.jobs.kinds.Reporter`.
+    It renews the lease, shows the progress that the chunk reports, and brings it the news of a cancel. It is
+    the :class:`apps.jobs.kinds.Reporter` that a step is given.
     """
 
     def __init__(self, job: Job) -> None:
@@ -143,9 +138,7 @@ class _Watch:
 
     @contextmanager
     def on_duty(self) -> "Iterator[_Watch]":
-        thread = Thread(
-            target=self._keep_watch, name=f"job-{self._job.pk}", daemon=True
-        )
+        thread = Thread(target=self._keep_watch, name=f"job-{self._job.pk}", daemon=True)
         thread.start()
         try:
             yield self
@@ -160,7 +153,7 @@ class _Watch:
         self._reported = (done, total, message)
 
     def is_cancelled(self) -> bool:
-        """Tell whether somebody asked to cancel, or the job has been taken from this worker; a second old at most."""
+        """Tell whether somebody asked to cancel, or another worker has the job now; a second old at most."""
         return self._is_stopped
 
     # What the runner asks
@@ -192,7 +185,7 @@ class _Watch:
         try:
             while not self._off_duty.wait(TELL_SECONDS):
                 self._look()
-        except services.Fenced:
+        except Fenced:
             self._is_stopped = True
         finally:
             connection.close()
@@ -201,7 +194,7 @@ class _Watch:
         try:
             with self._writing:
                 self._show_or_renew()
-            self._is_stopped = services.is_cancel_asked(self._job)
+            self._is_stopped = working.is_cancel_asked(self._job)
         except DatabaseError as error:
             # The chunk's own connection will notice what is wrong; the lease outlives two lost renewals.
             logger.warning(
@@ -215,19 +208,15 @@ class _Watch:
         reported, self._reported = self._reported, None
         now = time.monotonic()
         if reported is not None and self.is_time_to_tell():
-            services.show_progress(self._job, self._progress(*reported))
+            working.show_progress(self._job, self._progress(*reported))
         elif now - self._renewed_at >= settings.JOB_LEASE_SECONDS / 3:
-            services.renew_lease(self._job)
+            working.renew_lease(self._job)
         else:
             return
         self._renewed_at = now
 
-    def _progress(
-        self, done: int, total: int | None, message: str
-    ) -> services.Progress:
+    def _progress(self, done: int, total: int | None, message: str) -> working.Progress:
         known_total, known_message = self._last
         total = known_total if total is None else total
         self._last = (total, message or known_message)
-        return services.Progress(
-            done, total, message or known_message, self.eta(done, total)
-        )
+        return working.Progress(done, total, message or known_message, self.eta(done, total))

@@ -1,8 +1,8 @@
 """
 The facts of the sales side, and the one place that says what each tells.
 
-Every fact carries a snapshot of its aggregate as it is after the change (`schemas/` holds a JSON Schema per type);
-what else a kind of fact has to say stands beside it, as `transition` does with a move.
+Every fact carries a snapshot of its aggregate as it is after the change (`schemas/` holds a JSON Schema per
+type); what else a kind of fact has to say stands beside it, as `transition` does with a move.
 """
 
 from collections.abc import Iterable, Mapping

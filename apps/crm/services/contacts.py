@@ -102,7 +102,7 @@ def archive_contact_point(
 
 
 def write_contact_point(holder: Person | Company, contact: NewContact, *, actor: User) -> ContactPoint:
-    """Insert a contact of a locked or new holder. :raises ValidationError: it is refused, under the field "raw" """
+    """Insert a contact of a locked or new holder. :raises ValidationError: refused, under the field "raw" """
     siblings = _siblings(holder, contact["kind"])
     is_primary = contact.get("is_primary", False) or not siblings.filter(is_primary=True).exists()
     if is_primary:

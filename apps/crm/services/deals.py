@@ -1,4 +1,4 @@
-"""What happens to deals: the one way to make, move, win, lose, reopen, assign and archive one, whatever the face."""
+"""What happens to deals: the one way to make, move, close, reopen, assign and archive one, whatever the face."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -89,7 +89,7 @@ def change_deal(
 
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not change it
-    :raises ValidationError: a value is refused, the deal is in the trash ("archived") or was changed ("stale")
+    :raises ValidationError: a value is refused, the deal is in the trash ("archived") or changed ("stale")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="change", expected_version=expected_version)
     rows.require_active(deal)
@@ -266,7 +266,7 @@ def assign_deal(
 
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not assign it
-    :raises ValidationError: "archived", "stale", or the new owner is unknown ("not_found") or has left ("inactive")
+    :raises ValidationError: "archived", "stale", the new owner is unknown ("not_found") or has left ("inactive")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="assign", expected_version=expected_version)
     rows.require_active(deal)
@@ -315,7 +315,7 @@ def restore_deal(deal_id: int, *, actor: User, expected_version: int | None = No
 def _checked(
     values: dict[str, Any], *, actor: User, before: Deal | None = None
 ) -> tuple[dict[str, Any], list[Any] | None]:
-    """Look up what newly named relations stand for; return the columns' values and the tags, if any are named."""
+    """Look up what newly named relations stand for; return the values and the tags, if any are named."""
     tag_ids = values.pop("tag_ids", None)
     tags = None if tag_ids is None else rows.named_tags(tag_ids, actor=actor)
     company_id, person_id = values.get("company_id"), values.get("person_id")
@@ -402,7 +402,7 @@ def _enter(
     at: datetime | None = None,
     is_closing: bool = False,
 ) -> dict[str, Any]:
-    """Put a locked deal into a stage, write the step into its history, and return what facts tell of the step."""
+    """Put a locked deal into a stage, write the step into its history, return what facts tell of it."""
     now = _moment(at, after=deal.stage_entered_at)
     step = StageTransition(
         deal=deal,

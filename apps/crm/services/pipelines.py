@@ -58,7 +58,7 @@ def change_pipeline(
 
     :raises DoesNotExist: the pipeline is out of sight
     :raises PermissionDenied: the actor may not change pipelines
-    :raises ValidationError: there is one of this name, or no other default was named ("pipeline_default_needed")
+    :raises ValidationError: there is one of this name, or it is the only default ("pipeline_default_needed")
     """
     pipeline = rows.locked(
         Pipeline, pipeline_id, actor=actor, action="change", expected_version=expected_version
@@ -124,7 +124,7 @@ def add_stage(pipeline_id: int, *, actor: User, **fields: Unpack[StageFields]) -
 
     :raises DoesNotExist: the pipeline is out of sight
     :raises PermissionDenied: the actor may not change it
-    :raises ValidationError: its name or its kind is taken ("stage_name_unique", "stage_one_won", "stage_one_lost")
+    :raises ValidationError: its name or kind is taken ("stage_name_unique", "stage_one_won", "stage_one_lost")
     """
     pipeline = rows.locked(Pipeline, pipeline_id, actor=actor, action="change")
     rows.require_active(pipeline)
@@ -148,7 +148,7 @@ def change_stage(stage_id: int, *, actor: User, **fields: Unpack[StageFields]) -
 
     :raises DoesNotExist: the stage is out of sight
     :raises PermissionDenied: the actor may not change its pipeline
-    :raises ValidationError: a value is refused, or its kind cannot change as deals are in it ("stage_has_deals")
+    :raises ValidationError: a value is refused, or its kind cannot change under deals ("stage_has_deals")
     """
     stage, pipeline = _staged(stage_id, actor=actor)
     changes: dict[str, Any] = rows.differing(stage, dict(fields))

@@ -54,9 +54,8 @@ def named(model: type[_Model], pk: int | None, *, actor: User, field: str) -> _M
     """
     if pk is None:
         return None
-    condition = access.scope(actor, "view", model)
-    if model is User:
-        condition |= models.Q(pk=actor.pk)
+    is_oneself = model is User and pk == actor.pk
+    condition = models.Q() if is_oneself else access.scope(actor, "view", model)
     if issubclass(model, Archivable):
         condition &= models.Q(archived_at=None)
     row = model._base_manager.filter(condition, pk=pk).first()
@@ -168,7 +167,7 @@ def owner_and_team(values: dict[str, Any], *, actor: User) -> None:
     """
     Look up `owner_id` and `team_id` among `values` and give a new owner's rows their team.
 
-    :raises ValidationError: an owner or a team is not the actor's to name ("not_found"), or the owner has left
+    :raises ValidationError: an owner or team is not the actor's to name ("not_found"), or the owner has left
         ("inactive")
     """
     if "owner_id" in values:

@@ -1,7 +1,7 @@
 """
 Handing work to Celery in a way that a wiped Redis does not silence.
 
-Kombu's Redis transport keeps the bindings of named exchanges in a Redis set that it writes once per process:
+Kombu's Redis transport keeps the bindings of a named exchange in a Redis set that it writes once per process:
 after a FLUSHALL a message to such an exchange is dropped without an error. A message to the nameless exchange
 goes straight to the list that bears the queue's name, so these functions send no other way.
 """
@@ -10,10 +10,12 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from amqp import AMQPError
 from celery import Task, current_app
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import KombuError
+from redis import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ Call = tuple[_Task, Mapping[str, Any]]
 
 # Someone may be waiting for the answer of the request that sends; the sweepers repair what was not sent.
 _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+# What goes wrong between here and any broker; Celery wraps only some of it.
+_BROKER_ERRORS = (KombuError, AMQPError, RedisError, OSError)
 # One round trip to Redis takes this many messages.
 _BATCH = 500
 
@@ -38,7 +42,7 @@ def enqueue(task: _Task, /, **kwargs: Any) -> None:
     """
     try:
         task.apply_async(kwargs=kwargs, retry=True, retry_policy=_RETRY, **_straight_to_the_queue())
-    except (KombuError, OSError) as error:
+    except _BROKER_ERRORS as error:
         raise NotSent(str(error)) from error
 
 
@@ -46,8 +50,7 @@ def enqueue_on_commit(task: _Task, /, **kwargs: Any) -> None:
     """
     Send a call to the workers once the current transaction has committed.
 
-    Nobody hears of a broker that cannot be reached then, except the log: the caller keeps a row that a sweeper
-    finds.
+    Of a broker that cannot be reached then only the log hears: the caller keeps a row that a sweeper finds.
     """
     transaction.on_commit(lambda: _enqueue_or_log(task, kwargs))
 
@@ -64,7 +67,7 @@ def enqueue_all(calls: Iterable[Call]) -> None:
                 task.apply_async(
                     kwargs=dict(kwargs), producer=producer, retry=False, **_straight_to_the_queue()
                 )
-    except (KombuError, OSError) as error:
+    except _BROKER_ERRORS as error:
         raise NotSent(str(error)) from error
 
 
@@ -77,3 +80,22 @@ def _enqueue_or_log(task: _Task, kwargs: Mapping[str, Any]) -> None:
 
 def _straight_to_the_queue() -> dict[str, Any]:
     return {"exchange": "", "routing_key": settings.CELERY_TASK_DEFAULT_QUEUE}
+
+
+def backlog() -> int:
+    """
+    Return how many calls wait for a worker.
+
+    :raises NotSent: the broker cannot be reached
+    """
+    name = settings.CELERY_TASK_DEFAULT_QUEUE
+    try:
+        with current_app.producer_or_acquire() as producer:
+            # As Celery itself declares it, so that no broker objects to a second opinion.
+            arguments = current_app.amqp.queues[name].queue_arguments
+            answer = producer.channel.queue_declare(
+                queue=name, durable=True, exclusive=False, auto_delete=False, arguments=arguments
+            )
+    except _BROKER_ERRORS as error:
+        raise NotSent(str(error)) from error
+    return int(answer.message_count)

@@ -1,8 +1,8 @@
 """
 Places where a test makes a process die, as a power cut would.
 
-ARTEL_FAILPOINT="relay.after_publish:2" kills the process with SIGKILL at its second pass of that place. It only
-works where settings.FAILPOINTS is on, which is nowhere but in tests.
+ARTEL_FAILPOINT="relay.after_publish:2" kills the process with SIGKILL at its second pass of that place. It
+works only where settings.FAILPOINTS is on, which is nowhere but in tests.
 """
 
 import os

@@ -1,8 +1,8 @@
 """
 Streams: numbered things that somebody watches live, read from PostgreSQL from the watcher's last number on.
 
-An app registers a source for a prefix ("job" serves "job:42"). Redis carries only pokes ("job:42 has moved"); a
-watcher who missed one catches up at the next heartbeat.
+An app registers a source for a prefix ("job" serves "job:42"). Redis carries only pokes ("job:42 has moved"):
+a watcher who missed one catches up at the next heartbeat.
 """
 
 from dataclasses import dataclass

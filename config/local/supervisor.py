@@ -1,0 +1,133 @@
+"""`make run`: everything up, one line of each process after another, everything down."""
+
+import multiprocessing
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+from honcho.process import Process
+
+from config.local.home import ROOT, Home, load_dotenv, start_services, stop_services
+from config.local.keep import die_with_parent
+from config.local.preflight import check_all
+
+KEEPER = Path(__file__).with_name("keep.py")
+ANSWER_SECONDS = 120
+
+
+class TiedProcess(Process):
+    """A process of honcho that goes with its manager, also when that is killed."""
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        die_with_parent(signal.SIGKILL)()
+        super().run(*args, **kwargs)
+
+
+class Supervisor(Manager):
+    """honcho's manager with a keeper around each line of the Procfile and a greeting when the web answers."""
+
+    def __init__(self, environment: Mapping[str, str], home: Home, port: int) -> None:
+        super().__init__()
+        self._process_ctor = TiedProcess
+        self.home = home
+        self.port = port
+        for name in parse_procfile((ROOT / "Procfile").read_text()).processes:
+            command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(KEEPER))} {name}"
+            self.add_process(name, command, env=dict(environment), cwd=str(ROOT))
+
+    def _start(self) -> None:
+        super()._start()
+        # After the last fork: a forked thread would leave its locks behind.
+        threading.Thread(target=self._greet, daemon=True).start()
+
+    def _greet(self) -> None:
+        if await_answer(self.port, ANSWER_SECONDS):
+            print(greeting(self.home, self.port), flush=True)
+        elif not self._terminating:
+            print(
+                f"artel: The web process does not answer on port {self.port}; see its lines above.",
+                flush=True,
+            )
+
+
+def up() -> int:
+    """
+    Start everything, wait for Ctrl-C or SIGTERM, stop everything; return the exit code.
+
+    :raises Refusal: something is not as it has to be
+    """
+    load_dotenv()
+    home = Home.from_environment()
+    port = check_all(home)
+    signal.signal(signal.SIGTERM, leave)
+    with home.lock():
+        try:
+            return run(home, port)
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            stop_services(home)
+
+
+def run(home: Home, port: int) -> int:
+    started_at = time.monotonic()
+    print(f"Artel starts in {home.path}", flush=True)
+    environment = {**os.environ, **start_services(home), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # In a container everything runs as root; that Celery finds it unwise helps nobody there.
+    environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    prepared = subprocess.run(
+        [sys.executable, "-m", "config.local", "prepare"], cwd=ROOT, env=environment, check=False
+    )
+    if prepared.returncode:
+        return prepared.returncode
+    print(
+        f"Database, translations and demo are ready after {time.monotonic() - started_at:.1f} s", flush=True
+    )
+    # honcho hands its processes a method of its own, which only fork passes on everywhere.
+    multiprocessing.set_start_method("fork", force=True)
+    supervisor = Supervisor(environment, home, port)
+    supervisor.loop()
+    was_asked = supervisor.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM}
+    return 0 if was_asked else 1
+
+
+def leave(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def await_answer(port: int, seconds: float) -> bool:
+    """Wait until the web process answers anything at all."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/", timeout=5).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def greeting(home: Home, port: int) -> str:
+    lines = ["", f"Artel answers at http://127.0.0.1:{port}/   (Ctrl-C stops it)"]
+    if home.demo_logins.exists():
+        lines += ["", f"Demo logins, made for this machine and kept in {home.demo_logins}:"]
+        lines += [f"  {line}" for line in home.demo_logins.read_text().splitlines()]
+    return "\n".join([*lines, ""])

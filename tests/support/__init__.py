@@ -1,0 +1,1 @@
+"""What tests share that is not about one app: services, processes, browser, time."""

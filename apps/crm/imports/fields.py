@@ -9,8 +9,7 @@ from django.db import models
 from django.utils.functional import Promise
 
 if TYPE_CHECKING:
-    from apps.crm.imports.effects import Effect
-    from apps.crm.imports.planning import Plan
+    from apps.crm.imports.loading import Loader
 
 
 class FieldType(StrEnum):
@@ -45,6 +44,7 @@ class ImportField:
     :param matches: a known row can be recognized by it
     :param unique: two rows of one file may not share it
     :param creatable: unknown values may be created while importing, where the person asks for it and may
+    :param stands_in: fields of which any makes up for this required one
     """
 
     key: str
@@ -59,6 +59,7 @@ class ImportField:
     matches: bool = False
     unique: bool = False
     creatable: bool = False
+    stands_in: tuple[str, ...] = ()
 
     @property
     def is_reference(self) -> bool:
@@ -66,6 +67,7 @@ class ImportField:
 
 
 RowCheck = Callable[[dict[str, str]], "tuple[str, str] | None"]
+"""Completes a parsed row in place; returns the field and the code of what is wrong with it as a whole."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,7 @@ class ImportKind:
     Something that files are imported as.
 
     :param match_by: the fields by which rows are recognized unless the person says otherwise, those that are mapped
-    :param check: looks at a parsed row as a whole; returns the field and the code of what is wrong
-    :param plan: how its rows are decided: references, recognition, what counts as changed
-    :param effect: how rows that are decided are written
-    :param passes: how often apply goes through the rows (companies: again, for parents that come later in the file)
+    :param loader: how its rows are decided and written
     """
 
     key: str
@@ -85,10 +84,8 @@ class ImportKind:
     model: type[models.Model]
     fields: tuple[ImportField, ...]
     match_by: tuple[str, ...]
-    plan: "type[Plan]"
-    effect: "type[Effect]"
+    loader: "type[Loader]"
     check: RowCheck | None = None
-    passes: int = 1
     by_key: Mapping[str, ImportField] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -96,4 +93,6 @@ class ImportKind:
 
     def required_missing(self, mapped: set[str]) -> list[ImportField]:
         """List the required fields that no column is mapped to."""
-        return [each for each in self.fields if each.required and each.key not in mapped]
+        return [
+            each for each in self.fields if each.required and mapped.isdisjoint({each.key, *each.stands_in})
+        ]

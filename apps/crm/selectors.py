@@ -98,12 +98,12 @@ def _sums(
         deals.order_by()
         .values("stage_id", "currency")
         .annotate(
-            count=Count("pk"),
-            amount=Sum("amount"),
-            own_count=Count("pk", filter=own),
-            own_amount=Sum("amount", filter=own),
+            deals=Count("pk"),
+            worth=Sum("amount"),
+            own_deals=Count("pk", filter=own),
+            own_worth=Sum("amount", filter=own),
         )
-        .values_list("stage_id", "currency", "count", "amount", "own_count", "own_amount")
+        .values_list("stage_id", "currency", "deals", "worth", "own_deals", "own_worth")
     )
 
 

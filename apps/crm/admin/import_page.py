@@ -24,7 +24,7 @@ STEPS = ("file", "columns", "rehearsal", "apply")
 SAMPLES = 4
 # Groups of issues on the page; the error file has every row.
 GROUPS_SHOWN = 50
-ROWS_SHOWN = 25
+ROWS_SHOWN = 15
 
 STEP_TITLES: dict[str, str | Promise] = {
     "file": gettext_lazy("File"),

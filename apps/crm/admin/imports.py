@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -20,6 +21,7 @@ from unfold.decorators import display
 
 from apps.accounts.faces.admin import ScopedModelAdmin, refusal_text
 from apps.accounts.models import User
+from apps.common.templatetags.artel import when
 from apps.crm.admin import import_page
 from apps.crm.models import ImportBatch
 from apps.crm.services import imports as services
@@ -27,27 +29,18 @@ from apps.jobs.models import Job
 from apps.jobs.services import retry_job
 
 Refusal = (PermissionDenied, ValidationError, ObjectDoesNotExist)
-_STATE_COLORS = {
-    ImportBatch.State.APPLIED: "success",
-    ImportBatch.State.FAILED: "danger",
-    ImportBatch.State.REHEARSING: "info",
-    ImportBatch.State.APPLYING: "info",
-    ImportBatch.State.REHEARSED: "warning",
-    ImportBatch.State.CANCELLED: "warning",
-}
-
-
 @admin.register(ImportBatch)
 class ImportBatchAdmin(ScopedModelAdmin):
     """Everything is done by :mod:`apps.crm.services.imports`; this only asks and shows."""
 
-    list_display = ("file", "what", "state_badge", "what_came", "owner", "created_at")
+    list_display = ("file", "what", "state_badge", "what_came", "owner", "created")
     list_display_links = ("file",)
     list_filter = ("kind", "state")
     list_select_related = ("owner",)
     search_fields = ("filename",)
     ordering = ("-id",)
     actions = None
+    add_label = gettext_lazy("New import")
     empty_title = gettext_lazy("Bring in what you have")
     empty_text = gettext_lazy(
         "Products, colleagues, companies, people and deals come in from CSV and XLSX files. "
@@ -72,13 +65,17 @@ class ImportBatchAdmin(ScopedModelAdmin):
     def what(self, batch: ImportBatch) -> str:
         return capfirst(batch.get_kind_display())
 
-    @display(description=gettext_lazy("state"), ordering="state", label=_STATE_COLORS)
-    def state_badge(self, batch: ImportBatch) -> tuple[str, str]:
-        return batch.state, capfirst(batch.get_state_display())
+    @display(description=gettext_lazy("state"), ordering="state")
+    def state_badge(self, batch: ImportBatch) -> str:
+        return render_to_string("admin/crm/imports/state.html", {"batch": batch})
 
     @display(description=gettext_lazy("rows"))
     def what_came(self, batch: ImportBatch) -> str:
         return import_page.summary(batch)
+
+    @display(description=gettext_lazy("when"), ordering="-id")
+    def created(self, batch: ImportBatch) -> str:
+        return when(batch.created_at)
 
     # Addresses
 

@@ -8,6 +8,6 @@ class CrmConfig(AppConfig):
     verbose_name = _("Customers and deals")
 
     def ready(self) -> None:
-        from apps.crm import defaults
+        from apps.crm import defaults  # noqa: PLC0415 - models are loaded by now
 
         post_migrate.connect(defaults.ensure, sender=self)

@@ -22,8 +22,8 @@ from apps.crm.imports import mapping as mappings
 from apps.crm.imports import outfile
 from apps.crm.imports.fields import ImportKind
 from apps.crm.imports.kinds import KINDS, kind_of
-from apps.crm.imports.messages import render
 from apps.crm.imports.reading import Dialect, ReadError, look_at
+from apps.crm.imports.rights import require_import
 from apps.crm.imports.selectors import issue_groups
 from apps.crm.imports.uploading import checked_copy
 from apps.crm.models import ImportBatch, ImportMapping, ImportReference, ImportRow
@@ -271,17 +271,6 @@ def expire_imports() -> int:
     return sum(_expire(pk) for pk in old.values_list("pk", flat=True)[:1000])
 
 
-def require_import(actor: User, kind: ImportKind) -> None:
-    """
-    Insist that `actor` may import rows of a kind: add imports, and add and change such rows.
-
-    :raises PermissionDenied: they may not
-    """
-    access.require(actor, "add", ImportBatch)
-    access.require(actor, "add", kind.model)
-    access.require(actor, "change", kind.model)
-
-
 def must_be_mapped(batch: ImportBatch) -> None:
     """
     Insist that every required field has a column.
@@ -451,18 +440,3 @@ def _remember(batch: ImportBatch) -> None:
         defaults={"mapping": batch.mapping, "values": batch.values},
     )
 
-
-__all__ = [
-    "accept_suggestions",
-    "apply_import",
-    "correct_import",
-    "discard_import",
-    "expire_imports",
-    "must_be_mapped",
-    "rehearse_import",
-    "render",
-    "replace_value",
-    "require_import",
-    "upload_import",
-    "write_error_file",
-]

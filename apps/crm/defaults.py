@@ -1,4 +1,4 @@
-"""What a new installation sells with until somebody says otherwise: one pipeline and some reasons for losing."""
+"""What a new installation sells with until somebody says otherwise: a pipeline and reasons for losing."""
 
 from typing import Any
 
@@ -26,9 +26,9 @@ def ensure(
     **kwargs: Any,
 ) -> None:
     """
-    Make what is missing altogether, after migrations; what the company has changed or added stays as it is.
+    Make what is missing altogether, after migrations; what the company has changed stays as it is.
 
-    A receiver of `post_migrate` rather than a migration, so that it also holds after the database was flushed.
+    A receiver of `post_migrate` rather than a migration, so that it also holds after a flush.
     """
     try:
         pipelines, stages, reasons = (apps.get_model("crm", n) for n in ["Pipeline", "Stage", "LostReason"])

@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 
-
 CURRENCY = "^[A-Z]{3}$"
 currency_code = RegexValidator(
     CURRENCY, _("A currency is three capital letters, as in RUB."), code="currency"

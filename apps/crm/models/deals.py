@@ -31,7 +31,7 @@ class Deal(Stamped, Versioned, Archivable, Imported):
     """
     Something a customer may buy from us, on its way through a pipeline.
 
-    That pipeline, stage and status agree is kept by a composite foreign key in the database (see the first migration).
+    That pipeline, stage and status agree is kept by a composite foreign key in the database (migration 0003).
     """
 
     class Status(models.TextChoices):

@@ -100,6 +100,10 @@ class Loader:
 
     has_finish = False
 
+    def models(self) -> list[type[models.Model]]:
+        """Return the models whose constraints may refuse a row."""
+        return [self.kind.model]
+
     # What all kinds share.
 
     def value(self, key: str, cast: str = "text") -> str:
@@ -284,17 +288,6 @@ class Loader:
     def may_create(self, field: str) -> bool:
         """Tell whether the actor may create unknown values of a reference field."""
         return False
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return what the fact "an import was applied" tells of it."""
-        batch = self.batch
-        return {
-            "id": batch.pk,
-            "kind": batch.kind,
-            "filename": batch.filename,
-            "source": batch.source,
-            "counts": batch.counts,
-        }
 
 
 def _within(query: str, is_all: bool) -> str:  # noqa: FBT001 - private, called in two places

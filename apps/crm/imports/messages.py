@@ -27,6 +27,7 @@ MESSAGES: dict[str, str | Promise] = {
     "unknown": _("There is no “%(value)s”."),
     "ambiguous": _("There are several “%(value)s”."),
     "ambiguous_row": _("The row fits several known ones."),
+    "in_trash": _("It is in the trash; restore it first."),
     "duplicate_in_file": _("“%(value)s” is in line %(line)s already."),
     "same_target": _("The row is the same known one as that in line %(line)s."),
     "taken": _("“%(value)s” belongs to somebody else already."),

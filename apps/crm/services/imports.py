@@ -22,8 +22,8 @@ from apps.crm.imports import mapping as mappings
 from apps.crm.imports import outfile
 from apps.crm.imports.fields import ImportKind
 from apps.crm.imports.kinds import KINDS, kind_of
-from apps.crm.imports.messages import render
 from apps.crm.imports.reading import Dialect, ReadError, look_at
+from apps.crm.imports.rights import require_import
 from apps.crm.imports.selectors import issue_groups
 from apps.crm.imports.uploading import checked_copy
 from apps.crm.models import ImportBatch, ImportMapping, ImportReference, ImportRow
@@ -271,17 +271,6 @@ def expire_imports() -> int:
     return sum(_expire(pk) for pk in old.values_list("pk", flat=True)[:1000])
 
 
-def require_import(actor: User, kind: ImportKind) -> None:
-    """
-    Insist that `actor` may import rows of a kind: add imports, and add and change such rows.
-
-    :raises PermissionDenied: they may not
-    """
-    access.require(actor, "add", ImportBatch)
-    access.require(actor, "add", kind.model)
-    access.require(actor, "change", kind.model)
-
-
 def must_be_mapped(batch: ImportBatch) -> None:
     """
     Insist that every required field has a column.
@@ -437,9 +426,13 @@ def _checked_options(kind: ImportKind, options: Mapping[str, Any]) -> dict[str, 
 
 
 def _remembered(actor: User, kind: str, header: list[str]) -> ImportMapping | None:
-    return ImportMapping.objects.filter(
-        owner=actor, kind=kind, header_digest=mappings.header_digest(header)
-    ).first()
+    """Return how the person matched this header last time; that of a file of errors has one column more."""
+    digests = [mappings.header_digest(header), mappings.header_digest(header[:-1])]
+    found = {
+        each.header_digest: each
+        for each in ImportMapping.objects.filter(owner=actor, kind=kind, header_digest__in=digests)
+    }
+    return next((found[digest] for digest in digests if digest in found), None)
 
 
 def _remember(batch: ImportBatch) -> None:
@@ -451,18 +444,3 @@ def _remember(batch: ImportBatch) -> None:
         defaults={"mapping": batch.mapping, "values": batch.values},
     )
 
-
-__all__ = [
-    "accept_suggestions",
-    "apply_import",
-    "correct_import",
-    "discard_import",
-    "expire_imports",
-    "must_be_mapped",
-    "rehearse_import",
-    "render",
-    "replace_value",
-    "require_import",
-    "upload_import",
-    "write_error_file",
-]

@@ -1,8 +1,8 @@
 """
 Addresses.
 
-Each app brings its part of the API in `api/urls.py`, which appears under `/api/v1/<app>/`; the gateway, which speaks
-for no app of its own, stands at `/api/v1/` itself.
+Each app brings its part of the API in `api/urls.py`, which appears under `/api/v1/<app>/`; the gateway, which
+speaks for no app of its own, stands at `/api/v1/` itself.
 """
 
 from importlib.util import find_spec

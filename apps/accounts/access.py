@@ -242,7 +242,9 @@ def label_of(permission: str) -> str:
 
 
 def explain(actor: User, action: str, row: models.Model) -> list[str]:
-    """Say, a line each, why `actor` may or may not do `action` to a saved row; the last line is the verdict."""
+    """
+    Say, a line each, why `actor` may or may not do `action` to a saved row; the last line is the verdict.
+    """
     lines = _reasons(actor, action, row)
     verdict = gettext("So they may.") if can(actor, action, row) else gettext("So they may not.")
     return [*lines, verdict]

@@ -1,8 +1,8 @@
 """
 The roles that come with the platform.
 
-Each lists patterns of permissions with a reach; the first that matches decides, and what matches none is not granted.
-Permissions of apps that come later are offered to the roles when those apps are installed.
+Each lists patterns of permissions with a reach; the first that matches decides, and what matches none is not
+granted. Permissions of apps that come later are offered to the roles when those apps are installed.
 """
 
 from collections.abc import Iterable

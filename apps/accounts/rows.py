@@ -84,7 +84,9 @@ def differing(row: models.Model, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(row: models.Model, *, exclude: set[str]) -> None:
-    """Ask the fields' own validators; relations were looked up, and constraints are the database's to judge."""
+    """
+    Ask the fields' own validators; relations were looked up, and constraints are the database's to judge.
+    """
     relations = {f.name for f in row._meta.concrete_fields if f.is_relation}
     row.clean_fields(exclude=exclude | relations)
     row.clean()
@@ -92,7 +94,9 @@ def _clean(row: models.Model, *, exclude: set[str]) -> None:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the database's refusal into the words of the constraint that refused, with its name as the code."""
+    """
+    Turn the database's refusal into the words of the constraint that refused, with its name as the code.
+    """
     try:
         with transaction.atomic():
             yield

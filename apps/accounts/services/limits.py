@@ -40,7 +40,8 @@ def _covers(held: access.Reaches | None, permission: str, reach: str, team: Team
 
 def require_over(actor: User, user: User) -> None:
     """
-    Insist that the powers of `user` do not exceed the actor's, so that taking over their account gains nothing.
+    Insist that the powers of `user` do not exceed the actor's, so that taking over their account gains
+    nothing.
 
     :raises PermissionDenied: they do
     """

@@ -1,4 +1,6 @@
-"""What an import of people asks for: teams and members that are there afterwards, as they may have been before."""
+"""
+What an import of people asks for: teams and members that are there afterwards, as they may have been before.
+"""
 
 from typing import Literal
 
@@ -22,7 +24,8 @@ def ensure_team(path_names: list[str], *, actor: User) -> Team:
 
     :param path_names: ["Sales", "East"]
     :raises PermissionDenied: a team is missing, and the actor may not found it
-    :raises ValidationError: the path is empty, or leads through a team out of sight (code "team_out_of_sight")
+    :raises ValidationError: the path is empty, or leads through a team out of sight (code
+        "team_out_of_sight")
     """
     team: Team | None = None
     for name in path_names:

@@ -75,7 +75,8 @@ def sync_roles() -> None:
     """
     Bring the ready-made roles up to date with what the installed apps have come to offer.
 
-    A permission is offered to a role once: what administrators took away or changed since stays as they left it.
+    A permission is offered to a role once: what administrators took away or changed since stays as they left
+    it.
     """
     known = access.all_permissions()
     for ready in READY_MADE:

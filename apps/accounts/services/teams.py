@@ -31,7 +31,9 @@ def create_team(name: str, *, parent_id: int | None, actor: User) -> Team:
 
 
 def _place(actor: User, parent_id: int | None) -> Team | None:
-    """Return the team below which the actor may put teams; none for the top. :raises PermissionDenied: not there"""
+    """
+    Return the team below which the actor may put teams; none for the top. :raises PermissionDenied: not there
+    """
     if parent_id is None:
         if not access.reaches_all(actor, "add", Team):
             raise PermissionDenied(_("You may put teams only below your own."))

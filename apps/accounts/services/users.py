@@ -133,7 +133,8 @@ def deactivate_user(user_id: int, *, actor: User) -> User:
     Turn a user off: they are logged out everywhere within a second; what they own stays.
 
     :raises PermissionDenied: the actor may not, or the user holds more than they do
-    :raises ValidationError: it is the actor's own account (code "own_account"), or off already (code "inactive")
+    :raises ValidationError: it is the actor's own account (code "own_account"), or off already (code
+        "inactive")
     """
     user = rows.locked(User, user_id, actor=actor, action="change")
     require_over(actor, user)

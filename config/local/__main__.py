@@ -1,4 +1,4 @@
-"""`python -m config.local up|preflight|services|stop|prepare`."""
+"""The commands of a local installation: `python -m config.local up` is what `make run` runs."""
 
 import argparse
 import sys
@@ -11,8 +11,8 @@ def main() -> int:
     parser.add_argument(
         "command",
         choices=["up", "preflight", "services", "stop", "prepare", "messages"],
-        help="up: everything until Ctrl-C; preflight: only the checks; services: start PostgreSQL and Redis and "
-        "print their addresses; stop: stop them; prepare: migrate and load the demo; messages: compile translations",
+        help="everything until Ctrl-C; only the checks; start PostgreSQL and Redis, print addresses; "
+        "stop them; migrate and load the demo; compile translations",
     )
     try:
         return run(parser.parse_args().command)

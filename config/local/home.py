@@ -1,4 +1,4 @@
-"""The place of a local installation: ARTEL_HOME, what is kept there, and the environment that follows from it."""
+"""The place of a local installation: ARTEL_HOME, what is kept there, and the settings that follow."""
 
 import fcntl
 import os
@@ -58,11 +58,13 @@ class Home:
         """
         try:
             self.run.mkdir(parents=True, exist_ok=True)
-            (self.path / "media").mkdir(exist_ok=True)
+            for name in ["media", "static"]:
+                (self.path / name).mkdir(exist_ok=True)
             tempfile.TemporaryFile(dir=self.run).close()
         except OSError as problem:
             raise Refusal(
-                f"ARTEL_HOME {self.path} is not writable ({problem.strerror}); set ARTEL_HOME to a directory that is."
+                f"ARTEL_HOME {self.path} is not writable ({problem.strerror}); "
+                "set ARTEL_HOME to a directory that is."
             ) from None
 
     def lock(self) -> TextIO:

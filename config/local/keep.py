@@ -1,9 +1,9 @@
 """
 Keep one process of the `Procfile` running: `python config/local/keep.py NAME`.
 
-honcho ends everything when one process ends; a keeper in between starts its process again instead. It reads the
-command from the `Procfile` by name, so that its own command line does not look like the process that it keeps,
-and runs as a script on the standard library alone, so that no keeper loads what the package `config` loads.
+honcho ends everything when one process ends; a keeper in between starts its process again instead. It reads
+the command from the `Procfile` by name, so that its own command line does not look like the process that it
+keeps, and runs as a script on the standard library alone: it must not load what the package `config` loads.
 """
 
 import contextlib

@@ -242,6 +242,10 @@ UNFOLD = {
 
 # Facts and long work
 FAILPOINTS = env.bool("ARTEL_FAILPOINTS", default=False)
+# Published data are held against their schemas where mistakes should be found.
+EVENT_VALIDATE = env.bool("EVENT_VALIDATE", default=DEBUG)
+# A receiver that has not run this long after its message was sent is sent another.
+EVENT_RESEND_SECONDS = env.float("EVENT_RESEND_SECONDS", default=30.0)
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
 JOB_RETENTION_DAYS = env.int("JOB_RETENTION_DAYS", default=90)
 # A worker renews its lease every third of it; after this many seconds without a renewal another worker takes over.

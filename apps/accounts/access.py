@@ -1,9 +1,9 @@
 """
 The access policy: the one place that decides who may do what to which row.
 
-A permission is "app.action_model" ("crm.win_deal"). A role grants it with a reach: own rows, rows of the team of the
-membership, of that team's subtree, or all. A list and an object check cannot differ, because the second is derived
-from the first.
+A permission is "app.action_model" ("crm.win_deal"). A role grants it with a reach: own rows, rows of the team
+of the membership, of that team's subtree, or all. A list and an object check cannot differ, because the
+second is derived from the first.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import models
 from django.db.models import Q
 
-from apps.accounts.models import Membership, RoleGrant, Team, User
+from apps.accounts.models import RoleGrant, Team, User
 from apps.accounts.scoping import Rule
 
 NOTHING = Q(pk__in=[])
@@ -52,7 +52,8 @@ def permission_of(action: str, model: type[models.Model]) -> str:
     """
     Return the permission that guards `action` on `model`.
 
-    A part of a whole has no permissions of its own: seeing it is seeing the whole, anything else is changing the whole.
+    A part of a whole has no permissions of its own: seeing it is seeing the whole, anything else is changing
+    the whole.
     """
     via = _rule(model).via
     if via:
@@ -66,11 +67,13 @@ def grants_of(user: User) -> dict[str, Reaches]:
     if remembered is not None and remembered[0] == user.perm_version:
         return remembered[1]
     grants: defaultdict[str, Reaches] = defaultdict(Reaches)
-    rows = RoleGrant.objects.filter(
-        role__memberships__user=user, role__memberships__team__archived_at=None
-    ).values_list("permission", "reach", "role__memberships__team_id", "role__memberships__team__path")
-    subtrees: dict[str, set[int]] = {}
-    for permission, reach, team_id, path in rows.distinct():
+    rows = list(
+        RoleGrant.objects.filter(role__memberships__user=user, role__memberships__team__archived_at=None)
+        .values_list("permission", "reach", "role__memberships__team_id", "role__memberships__team__path")
+        .distinct()
+    )
+    subtrees = _subtrees({path for _name, reach, _team, path in rows if reach == RoleGrant.Reach.SUBTREE})
+    for permission, reach, team_id, path in rows:
         reaches = grants[permission]
         reaches.is_own = True
         if reach == RoleGrant.Reach.ALL:
@@ -78,11 +81,20 @@ def grants_of(user: User) -> dict[str, Reaches]:
         elif reach == RoleGrant.Reach.TEAM:
             reaches.team_ids.add(team_id)
         elif reach == RoleGrant.Reach.SUBTREE:
-            if path not in subtrees:
-                subtrees[path] = set(Team.objects.filter(path__startswith=path).values_list("pk", flat=True))
             reaches.team_ids |= subtrees[path]
     user._grants = (user.perm_version, dict(grants))  # type: ignore[attr-defined]
     return dict(grants)
+
+
+def _subtrees(paths: set[str]) -> dict[str, set[int]]:
+    """Return the ids of the teams at and below each path."""
+    if not paths:
+        return {}
+    anywhere = Q()
+    for path in paths:
+        anywhere |= Q(path__startswith=path)
+    teams = list(Team.objects.filter(anywhere).values_list("pk", "path"))
+    return {path: {pk for pk, place in teams if place.startswith(path)} for path in paths}
 
 
 def scope(actor: User, action: str, model: type[models.Model]) -> Q:
@@ -105,7 +117,7 @@ def scope(actor: User, action: str, model: type[models.Model]) -> Q:
         return NOTHING
     if reaches.is_all or rule.shared:
         return EVERYTHING
-    return _reached(actor, reaches, rule, model)
+    return _reached(actor, action, reaches, rule, model)
 
 
 def _action_on_whole(action: str) -> str:
@@ -125,19 +137,21 @@ def _scope_of_part(actor: User, action: str, model: type[models.Model], via: tup
     return condition
 
 
-def _reached(actor: User, reaches: Reaches, rule: Rule, model: type[models.Model]) -> Q:
+def _reached(actor: User, action: str, reaches: Reaches, rule: Rule, model: type[models.Model]) -> Q:
     """Return the condition for reaches short of all."""
     condition = NOTHING
     if rule.owner:
-        condition |= Q(**{rule.owner: actor.pk})
+        condition |= _once(model, rule.owner, Q(**{rule.owner: actor.pk}))
     if rule.team and reaches.team_ids:
-        inside = Q(**{f"{rule.team}__in": reaches.team_ids})
-        if "__" in rule.team:
-            inside = Q(pk__in=model._base_manager.filter(inside).values("pk"))
-        condition |= inside
-    if rule.unowned and rule.owner and rule.team:
+        condition |= _once(model, rule.team, Q(**{f"{rule.team}__in": reaches.team_ids}))
+    if rule.unowned and action == "view" and rule.owner and rule.team:
         condition |= Q(**{f"{rule.owner}__isnull": True, f"{rule.team}__isnull": True})
     return condition
+
+
+def _once(model: type[models.Model], path: str, condition: Q) -> Q:
+    """Keep a condition on a relation from multiplying the rows of the query it is put into."""
+    return Q(pk__in=model._base_manager.filter(condition).values("pk")) if "__" in path else condition
 
 
 def can(actor: User, action: str, row: models.Model) -> bool:
@@ -150,7 +164,12 @@ def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
     """Tell whether `actor` may do `action` to rows of `model` at all, be it only own ones."""
     if not actor.is_active:
         return False
-    return actor.is_superuser or permission_of(action, model) in grants_of(actor)
+    if actor.is_superuser:
+        return True
+    via = _rule(model).via
+    if via:
+        return any(can_any(actor, _action_on_whole(action), _whole(model, path)) for path in via)
+    return permission_of(action, model) in grants_of(actor)
 
 
 def require(actor: User, action: str, subject: models.Model | type[models.Model]) -> None:

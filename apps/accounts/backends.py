@@ -13,7 +13,7 @@ class PolicyBackend(BaseBackend):
     def authenticate(
         self, request: HttpRequest | None, email: str = "", password: str = "", **credentials: object
     ) -> User | None:
-        """Return the active person with this address and password, in the same time whether or not they exist."""
+        """Return the active person with this address and password; takes as long when there is nobody."""
         user = User.objects.filter(email=email.lower(), kind=User.Kind.HUMAN).first() if email else None
         if user is None:
             User().set_password(password)

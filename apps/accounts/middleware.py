@@ -9,7 +9,10 @@ from django.utils import timezone, translation
 
 
 class PersonalSettingsMiddleware:
-    """Speaks a logged-in person's language, unless they chose another for this browser, and tells time in their zone."""
+    """
+    Speaks a logged-in person's language, unless this browser has chosen another, and tells time in their
+    zone.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -18,9 +18,10 @@ class Rule:
 
     :param owner: path to the owning user, for the reach "own"
     :param team: path to the team, for the reaches "team" and "subtree"
-    :param via: paths to the rows that decide instead, for a part of a whole (a deal line: "deal"); any of them will do
+    :param via: paths to the rows that decide instead, for a part of a whole (a deal line: "deal"); any will
+        do
     :param shared: whoever holds the permission at all sees every row (stages, products, tags)
-    :param unowned: rows without owner and team are seen by whoever holds the permission
+    :param unowned: rows without owner and team are seen, and only seen, by whoever holds the permission
     """
 
     owner: str | None = None
@@ -35,7 +36,7 @@ class ScopedQuerySet(models.QuerySet[_Model_co]):
 
     def visible_to(self, actor: "User", action: str = "view") -> Self:
         """Keep the rows on which the policy lets `actor` do `action` ("view", "change", "win", …)."""
-        from apps.accounts import access  # noqa: PLC0415 - the policy reads the models that use this queryset
+        from apps.accounts import access  # the policy reads models that use this queryset
 
         return self.filter(access.scope(actor, action, self.model))
 

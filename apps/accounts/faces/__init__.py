@@ -1,0 +1,1 @@
+"""The base classes through which every face of the platform asks the access policy."""

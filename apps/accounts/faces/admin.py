@@ -1,0 +1,543 @@
+"""
+The admin's base classes: where Django's admin would show or take a row, they ask the access policy first.
+
+Stock Django scopes the list by `get_queryset` at best; choices of foreign keys, filters, labels of raw ids,
+inlines, delete pages and what a saved row turned into are all open. Here they are closed.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial, wraps
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.exceptions import NotRegistered
+from django.contrib.admin.filters import RelatedFieldListFilter
+from django.contrib.admin.utils import NestedObjects, quote
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import models, router
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from unfold.admin import StackedInline, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.sites import UnfoldAdminSite
+from unfold.widgets import UnfoldForeignKeyRawIdWidget
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.accounts.scoping import Rule
+from apps.common.admin import BaseAdmin, call_service, refusal_text
+
+__all__ = [
+    "OutOfReach",
+    "PolicyAdminSite",
+    "ScopedFormMixin",
+    "ScopedModelAdmin",
+    "ScopedRelatedFilter",
+    "ScopedStackedInline",
+    "ScopedTabularInline",
+    "call_service",
+    "refusal_text",
+]
+
+
+class OutOfReach(PermissionDenied):
+    """What was saved is no longer, or never was, within the person's reach; the whole page is taken back."""
+
+
+def has_rule(model: type[models.Model]) -> bool:
+    """Tell whether rows of a model are anybody's to see or not."""
+    return isinstance(getattr(model, "access", None), Rule)
+
+
+def visible_rows(user: User, model: type[models.Model], action: str = "view") -> QuerySet[Any]:
+    """Return the rows of `model` on which `user` may do `action`; none of a model without a rule."""
+    if not has_rule(model):
+        return model._default_manager.none()
+    return model._default_manager.filter(access.scope(user, action, model))
+
+
+class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
+    """A filter by a related row that offers only rows the person may see."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        rows = visible_rows(_user(request), field.remote_field.model)
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        if ordering:
+            rows = rows.order_by(*ordering)
+        return [(row.pk, str(row)) for row in rows]
+
+
+def _user(request: HttpRequest) -> User:
+    user = request.user
+    if isinstance(user, AnonymousUser):
+        raise PermissionDenied
+    return user
+
+
+class ScopedFormMixin:
+    """
+    A form whose choices of related rows are what the person may see, and what the row already points at.
+
+    Without the second, saving a row would silently drop what a colleague linked it to.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        form: Any = self
+        if form.instance.pk is None:
+            return
+        for name, field in form.fields.items():
+            if getattr(field, "is_limited", False):
+                _keep_linked(field, form.initial.get(name))
+
+
+def _keep_linked(field: Any, linked: Any) -> None:
+    if isinstance(field, forms.ModelMultipleChoiceField):
+        keys = [getattr(row, "pk", row) for row in linked or []]
+    else:
+        keys = [linked] if linked is not None else []
+    if not keys:
+        return
+    offered = field.queryset
+    field.queryset = offered.model._default_manager.filter(
+        Q(pk__in=offered.order_by().values("pk")) | Q(pk__in=keys)
+    ).order_by(*offered.query.order_by)
+
+
+class ScopedRawIdWidget(UnfoldForeignKeyRawIdWidget):  # type: ignore[misc]
+    """A raw id that tells the name behind it only where the field offers that row."""
+
+    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
+        rows = self.choices.field.queryset
+        try:
+            is_offered = rows.filter(pk=value).exists()
+        except (ValueError, TypeError):
+            is_offered = False
+        return super().label_and_url_for_value(value) if is_offered else ("", "")
+
+
+class _Scoped:
+    """What pages of rows and inlines have in common; `self` is a ModelAdmin or an InlineModelAdmin."""
+
+    model: type[models.Model]
+    raw_id_fields: Any
+
+    def may(self, action: str, request: HttpRequest, row: object = None) -> bool:
+        """Tell whether the person may do `action` to a row (or its id), or to any row at all."""
+        user = request.user
+        if isinstance(user, AnonymousUser):
+            return False
+        if row is None:
+            return access.can_any(user, action, self.model)
+        pk = row.pk if isinstance(row, models.Model) else row
+        remembered: dict[tuple[str, str, str], bool] = request.__dict__.setdefault("_may", {})
+        key = (action, self.model._meta.label, str(pk))
+        if key not in remembered:
+            remembered[key] = self._ask(user, action, pk)
+        return remembered[key]
+
+    def _ask(self, user: User, action: str, pk: Any) -> bool:
+        rows = self.model._base_manager.filter(access.scope(user, action, self.model))
+        try:
+            return rows.filter(pk=pk).exists()
+        except (ValueError, TypeError):
+            return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
+        return rows.filter(access.scope(_user(request), "view", self.model))
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> QuerySet[Any]:
+        site: Any = self.admin_site  # type: ignore[attr-defined]
+        rows = visible_rows(_user(request), db_field.remote_field.model)
+        try:
+            ordering = site.get_model_admin(db_field.remote_field.model).get_ordering(request)
+        except NotRegistered:
+            ordering = ()
+        return rows.order_by(*ordering) if ordering else rows
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.raw_id_fields and "widget" not in kwargs:
+            kwargs["widget"] = ScopedRawIdWidget(
+                db_field.remote_field,
+                self.admin_site,  # type: ignore[attr-defined]
+                using=kwargs.get("using"),
+            )
+        self._limit(db_field, request, kwargs)
+        return _limited(super().formfield_for_foreignkey(db_field, request, **kwargs))  # type: ignore[misc]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        self._limit(db_field, request, kwargs)
+        return _limited(super().formfield_for_manytomany(db_field, request, **kwargs))  # type: ignore[misc]
+
+    def _limit(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
+        if "queryset" in kwargs:
+            model = db_field.remote_field.model
+            if not has_rule(model):
+                kwargs["queryset"] = kwargs["queryset"].none()
+            else:
+                kwargs["queryset"] = kwargs["queryset"].filter(access.scope(_user(request), "view", model))
+
+
+def _limited(field: Any) -> Any:
+    if field is not None:
+        field.is_limited = True
+    return field
+
+
+def _insist(is_allowed: bool, text: str) -> None:  # noqa: FBT001
+    if not is_allowed:
+        raise OutOfReach(text)
+
+
+class ScopedModelAdmin(_Scoped, BaseAdmin):
+    """
+    Pages of a model that carries a rule; every app's ModelAdmin derives from it.
+
+    Custom permissions of the model are asked by `has_<action>_permission`, as Django's own are, so that
+    `@action(permissions=["win"])` works for "crm.win_deal".
+
+    :cvar extra_lookups: look-ups that links into the list use besides its filters
+    """
+
+    extra_lookups: tuple[str, ...] = ()
+
+    def __init__(self, model: type[models.Model], admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        suffix = f"_{model._meta.model_name}"
+        for codename, _label in model._meta.permissions:
+            action = codename.removesuffix(suffix)
+            name = f"has_{action}_permission"
+            if not hasattr(self, name):
+                setattr(self, name, partial(self.may, action))
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("view", request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may("add", request)
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("change", request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("delete", request, obj)
+
+    def has_view_or_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        # Who may not see a row may not change it either, whatever the roles say.
+        return self.has_view_permission(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    # Lists
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [self._scoped_filter(item) for item in super().get_list_filter(request)]
+
+    def _scoped_filter(self, item: Any) -> Any:
+        if isinstance(item, str) and self._leads_to_rows(item):
+            return (item, ScopedRelatedFilter)
+        if isinstance(item, list | tuple) and item[1] is RelatedFieldListFilter:
+            return (item[0], ScopedRelatedFilter)
+        return item
+
+    def _leads_to_rows(self, path: str) -> bool:
+        try:
+            field = _field_at(self.model, path)
+        except FieldDoesNotExist:
+            return False
+        return bool(field.is_relation)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        # Django lets anybody filter by any column of the row itself, a password's hash too, letter by letter.
+        root = lookup.split("__")[0]
+        if root in {"pk", self.opts.pk.name, self.date_hierarchy} or lookup in self.extra_lookups:
+            return True
+        filters = self.get_list_filter(request) if request is not None else self.list_filter
+        return any(self._covers(item, lookup) for item in filters)
+
+    def _covers(self, item: Any, lookup: str) -> bool:
+        if isinstance(item, type):
+            return getattr(item, "parameter_name", None) == lookup
+        path = item[0] if isinstance(item, list | tuple) else item
+        return lookup == path or lookup.startswith(f"{path}__")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        return {name: (self._on_permitted(run), name, label) for name, (run, _n, label) in actions.items()}
+
+    def _on_permitted(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Give an action only those of the selected rows on which the person may do what it asks for."""
+        wanted: Iterable[str] = getattr(run, "allowed_permissions", None) or ("view",)
+
+        @wraps(run)
+        def run_on_permitted(model_admin: Any, request: HttpRequest, rows: QuerySet[Any]) -> Any:
+            reach = Q(pk__in=[])
+            for action in wanted:
+                reach |= access.scope(_user(request), action, self.model)
+            permitted = rows.model._default_manager.filter(pk__in=rows.order_by().values("pk")).filter(reach)
+            left_out = rows.count() - permitted.count()
+            if left_out:
+                self._say_left_out(request, left_out)
+            return run(model_admin, request, permitted) if left_out == 0 or permitted.exists() else None
+
+        return run_on_permitted
+
+    def _say_left_out(self, request: HttpRequest, count: int) -> None:
+        text = ngettext(
+            "%(count)d selected row was left out: you may not do this to it.",
+            "%(count)d selected rows were left out: you may not do this to them.",
+            count,
+        )
+        self.message_user(request, text % {"count": count}, messages.WARNING)
+
+    # Saving
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        kwargs.setdefault("form", _with_mixin(self.form))
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs.setdefault("form", _with_mixin(self.form))
+        return super().get_changelist_form(request, **kwargs)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except OutOfReach as refusal:
+            return self._taken_back(request, refusal)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except OutOfReach as refusal:
+            return self._taken_back(request, refusal)
+
+    def _taken_back(self, request: HttpRequest, refusal: OutOfReach) -> HttpResponse:
+        self.message_user(request, refusal_text(refusal), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        if change:
+            _insist(
+                self._ask(_user(request), "change", obj.pk),
+                _("You may not change this row."),
+            )
+        self.save_row(request, obj, form, change=change)
+
+    def save_row(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
+        """Save what a page's form made of a row; for subclasses that save through a service."""
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
+        user = _user(request)
+        refused = _("You may not change these rows.")
+        for kind, rows in (
+            ("change", _changed(formset)),
+            ("delete", _deleted(formset)),
+        ):
+            for row in rows:
+                _insist(_can(user, kind, row), refused)
+        super().save_formset(request, form, formset, change)
+        for row in getattr(formset, "new_objects", []):
+            _insist(_can(user, "add", row), refused)
+        for row, _fields in getattr(formset, "changed_objects", []):
+            _insist(_can(user, "change", row), refused)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_related(request, form, formsets, change)
+        self.check_saved(request, form.instance, "change" if change else "add")
+
+    def check_saved(self, request: HttpRequest, row: models.Model, action: str) -> None:
+        """
+        Insist that a row is still the person's to `action` after it was saved.
+
+        :raises OutOfReach: they gave it away, or made it somebody else's; the page's transaction rolls back
+        """
+        request.__dict__.pop("_may", None)
+        text = _("Nothing was saved: with this owner and team, the row would be out of your reach.")
+        _insist(self._ask(_user(request), action, row.pk), text)
+
+    # Deleting
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[Any], list[Any]]:
+        """List what a deletion takes along, by name only where the person may see it."""
+        rows = list(objs)
+        if not rows:
+            return [], {}, set(), []
+        collector = NestedObjects(using=router.db_for_write(self.model), origin=objs)
+        collector.collect(rows)
+        user = _user(request)
+        shown = _Deleted(user, self.admin_site, collector)
+        nested = collector.nested(shown.describe)
+        protected = [shown.describe(row) for row in collector.protected]
+        counts = {
+            model._meta.verbose_name_plural: len(found) for model, found in collector.model_objs.items()
+        }
+        return nested, counts, shown.lacking(), protected
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().delete_queryset(request, queryset.filter(access.scope(_user(request), "delete", self.model)))
+
+
+def _field_at(model: type[models.Model], path: str) -> Any:
+    field: Any = None
+    for step in path.split("__"):
+        field = model._meta.get_field(step)
+        if field.is_relation and field.related_model is not None:
+            model = field.related_model
+    return field
+
+
+def _with_mixin(form: type[Any]) -> type[Any]:
+    if issubclass(form, ScopedFormMixin):
+        return form
+    return type(form.__name__, (ScopedFormMixin, form), {})
+
+
+def _can(user: User, action: str, row: models.Model) -> bool:
+    return has_rule(type(row)) and access.can(user, action, row)
+
+
+def _changed(formset: Any) -> list[models.Model]:
+    gone = set(map(id, formset.deleted_forms))
+    return [form.instance for form in formset.initial_forms if form.has_changed() and id(form) not in gone]
+
+
+def _deleted(formset: Any) -> list[models.Model]:
+    return [form.instance for form in formset.deleted_forms if form.instance.pk is not None]
+
+
+class _Deleted:
+    """The rows that a deletion would take along, and which of them the person may see and delete."""
+
+    def __init__(self, user: User, site: Any, collector: NestedObjects) -> None:
+        self.site = site
+        self.visible: dict[type[models.Model], set[Any]] = {}
+        self.deletable: dict[type[models.Model], set[Any]] = {}
+        self.models = dict(collector.model_objs)
+        found: dict[type[models.Model], set[models.Model]] = {m: set(rows) for m, rows in self.models.items()}
+        for row in collector.protected:
+            found.setdefault(type(row), set()).add(row)
+        for model, rows in found.items():
+            keys = [row.pk for row in rows]
+            self.visible[model] = set(visible_rows_of(user, model, "view", keys))
+            self.deletable[model] = set(visible_rows_of(user, model, "delete", keys))
+
+    def lacking(self) -> set[Any]:
+        """Return the kinds of rows among them that the person may not delete."""
+        return {
+            model._meta.verbose_name
+            for model, rows in self.models.items()
+            if has_rule(model) and not {row.pk for row in rows} <= self.deletable[model]
+        }
+
+    def describe(self, row: models.Model) -> str:
+        opts = row._meta
+        kind = capfirst(opts.verbose_name)
+        if row.pk not in self.visible[type(row)]:
+            return _("%(kind)s (not yours to see)") % {"kind": kind}
+        try:
+            url = reverse(
+                f"{self.site.name}:{opts.app_label}_{opts.model_name}_change",
+                args=(quote(row.pk),),
+            )
+        except NoReverseMatch:
+            return f"{kind}: {row}"
+        return format_html('{}: <a href="{}">{}</a>', kind, url, row)
+
+
+def visible_rows_of(
+    user: User, model: type[models.Model], action: str, keys: list[Any]
+) -> QuerySet[Any, Any]:
+    """Return those of `keys` on whose rows `user` may do `action`."""
+    if not has_rule(model):
+        return model._base_manager.none().values_list("pk", flat=True)
+    rows = model._base_manager.filter(access.scope(user, action, model), pk__in=keys)
+    return rows.values_list("pk", flat=True)
+
+
+class _ScopedInline(_Scoped):
+    """
+    Rows on the page of another row.
+
+    Django asks these permissions about the parent row; each single row is asked about again when it is saved.
+    """
+
+    show_change_link = False
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        kwargs.setdefault("form", _with_mixin(self.form))  # type: ignore[attr-defined]
+        return super().get_formset(request, obj, **kwargs)  # type: ignore[misc]
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("view", request)
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("add", request)
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("change", request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("delete", request)
+
+    def has_view_or_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.has_view_permission(request, obj)
+
+
+class ScopedTabularInline(_ScopedInline, TabularInline):  # type: ignore[misc]
+    """Inline rows as a table."""
+
+
+class ScopedStackedInline(_ScopedInline, StackedInline):  # type: ignore[misc]
+    """Inline rows one under the other."""
+
+
+class PolicyAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+    """A site that never reads a password: people log in where everybody does."""
+
+    # How many rows of a kind the search of everything shows.
+    found_per_model = 8
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        return user.is_active and user.is_staff
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        target = _next_page(request)
+        if self.has_permission(request):
+            return HttpResponseRedirect(target)
+        if request.user.is_authenticated:
+            raise PermissionDenied(_("Your account does not open the admin."))
+        query = urlencode({REDIRECT_FIELD_NAME: target})
+        return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_logout"))
+
+
+def _next_page(request: HttpRequest) -> str:
+    wanted = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME) or ""
+    is_safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if wanted and is_safe else reverse("admin:index")

@@ -1,0 +1,342 @@
+"""
+The API's base classes: a viewset whose every action asks the access policy, and what it takes and shows.
+
+What the caller may not see is not there (404); what they see and may not do is refused (403). Reading goes
+through `visible_to`; writing goes through the app's services, inside a transaction that ends with the
+policy's word on what came of it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils.translation import gettext as _
+from django_filters import rest_framework as filters
+from rest_framework import exceptions, permissions, serializers, status, viewsets
+from rest_framework.relations import ManyRelatedField
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.common.api.problems import PreconditionFailed, PreconditionRequired
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def actor_of(request: Request) -> User:
+    """Return the user who asks. :raises NotAuthenticated: nobody is logged in"""
+    user = request.user
+    if isinstance(user, AnonymousUser) or user is None:
+        raise exceptions.NotAuthenticated
+    return user
+
+
+class ScopedPermission(permissions.BasePermission):
+    """Lets in who may do the view's action to any row at all; which rows, the queryset decides."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user = request.user
+        if isinstance(user, AnonymousUser) or user is None or not user.is_active:
+            return False
+        return access.can_any(user, view.permission_action(), view.scoped_model())
+
+
+class ScopedPrimaryKeyRelatedField(serializers.PrimaryKeyRelatedField[Any]):
+    """A reference that takes only rows the caller may see; others are as good as missing."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows = super().get_queryset()
+        request = self.context.get("request")
+        if request is None:
+            return rows.none()
+        return rows.filter(access.scope(actor_of(request), "view", rows.model))
+
+
+class ScopedModelSerializer(serializers.ModelSerializer[Row]):
+    """A model's fields, with references limited to what the caller may see."""
+
+    serializer_related_field = ScopedPrimaryKeyRelatedField
+
+
+class _ScopedChoice(filters.ModelChoiceFilter):
+    """A filter by a related row; what the caller may not see cannot be told from what is not there."""
+
+    def get_queryset(self, request: Any) -> QuerySet[Any] | None:
+        rows = super().get_queryset(request)
+        if rows is None or request is None:
+            return rows
+        return rows.filter(access.scope(actor_of(request), "view", rows.model))
+
+
+class _ScopedChoices(filters.ModelMultipleChoiceFilter):
+    """The same for several related rows."""
+
+    def get_queryset(self, request: Any) -> QuerySet[Any] | None:
+        rows = super().get_queryset(request)
+        if rows is None or request is None:
+            return rows
+        return rows.filter(access.scope(actor_of(request), "view", rows.model))
+
+
+class ScopedFilterSet(filters.FilterSet):
+    """Filters whose related rows are those that the caller may see."""
+
+    FILTER_DEFAULTS: ClassVar[dict[Any, Any]] = {
+        **filters.FilterSet.FILTER_DEFAULTS,
+        models.ForeignKey: {
+            **filters.FilterSet.FILTER_DEFAULTS[models.ForeignKey],
+            "filter_class": _ScopedChoice,
+        },
+        models.OneToOneField: {
+            **filters.FilterSet.FILTER_DEFAULTS[models.OneToOneField],
+            "filter_class": _ScopedChoice,
+        },
+        models.ManyToManyField: {
+            **filters.FilterSet.FILTER_DEFAULTS[models.ManyToManyField],
+            "filter_class": _ScopedChoices,
+        },
+    }
+
+
+class ScopedFilterBackend(filters.DjangoFilterBackend):
+    """Makes `filterset_fields` into scoped filters."""
+
+    filterset_base = ScopedFilterSet
+
+
+class ScopedViewSet(viewsets.GenericViewSet[Any]):
+    """
+    Rows of one model that carries a rule; every app's viewset derives from it.
+
+    :cvar action_permissions: for the viewset's own actions, what each asks of the policy, as {"win": "win"}
+    :cvar requires_if_match: whether a change without `If-Match` is refused
+    """
+
+    permission_classes = (ScopedPermission,)
+    filter_backends = (ScopedFilterBackend,)
+    action_permissions: ClassVar[Mapping[str, str]] = {}
+    requires_if_match = False
+
+    _standard: ClassVar[Mapping[str, str]] = {
+        "list": "view",
+        "retrieve": "view",
+        "metadata": "view",
+        "create": "add",
+        "update": "change",
+        "partial_update": "change",
+        "destroy": "delete",
+    }
+
+    @classmethod
+    def permission_for(cls, action: str) -> str:
+        """Return what `action` asks of the policy. :raises KeyError: nobody has said"""
+        return cls.action_permissions[action] if action in cls.action_permissions else cls._standard[action]
+
+    def permission_action(self) -> str:
+        if self.action is None:
+            raise exceptions.MethodNotAllowed(str(self.request.method))
+        return self.permission_for(self.action)
+
+    def scoped_model(self) -> type[models.Model]:
+        if self.queryset is None:
+            raise TypeError(f"{type(self).__name__} has no queryset")
+        return self.queryset.model
+
+    @property
+    def actor(self) -> User:
+        """The user who asks, for services."""
+        return actor_of(self.request)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that the caller may see, whatever they mean to do to them."""
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows.none()
+        return rows.filter(access.scope(self.actor, "view", rows.model))
+
+    def get_object(self) -> Any:
+        """
+        Return the row at this address.
+
+        :raises Http404: there is none, or the caller may not see it
+        :raises PermissionDenied: they see it, and may not do this to it
+        """
+        try:
+            row = super().get_object()
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Http404 from error
+        action = self.permission_action()
+        if action != "view" and not access.can(self.actor, action, row):
+            raise PermissionDenied
+        return row
+
+    def locked_object(self) -> Any:
+        """
+        Return the row at this address, locked until the transaction ends, in the version that the caller
+        names.
+
+        :raises PreconditionFailed: somebody changed it since
+        """
+        row = self.get_object()
+        locked = (
+            type(row)._base_manager.select_for_update(of=("self",), no_key=True).filter(pk=row.pk).first()
+        )
+        if locked is None:
+            raise Http404
+        self.check_version(locked)
+        return locked
+
+    def check_version(self, row: models.Model) -> None:
+        """Compare the row with `If-Match`. :raises PreconditionFailed: it is in another version"""
+        given = self.request.headers.get("If-Match")
+        if given is None:
+            if self.requires_if_match:
+                raise PreconditionRequired
+            return
+        tags = {tag.strip() for tag in given.split(",")}
+        if "*" not in tags and etag_of(row) not in tags:
+            raise PreconditionFailed
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        serializer = super().get_serializer(*args, **kwargs)
+        wanted = self.request.query_params.get("fields") if self.request.method == "GET" else None
+        if wanted is not None:
+            _keep_fields(getattr(serializer, "child", serializer), wanted)
+        return serializer
+
+    def respond(
+        self, row: models.Model, http_status: int = status.HTTP_200_OK, headers: dict[str, str] | None = None
+    ) -> Response:
+        """Answer with a row as the viewset shows it, and its version."""
+        body = self.get_serializer(row).data
+        etag = etag_of(row)
+        return Response(body, http_status, headers=(headers or {}) | ({"ETag": etag} if etag else {}))
+
+    def run(self, service: Callable[..., Row], **kwargs: Any) -> Response:
+        """
+        Call a service on the row at this address, as an action such as "win" does, and answer with what came
+        of it.
+        """
+        with transaction.atomic():
+            row = self.locked_object()
+            changed = service(row.pk, **kwargs, actor=self.actor)
+        return self.respond_if_visible(changed)
+
+    def respond_if_visible(
+        self, row: models.Model, http_status: int = status.HTTP_200_OK, headers: dict[str, str] | None = None
+    ) -> Response:
+        """
+        Answer with the row as read again, or with nothing where the change took it out of the caller's sight.
+        """
+        shown = self.get_queryset().filter(pk=row.pk).first()
+        if shown is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return self.respond(shown, http_status, headers)
+
+
+def etag_of(row: models.Model) -> str:
+    """Return the row's version as an entity tag; empty for a model without versions."""
+    version = getattr(row, "version", None)
+    return "" if version is None else f'"{version}"'
+
+
+def _keep_fields(serializer: Any, wanted: str) -> None:
+    names = {name.strip() for name in wanted.split(",") if name.strip()}
+    unknown = sorted(names - set(serializer.fields))
+    if unknown:
+        text = _("There is no such field: %(name)s.") % {"name": ", ".join(unknown)}
+        raise exceptions.ValidationError({"fields": [text]}, code="unknown_field")
+    for name in set(serializer.fields) - names:
+        serializer.fields.pop(name)
+
+
+class ListMixin:
+    """GET of the collection."""
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        view: Any = self
+        page = view.paginate_queryset(view.filter_queryset(view.get_queryset()))
+        response: Response = view.get_paginated_response(view.get_serializer(page, many=True).data)
+        return response
+
+
+class RetrieveMixin:
+    """GET of one row, with its version."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        view: Any = self
+        response: Response = view.respond(view.get_object())
+        return response
+
+
+class CreateMixin:
+    """POST of a new row, which the subclass makes by a service."""
+
+    def perform_create(self, serializer: Any) -> Any:
+        """Call the service with `serializer.validated_data`, and return the row."""
+        raise NotImplementedError(type(self).__name__)
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        view: Any = self
+        serializer = view.get_serializer(data=request.data)
+        with transaction.atomic():
+            serializer.is_valid(raise_exception=True)
+            row = self.perform_create(serializer)
+            access.require(view.actor, "add", row)
+        response: Response = view.respond_if_visible(row, status.HTTP_201_CREATED)
+        return response
+
+
+class UpdateMixin:
+    """PUT and PATCH of a row, which the subclass changes by a service."""
+
+    def perform_update(self, row: Any, serializer: Any) -> Any:
+        """Call the service with `serializer.validated_data`, and return the row."""
+        raise NotImplementedError(type(self).__name__)
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        view: Any = self
+        with transaction.atomic():
+            row = view.locked_object()
+            serializer = view.get_serializer(row, data=request.data, partial=kwargs.get("partial", False))
+            serializer.is_valid(raise_exception=True)
+            changed = self.perform_update(row, serializer)
+            access.require(view.actor, "change", changed)
+        response: Response = view.respond_if_visible(changed)
+        return response
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, **kwargs, partial=True)
+
+
+class DestroyMixin:
+    """DELETE of a row, which the subclass does by a service."""
+
+    def perform_destroy(self, row: Any) -> None:
+        """Call the service."""
+        raise NotImplementedError(type(self).__name__)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        view: Any = self
+        with transaction.atomic():
+            self.perform_destroy(view.locked_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ScopedReadOnlyViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
+    """Rows that are only read."""
+
+
+class ScopedEditViewSet(CreateMixin, UpdateMixin, RetrieveMixin, ListMixin, ScopedViewSet):
+    """Rows that are read, made and changed; deleting is for those that say so."""
+
+
+def is_scoped_reference(field: Any) -> bool:
+    """Tell whether a serializer's writable reference takes only what the caller may see."""
+    inner = field.child_relation if isinstance(field, ManyRelatedField) else field
+    return isinstance(inner, ScopedPrimaryKeyRelatedField)

@@ -1,0 +1,68 @@
+"""What every page of the admin shares; how lists are paged and counted is decided here and nowhere else."""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    ValidationError,
+)
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from unfold.admin import ModelAdmin
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BaseAdmin(ModelAdmin):
+    """Lists that never count a whole table for a caption, on pages of one size."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_filter_submit = True
+    view_on_site = False
+    save_on_top = False
+
+
+def refusal_text(error: Exception) -> str:
+    """Say in one line why a service refused."""
+    if isinstance(error, ValidationError):
+        return " ".join(_validation_lines(error))
+    if isinstance(error, ObjectDoesNotExist):
+        return _("That row is not there any more, or you may not see it.")
+    return str(error) or _("You may not do this.")
+
+
+def _validation_lines(error: ValidationError) -> list[str]:
+    by_field: dict[str, Any] = getattr(error, "message_dict", {}) if hasattr(error, "error_dict") else {}
+    if not by_field:
+        return [str(message) for message in error.messages]
+    return [
+        str(message) if field == NON_FIELD_ERRORS else f"{field}: {message}"
+        for field, found in by_field.items()
+        for message in found
+    ]
+
+
+def call_service(
+    request: HttpRequest, service: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R | None:
+    """
+    Call a service from an admin action or page, and show its refusal where the person is looking.
+
+    The call runs in a savepoint, so that a refusal leaves the page's own transaction usable.
+
+    :return: what the service returned; None also when it refused
+    """
+    try:
+        with transaction.atomic():
+            return service(*args, **kwargs)
+    except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
+        messages.error(request, refusal_text(error))
+        return None

@@ -1,9 +1,8 @@
 # `make help` names the targets. GNU make and a Python of 3.11 or newer is all that has to be there.
 
-PORT ?= 8000
-ARTEL_HOME ?= .artel/
+# PORT and ARTEL_HOME come from the command line, the environment or .env.
 VENV ?= .venv
-export PORT ARTEL_HOME VENV
+export VENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench messages requirements clean
@@ -43,15 +42,15 @@ clean: ## Remove what can be made again; ARTEL_HOME with its data stays
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The machine's own python3 when it is new enough, otherwise the newest there is. A shim that answers with an
-# error is no Python. Where all are too old, the last one found says so.
+# error is no Python.
 define FIND_PYTHON
-python=; \
+python=; found=; \
 for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
-    "$$candidate" -c '' >/dev/null 2>&1 || continue; \
-    python=$$candidate; \
-    "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && break; \
+    version=$$("$$candidate" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue; \
+    found="$$found $$version"; \
+    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then python=$$candidate; break; fi; \
 done; \
 if [ -z "$$python" ]; then \
-    echo 'artel: Python 3.11 or newer is needed, and there is none; say PYTHON=/path/to/python3.' >&2; exit 1; \
+    echo "artel: Python 3.11 or newer is needed, found:$${found:- none}; say PYTHON=/path/to/python3" >&2; exit 1; \
 fi;
 endef

@@ -54,7 +54,7 @@ def _start_services(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    # A worker that inherits it reads the settings before its `pytest_configure` has chosen the Redis database.
+    # A worker that inherits it reads the settings before its `pytest_configure` has chosen a Redis database.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 

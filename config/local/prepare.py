@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import django
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import CommandError, call_command, get_commands
+from django.core.management import call_command, get_commands
 from django.db import OperationalError, connection
 
 from config.local.home import ROOT, Home
@@ -32,11 +33,13 @@ def _load_settings() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
     try:
         django.setup()
-        call_command("check", verbosity=0)
-    except (ImproperlyConfigured, ValueError, CommandError) as problem:
+        errors = [message for message in run_checks() if message.is_serious()]
+    except (ImproperlyConfigured, ValueError, OSError) as problem:
         raise Refusal(
             f"A setting is missing or wrong: {one_line(problem)} (.env.example explains all)"
         ) from None
+    if errors:
+        raise Refusal(f"The settings do not fit: {one_line(errors[0].msg)} ({errors[0].id})")
 
 
 def _reach_database() -> None:
@@ -78,7 +81,7 @@ def write_private(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def one_line(problem: Exception) -> str:
+def one_line(problem: object) -> str:
     """Say a problem in one line; reports of several lines have the reason in the first ones."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     return " ".join(lines[:3]).removesuffix(".") if lines else type(problem).__name__

@@ -27,7 +27,7 @@ KEEPER = Path(__file__).with_name("keep.py")
 ANSWER_SECONDS = 120
 
 
-class TiedProcess(Process):  # type: ignore[misc]
+class TiedProcess(Process):
     """A process of honcho that goes with its manager, also when that is killed."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class TiedProcess(Process):  # type: ignore[misc]
         super().run(*args, **kwargs)
 
 
-class Supervisor(Manager):  # type: ignore[misc]
+class Supervisor(Manager):
     """honcho's manager with a keeper around each line of the Procfile and a greeting when the web answers."""
 
     def __init__(self, environment: Mapping[str, str], home: Home, port: int) -> None:
@@ -87,6 +87,8 @@ def run(home: Home, port: int) -> int:
     started_at = time.monotonic()
     print(f"Artel starts in {home.path}", flush=True)
     environment = {**os.environ, **start_services(home), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    # In a container everything runs as root; that Celery finds it unwise helps nobody there.
+    environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     prepared = subprocess.run(
         [sys.executable, "-m", "config.local", "prepare"], cwd=ROOT, env=environment, check=False

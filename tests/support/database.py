@@ -33,7 +33,7 @@ def drop(name: str) -> None:
 
 
 def _make_template() -> None:
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+    with connection._nodb_cursor() as cursor:
         cursor.execute("SELECT datistemplate FROM pg_database WHERE datname = %s", [TEMPLATE])
         row = cursor.fetchone()
     if row and row[0]:
@@ -54,7 +54,7 @@ def _connect_to(name: str) -> None:
 
 
 def _execute(statement: str) -> None:
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+    with connection._nodb_cursor() as cursor:
         cursor.execute(statement)
 
 

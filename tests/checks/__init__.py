@@ -1,0 +1,1 @@
+"""What `make check` runs: lint, types, contracts, migrations, settings, texts, requirements."""

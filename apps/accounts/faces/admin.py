@@ -345,8 +345,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     # Saving
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  #
-    noqa: FBT001, FBT002
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
         form = _with_mixin(kwargs.pop("form", self.form))
         form = type(form.__name__, (form,), {"refusal": request.__dict__.get("_refusal")})
         return super().get_form(request, obj, change, form=form, **kwargs)
@@ -404,8 +403,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         stamp(obj, _user(request), is_new=not change)
         super().save_model(request, obj, form, change)
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa:
-    FBT001
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
         user = _user(request)
         refused = _("You may not change these rows.")
         with _refusals():
@@ -427,8 +425,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
             row.delete()
         formset.save_m2m()
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa:
-    FBT001
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
         with _refusals():
             super().save_related(request, form, formsets, change)
             self.check_saved(request, form.instance, "change" if change else "add")

@@ -27,6 +27,14 @@ _VERBS: dict[str, str | Promise] = {
     "add": _("add"),
     "change": _("change"),
     "delete": _("delete"),
+    "move": _("move"),
+    "win": _("win"),
+    "lose": _("lose"),
+    "reopen": _("reopen"),
+    "assign": _("give to somebody else"),
+    "archive": _("archive and restore"),
+    "cancel": _("cancel"),
+    "retry": _("retry"),
 }
 
 
@@ -234,11 +242,20 @@ def _parse(permission: str) -> tuple[type[models.Model] | None, str]:
 
 
 def label_of(permission: str) -> str:
-    """Say a permission in words: "win · deal"."""
-    model, action = _parse(permission)
-    if model is None:
-        return permission
-    return f"{_VERBS.get(action) or action.replace('_', ' ')} · {model._meta.verbose_name}"
+    """Say a permission in words: "see · deal"."""
+    return f"{verb_of(permission)} · {subject_of(permission)}"
+
+
+def verb_of(permission: str) -> str | Promise:
+    """Say what a permission lets one do: "see", "win"."""
+    _model, action = _parse(permission)
+    return _VERBS.get(action) or action.replace("_", " ")
+
+
+def subject_of(permission: str) -> str | Promise:
+    """Say what kind of rows a permission is about: "deal"."""
+    model, _action = _parse(permission)
+    return permission if model is None else model._meta.verbose_name
 
 
 def explain(actor: User, action: str, row: models.Model) -> list[str]:

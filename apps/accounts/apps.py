@@ -10,8 +10,8 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People and access")
 
     def ready(self) -> None:
-        from apps.accounts import checks  # noqa: F401 - registers itself
-        from apps.common.constraints import register_constraint
+        from apps.accounts import checks  # noqa: F401, PLC0415 - registers itself
+        from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")
@@ -19,7 +19,7 @@ class AccountsConfig(AppConfig):
 
 def _sync_roles(using: str, plan: Any = (), **kwargs: Any) -> None:
     """Offer the permissions of all installed apps to the ready-made roles."""
-    from apps.accounts.services import sync_roles
+    from apps.accounts.services import sync_roles  # noqa: PLC0415 - apps first
 
     # A migration backwards may have left no table to write to.
     if not any(backwards for _migration, backwards in plan):

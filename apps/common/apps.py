@@ -7,4 +7,4 @@ class CommonConfig(AppConfig):
     verbose_name = _("Common")
 
     def ready(self) -> None:
-        from apps.common.api import schema  # noqa: F401 - registers how the session is described
+        from apps.common.api import schema  # noqa: F401, PLC0415 - registers how the session is described

@@ -28,6 +28,23 @@ def create_role(name: str, *, description: str = "", actor: User) -> Role:
 
 
 @transaction.atomic
+def describe_role(role_id: int, name: str, description: str, *, actor: User) -> Role:
+    """
+    Give a role another name and description.
+
+    :raises PermissionDenied: the actor may not change roles
+    :raises ValidationError: there is one of this name
+    """
+    role = rows.locked(Role, role_id, actor=actor, action="change")
+    values = rows.differing(role, {"name": name, "description": description})
+    if values:
+        rows.write(role, values, actor=actor)
+        grants = dict(role.grants.values_list("permission", "reach"))
+        publish(events.ROLE_CHANGED, role.pk, events.role_data(role, grants), actor_id=actor.pk)
+    return role
+
+
+@transaction.atomic
 def set_role_grants(
     role_id: int, grants: Mapping[str, str], *, actor: User, expected_version: int | None = None
 ) -> Role:

@@ -157,9 +157,15 @@ def _parser(field: ImportField, dialect: Dialect, region: str) -> Parser:
     return makers[field.type]()
 
 
+# The mark that keeps spreadsheets from executing a cell; our own files of errors bear it.
+_DISARMED = re.compile(r"'[=+\-@]")
+
+
 def _text(max_length: int) -> Parser:
     def parse(cell: str) -> str:
         value = cell.strip()
+        if value.startswith("'") and _DISARMED.match(value):
+            value = value[1:]
         if "\n" in value or "\t" in value or "\r" in value:
             value = _squeezed(value)
         if len(value) > max_length:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -191,15 +192,37 @@ def ended(job: Job) -> None:
     ).update(state=states.get(Job.State(job.state), State.FAILED))
 
 
+def resumed(job: Job) -> None:
+    """
+    Take up the batch of a job again that failed or was cancelled.
+
+    :raises ValidationError: the import went another way since (code "import_not_editable")
+    """
+    is_rehearsal = job.kind == "crm.rehearse_import"
+    taken = ImportBatch.objects.filter(
+        **{"rehearse_job" if is_rehearsal else "apply_job": job},
+        pk=job.params["batch"],
+        state__in=[State.FAILED, State.CANCELLED],
+    ).update(state=State.REHEARSING if is_rehearsal else State.APPLYING)
+    if not taken:
+        raise ValidationError(
+            _("The import was changed or thrown away meanwhile."), code="import_not_editable"
+        )
+
+
+def page(job: Job) -> str:
+    """Return the address of the admin's page of a job's import, "" where the admin has none."""
+    try:
+        return reverse("admin:crm_importbatch_change", args=[job.params["batch"]])
+    except NoReverseMatch:
+        return ""
+
+
 def _batch(job: Job, state: str) -> ImportBatch:
-    """Return the job's batch, which is in the state that the job works in."""
+    """Return the job's batch, locked, in the state that the job works in."""
     batch = ImportBatch.objects.select_for_update(of=("self",)).filter(pk=job.params["batch"]).first()
     if batch is None or batch.state != state:
-        # A person's retry of the job is a new job: it takes a batch over that its forerunner left.
-        if batch is None or batch.state not in {State.FAILED, State.CANCELLED}:
-            raise JobRefused(_("The import was changed or thrown away meanwhile."))
-        batch.state = state
-        batch.save(update_fields=["state"])
+        raise JobRefused(_("The import was changed or thrown away meanwhile."))
     return batch
 
 

@@ -426,9 +426,13 @@ def _checked_options(kind: ImportKind, options: Mapping[str, Any]) -> dict[str, 
 
 
 def _remembered(actor: User, kind: str, header: list[str]) -> ImportMapping | None:
-    return ImportMapping.objects.filter(
-        owner=actor, kind=kind, header_digest=mappings.header_digest(header)
-    ).first()
+    """Return how the person matched this header last time; that of a file of errors has one column more."""
+    digests = [mappings.header_digest(header), mappings.header_digest(header[:-1])]
+    found = {
+        each.header_digest: each
+        for each in ImportMapping.objects.filter(owner=actor, kind=kind, header_digest__in=digests)
+    }
+    return next((found[digest] for digest in digests if digest in found), None)
 
 
 def _remember(batch: ImportBatch) -> None:

@@ -64,11 +64,17 @@ def waiting_calls() -> list[tuple[int, str]]:
     return [(kwargs["event_id"], kwargs["receiver"]) for _args, kwargs, _embed in bodies]
 
 
-def work() -> int:
-    """Do what a worker would do with the calls that wait now, and return how many there were."""
+def take_calls() -> list[tuple[int, str]]:
+    """Return the calls that wait, and let nobody else have them."""
     calls = waiting_calls()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.delete("artel")
+    return calls
+
+
+def work() -> int:
+    """Do what a worker would do with the calls that wait now, and return how many there were."""
+    calls = take_calls()
     for event_id, receiver in calls:
         deliver(event_id=event_id, receiver=receiver)
     return len(calls)

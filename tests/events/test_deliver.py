@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,8 +23,8 @@ Hear = Callable[..., list[Event]]
 
 
 def _delivery(name: str = "tests.listener", event: Event | None = None, **fields: Any) -> Delivery:
-    event = event or tell(1)
-    return Delivery.objects.create(event=event, receiver=name, **({"next_attempt_at": timezone.now()} | fields))
+    values = {"event": event or tell(1), "receiver": name, "next_attempt_at": timezone.now()} | fields
+    return Delivery.objects.create(**values)
 
 
 def _fail(event: Event) -> None:
@@ -74,7 +75,7 @@ def test_delays_grow_to_a_limit_and_add_up_to_a_day() -> None:
     delays = [services._delay_after(attempts) for attempts in range(1, services.MAX_ATTEMPTS)]
 
     assert delays[0] < timedelta(seconds=7)
-    assert all(later > earlier / 1.7 for earlier, later in zip(delays, delays[1:], strict=False))
+    assert all(later > earlier / 1.7 for earlier, later in pairwise(delays))
     assert max(delays) < timedelta(hours=3.2)
     assert timedelta(hours=16) < sum(delays, timedelta()) < timedelta(hours=30)
 

@@ -1,7 +1,13 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
 class CrmConfig(AppConfig):
     name = "apps.crm"
     verbose_name = _("Customers and deals")
+
+    def ready(self) -> None:
+        from apps.crm import defaults  # noqa: PLC0415 - models are loaded by now
+
+        post_migrate.connect(defaults.ensure, sender=self)

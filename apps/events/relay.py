@@ -38,7 +38,7 @@ HEARTBEAT_SECONDS = 5.0
 REPORT_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 5.0
 # With so many calls waiting, what looks lost is only late, and sending it again would make it later.
-BACKLOG_LIMIT = 2 * BATCH
+BACKLOG_LIMIT = BATCH
 
 
 def all_sinks() -> list[Sink]:

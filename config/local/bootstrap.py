@@ -72,7 +72,7 @@ def run(command: Sequence[str | Path], problem: str, env: Mapping[str, str] | No
 def make_venv() -> Path:
     """Return the environment's Python; an environment that was moved or lost its Python is made anew."""
     python = VENV / "bin" / "python"
-    has_pip = [python, "-c", "import pip"]
+    has_pip = [str(python), "-c", "import pip"]
     if not python.exists() or subprocess.call(has_pip, stderr=subprocess.DEVNULL):
         print(f"Making a virtual environment in {VENV}", flush=True)
         run([sys.executable, "-m", "venv", "--clear", VENV], "The virtual environment cannot be made")

@@ -163,6 +163,8 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 USE_I18N = True
 BASE_CURRENCY = env.str("BASE_CURRENCY", default="RUB")
+# The country (ISO 3166) of telephone numbers that are written without one.
+PHONE_REGION = env.str("PHONE_REGION", default="RU")
 
 # Files
 STATIC_URL = "/static/"

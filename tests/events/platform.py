@@ -18,7 +18,7 @@ class Platform:
     processes: Processes
 
     def worker(self, **env: str) -> Running:
-        return self.processes.worker(DJANGO_SETTINGS_MODULE="tests.events.settings", **env)
+        return self.processes.worker(is_awaited=False, DJANGO_SETTINGS_MODULE="tests.events.settings", **env)
 
     def relay(self, **env: str) -> Running:
         return self.processes.relay(DJANGO_SETTINGS_MODULE="tests.events.settings", **env)

@@ -10,7 +10,7 @@ from django.db.models import Sum
 from apps.events.models import Delivery, Heartbeat, Outbox
 from tests.events.platform import RECEIVERS, Platform
 
-EVENTS = 40
+EVENTS = 30
 ONCE_EACH = {name: list(range(1, EVENTS + 1)) for name in RECEIVERS}
 
 
@@ -20,10 +20,10 @@ def _duplicates() -> int:
 
 @pytest.mark.parametrize("place", ["relay.before_publish", "relay.after_publish"])
 def test_killed_relay_loses_nothing_and_repeats_no_effect(platform: Platform, place: str) -> None:
-    worker = platform.worker()
     platform.tell(EVENTS)
+    worker, relay = platform.worker(), platform.relay(ARTEL_FAILPOINT=place)
 
-    assert platform.relay(ARTEL_FAILPOINT=place).wait() == -signal.SIGKILL
+    assert relay.wait() == -signal.SIGKILL
     assert Outbox.objects.count() == EVENTS
     platform.relay()
     worker.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
@@ -37,14 +37,18 @@ def test_killed_relay_loses_nothing_and_repeats_no_effect(platform: Platform, pl
 
 
 def test_killed_receivers_lose_nothing_and_repeat_no_effect(platform: Platform) -> None:
-    relay = platform.relay()
+    places = ["receiver.before_effect", "receiver.after_effect", "receiver.after_commit"]
+    workers = [platform.worker(ARTEL_FAILPOINT=f"{place}:5") for place in places]
+    for worker in workers:
+        worker.await_line(" ready.")
     platform.tell(EVENTS)
-
-    for place in ["receiver.before_effect", "receiver.after_effect", "receiver.after_commit"]:
-        worker = platform.worker(ARTEL_FAILPOINT=f"{place}:5")
+    relay = platform.relay()
+    for worker in workers:
         worker.await_line("signal 9 (SIGKILL)")
+    for worker in workers:
         worker.kill()
     assert 0 < platform.effect_count() < EVENTS * len(RECEIVERS)
+
     platform.worker()
     relay.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
     relay.await_true(lambda: not Delivery.objects.pending().exists(), "end of deliveries")
@@ -117,8 +121,7 @@ def test_publisher_killed_after_its_commit_has_told(platform: Platform) -> None:
         DJANGO_SETTINGS_MODULE="tests.events.settings",
         ARTEL_FAILPOINT="publisher.after_commit",
     )
-    assert publisher.wait() == -signal.SIGKILL
-    worker = platform.worker()
-    platform.relay()
+    worker, _relay = platform.worker(), platform.relay()
 
+    assert publisher.wait() == -signal.SIGKILL
     worker.await_true(lambda: platform.effect_count() == 2, "effects")

@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,12 @@ class Services:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def start_services() -> Services:
+def start_services(options: Mapping[str, str] = FOR_TESTS) -> Services:
     """Start both servers; they end with this process, however it ends."""
     directory = Path(tempfile.mkdtemp(prefix="artel-test-"))
     services = Services(
         directory,
-        Cluster(directory / "postgresql", options=FOR_TESTS, is_tied=True),
+        Cluster(directory / "postgresql", options=options, is_tied=True),
         RedisServer(directory / "redis", is_persistent=False, is_tied=True),
     )
     atexit.register(services.stop)

@@ -1,9 +1,13 @@
 """What we promise to whom, and how far it has come."""
 
+from datetime import datetime, timedelta
+from decimal import Decimal
+
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Team
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
-from apps.crm.models.catalog import Product, Tag
+from apps.crm.models.catalog import CURRENCY, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 
@@ -27,7 +31,7 @@ class Deal(Stamped, Versioned, Archivable, Imported):
     """
     Something a customer may buy from us, on its way through a pipeline.
 
-    That pipeline, stage and status agree is kept by a composite foreign key in the database (see the first migration).
+    That pipeline, stage and status agree is kept by a composite foreign key in the database (migration 0003).
     """
 
     class Status(models.TextChoices):
@@ -35,13 +39,28 @@ class Deal(Stamped, Versioned, Archivable, Imported):
         WON = "WON", _("won")
         LOST = "LOST", _("lost")
 
-    number = models.CharField(_("number"), max_length=20, unique=True, editable=False)
+    # Given by the database, so that whoever inserts a deal, row by row or set-based, draws from one sequence.
+    number = models.CharField(
+        _("number"),
+        max_length=20,
+        unique=True,
+        editable=False,
+        db_default=Func(function="crm_next_deal_number"),
+    )
     title = models.CharField(_("title"), max_length=200)
     pipeline = models.ForeignKey(
-        Pipeline, verbose_name=_("pipeline"), on_delete=models.PROTECT, related_name="deals", db_index=False
+        Pipeline,
+        verbose_name=_("pipeline"),
+        on_delete=models.PROTECT,
+        related_name="deals",
+        db_index=False,
     )
     stage = models.ForeignKey(
-        Stage, verbose_name=_("stage"), on_delete=models.PROTECT, related_name="deals", db_index=False
+        Stage,
+        verbose_name=_("stage"),
+        on_delete=models.PROTECT,
+        related_name="deals",
+        db_index=False,
     )
     status = models.CharField(_("status"), max_length=4, choices=Status, default=Status.OPEN, editable=False)
     company = models.ForeignKey(
@@ -76,9 +95,20 @@ class Deal(Stamped, Versioned, Archivable, Imported):
         related_name="+",
         db_index=False,
     )
-    amount = models.DecimalField(_("amount"), max_digits=18, decimal_places=2, null=True, blank=True)
-    currency = models.CharField(_("currency"), max_length=3)
-    probability = models.PositiveSmallIntegerField(_("probability, %"), default=0)
+    amount = models.DecimalField(
+        _("amount"),
+        max_digits=18,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+    )
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    probability = models.PositiveSmallIntegerField(
+        _("probability, %"), default=0, validators=[MaxValueValidator(100)]
+    )
+    # A probability that somebody set by hand stays when the deal moves on; otherwise the stage's applies.
+    is_probability_manual = models.BooleanField(default=False, db_default=False, editable=False)
     opened_date = models.DateField(_("opened"), default=timezone.localdate)
     expected_close_date = models.DateField(_("expected close"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
@@ -124,10 +154,19 @@ class Deal(Stamped, Versioned, Archivable, Imported):
                 violation_error_message=_("A probability is at most 100 %."),
             ),
             models.CheckConstraint(
+                condition=Q(currency__regex=CURRENCY),
+                name="deal_currency_code",
+                violation_error_message=_("A currency is three capital letters, as in RUB."),
+            ),
+            models.CheckConstraint(
                 condition=(
                     Q(status="OPEN", closed_at=None, lost_reason=None)
                     | Q(status="WON", closed_at__isnull=False, lost_reason=None)
-                    | Q(status="LOST", closed_at__isnull=False, lost_reason__isnull=False)
+                    | Q(
+                        status="LOST",
+                        closed_at__isnull=False,
+                        lost_reason__isnull=False,
+                    )
                 ),
                 name="deal_closed_as_status_says",
                 violation_error_message=_(
@@ -148,16 +187,45 @@ class Deal(Stamped, Versioned, Archivable, Imported):
     def __str__(self) -> str:
         return self.title
 
+    def time_in_stage(self, now: datetime) -> timedelta:
+        """Tell how long the deal has stood where it is."""
+        return now - self.stage_entered_at
+
+    def is_stale(self, now: datetime) -> bool:
+        """Tell whether an open deal stands in its stage for longer than the stage allows."""
+        limit = self.stage.stale_after_days
+        return (
+            self.status == self.Status.OPEN
+            and limit is not None
+            and self.time_in_stage(now) > timedelta(days=limit)
+        )
+
 
 class DealLine(models.Model):
     """A product in a deal."""
 
     deal = models.ForeignKey(Deal, verbose_name=_("deal"), on_delete=models.CASCADE, related_name="lines")
     product = models.ForeignKey(
-        Product, verbose_name=_("product"), on_delete=models.PROTECT, related_name="lines"
+        Product,
+        verbose_name=_("product"),
+        on_delete=models.PROTECT,
+        related_name="lines",
     )
-    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3, default=1)
-    unit_price = models.DecimalField(_("unit price"), max_digits=18, decimal_places=2, null=True, blank=True)
+    quantity = models.DecimalField(
+        _("quantity"),
+        max_digits=12,
+        decimal_places=3,
+        default=1,
+        validators=[MinValueValidator(Decimal("0.001"))],
+    )
+    unit_price = models.DecimalField(
+        _("unit price"),
+        max_digits=18,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+    )
     position = models.PositiveSmallIntegerField(_("position"), default=0)
 
     objects = ScopedQuerySet.as_manager()
@@ -184,7 +252,7 @@ class DealLine(models.Model):
 
 
 class StageTransition(models.Model):
-    """One step a deal took; never changed, never deleted (a database trigger refuses both)."""
+    """One step a deal took; never changed, and deleted only together with its deal (triggers see to both)."""
 
     class Face(models.TextChoices):
         ADMIN = "ADMIN", _("admin")
@@ -194,14 +262,27 @@ class StageTransition(models.Model):
         SYSTEM = "SYSTEM", _("system")
 
     deal = models.ForeignKey(
-        Deal, verbose_name=_("deal"), on_delete=models.CASCADE, related_name="transitions", db_index=False
+        Deal,
+        verbose_name=_("deal"),
+        on_delete=models.CASCADE,
+        related_name="transitions",
+        db_index=False,
     )
     # None where the deal begins.
     from_stage = models.ForeignKey(
-        Stage, verbose_name=_("from"), on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+        Stage,
+        verbose_name=_("from"),
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
     )
     to_stage = models.ForeignKey(
-        Stage, verbose_name=_("to"), on_delete=models.PROTECT, related_name="+", db_index=False
+        Stage,
+        verbose_name=_("to"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
     )
     at = models.DateTimeField(_("at"), default=timezone.now)
     actor = models.ForeignKey(

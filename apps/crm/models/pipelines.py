@@ -29,7 +29,10 @@ class Pipeline(Stamped, Versioned, Archivable):
                 violation_error_message=_("There is a default pipeline already."),
             ),
             models.UniqueConstraint(
-                Upper("name"), condition=models.Q(archived_at=None), name="pipeline_name_unique"
+                Upper("name"),
+                condition=models.Q(archived_at=None),
+                name="pipeline_name_unique",
+                violation_error_message=_("There is a pipeline of this name already."),
             ),
         ]
 
@@ -46,7 +49,11 @@ class Stage(models.Model):
         LOST = "LOST", _("lost")
 
     pipeline = models.ForeignKey(
-        Pipeline, verbose_name=_("pipeline"), on_delete=models.CASCADE, related_name="stages", db_index=False
+        Pipeline,
+        verbose_name=_("pipeline"),
+        on_delete=models.CASCADE,
+        related_name="stages",
+        db_index=False,
     )
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=4, choices=Kind, default=Kind.OPEN)
@@ -115,7 +122,9 @@ class LostReason(models.Model):
         verbose_name_plural = _("lost reasons")
         constraints = [
             models.UniqueConstraint(
-                fields=["is_unknown"], condition=models.Q(is_unknown=True), name="lost_reason_one_unknown"
+                fields=["is_unknown"],
+                condition=models.Q(is_unknown=True),
+                name="lost_reason_one_unknown",
             ),
         ]
 

@@ -1,0 +1,188 @@
+"""
+The facts of the sales side, and the one place that says what each tells.
+
+Every fact carries a snapshot of its aggregate as it is after the change (`schemas/` holds a JSON Schema per
+type); what else a kind of fact has to say stands beside it, as `transition` does with a move.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Q
+
+from apps.crm.models import Company, ContactPoint, Deal, Person
+from apps.events.services import Fact, publish
+
+DEAL_CREATED = Fact("crm.deal.created.v1")
+DEAL_CHANGED = Fact("crm.deal.changed.v1")
+DEAL_MOVED = Fact("crm.deal.moved.v1")
+DEAL_WON = Fact("crm.deal.won.v1")
+DEAL_LOST = Fact("crm.deal.lost.v1")
+DEAL_REOPENED = Fact("crm.deal.reopened.v1")
+DEAL_ASSIGNED = Fact("crm.deal.assigned.v1")
+DEAL_ARCHIVED = Fact("crm.deal.archived.v1")
+DEAL_RESTORED = Fact("crm.deal.restored.v1")
+COMPANY_CREATED = Fact("crm.company.created.v1")
+COMPANY_CHANGED = Fact("crm.company.changed.v1")
+COMPANY_ARCHIVED = Fact("crm.company.archived.v1")
+COMPANY_RESTORED = Fact("crm.company.restored.v1")
+PERSON_CREATED = Fact("crm.person.created.v1")
+PERSON_CHANGED = Fact("crm.person.changed.v1")
+PERSON_ARCHIVED = Fact("crm.person.archived.v1")
+PERSON_RESTORED = Fact("crm.person.restored.v1")
+
+FACTS = [value for value in globals().values() if isinstance(value, Fact)]
+
+_OWNED = ["owner_id", "owner__name", "team_id", "team__name"]
+_STATE = ["archived_at", "version", "external_source", "external_id"]
+_DEAL = [
+    *["id", "number", "title", "status", "amount", "currency", "probability", "opened_date"],
+    *["expected_close_date", "closed_at", "lost_note", "next_step", "next_step_date", "stage_entered_at"],
+    *[
+        "pipeline_id",
+        "pipeline__name",
+        "stage_id",
+        "stage__name",
+        "stage__kind",
+        "company_id",
+        "company__name",
+    ],
+    *["person_id", "person__full_name", "lost_reason_id", "lost_reason__name", *_OWNED, *_STATE],
+]
+_COMPANY = [
+    *["id", "name", "legal_name", "tax_id", "domain", "industry", "country", "city", "founded_year"],
+    *["employee_count", "annual_revenue", "parent_id", "parent__name", *_OWNED, *_STATE],
+]
+_PERSON = [
+    *["id", "given_name", "middle_name", "family_name", "full_name", "job_title", "locale", *_OWNED, *_STATE],
+]
+_TAGS = ArrayAgg("tags__name", filter=Q(tags__isnull=False), default=[], order_by="tags__name")
+Snapshots = list[tuple[int, dict[str, Any]]]
+
+
+def deal_snapshots(deal_ids: Iterable[int]) -> Snapshots:
+    """Return (id, snapshot) of each deal as it stands in the database: two queries, whatever their number."""
+    rows = Deal.objects.filter(pk__in=list(deal_ids)).values(*_DEAL, tag_names=_TAGS)
+    return [(row["id"], deal_snapshot(row)) for row in rows]
+
+
+def deal_snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what facts tell of a deal, from a row of values named as in :func:`deal_snapshots`."""
+    return {
+        "id": row["id"],
+        "number": row["number"],
+        "title": row["title"],
+        "status": row["status"],
+        "pipeline": _named(row, "pipeline"),
+        "stage": {**_known(row, "stage"), "kind": row["stage__kind"]},
+        "company": _named(row, "company"),
+        "person": _named(row, "person", "full_name"),
+        "owner": _named(row, "owner"),
+        "team": _named(row, "team"),
+        "amount": _money(row["amount"], row["currency"]),
+        "currency": row["currency"],
+        "probability": row["probability"],
+        "opened_date": row["opened_date"],
+        "expected_close_date": row["expected_close_date"],
+        "stage_entered_at": row["stage_entered_at"],
+        "closed_at": row["closed_at"],
+        "lost_reason": _named(row, "lost_reason"),
+        "lost_note": row["lost_note"],
+        "next_step": row["next_step"],
+        "next_step_date": row["next_step_date"],
+        "tags": row["tag_names"],
+        **_state(row),
+    }
+
+
+def company_snapshots(company_ids: Iterable[int]) -> Snapshots:
+    """Return (id, snapshot) of each company: two queries, whatever their number."""
+    ids = list(company_ids)
+    rows = list(Company.objects.filter(pk__in=ids).values(*_COMPANY, tag_names=_TAGS))
+    points = _contact_points("company_id", ids)
+    return [(row["id"], company_snapshot(row, points.get(row["id"], []))) for row in rows]
+
+
+def company_snapshot(row: Mapping[str, Any], contact_points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what facts tell of a company, from a row of values and its contact points."""
+    return {
+        **{name: row[name] for name in _COMPANY[:10]},
+        "annual_revenue": None if row["annual_revenue"] is None else str(row["annual_revenue"]),
+        "parent": _named(row, "parent"),
+        "owner": _named(row, "owner"),
+        "team": _named(row, "team"),
+        "contact_points": contact_points,
+        "tags": row["tag_names"],
+        **_state(row),
+    }
+
+
+def person_snapshots(person_ids: Iterable[int]) -> Snapshots:
+    """Return (id, snapshot) of each person: three queries, whatever their number."""
+    ids = list(person_ids)
+    rows = list(Person.objects.filter(pk__in=ids).values(*_PERSON, tag_names=_TAGS, companies=_EMPLOYERS))
+    points = _contact_points("person_id", ids)
+    return [(row["id"], person_snapshot(row, points.get(row["id"], []))) for row in rows]
+
+
+def person_snapshot(row: Mapping[str, Any], contact_points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what facts tell of a person, from a row of values and their contact points."""
+    return {
+        **{name: row[name] for name in _PERSON[:7]},
+        "company_ids": row["companies"],
+        "owner": _named(row, "owner"),
+        "team": _named(row, "team"),
+        "contact_points": contact_points,
+        "tags": row["tag_names"],
+        **_state(row),
+    }
+
+
+# Distinct, because the join of the tags multiplies the employments.
+_EMPLOYERS = ArrayAgg(
+    "employments__company_id", filter=Q(employments__isnull=False), default=[], distinct=True
+)
+
+
+def _contact_points(holder: str, ids: list[int]) -> dict[int, list[dict[str, Any]]]:
+    rows = ContactPoint.objects.active().filter(**{f"{holder}__in": ids}).order_by("id")
+    points: dict[int, list[dict[str, Any]]] = {}
+    for row in rows.values(holder, "id", "kind", "raw", "value", "is_primary"):
+        points.setdefault(row.pop(holder), []).append(dict(row))
+    return points
+
+
+def _known(row: Mapping[str, Any], relation: str, name: str = "name") -> dict[str, Any]:
+    return {"id": row[f"{relation}_id"], "name": row[f"{relation}__{name}"]}
+
+
+def _named(row: Mapping[str, Any], relation: str, name: str = "name") -> dict[str, Any] | None:
+    return None if row[f"{relation}_id"] is None else _known(row, relation, name)
+
+
+def _money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
+    return None if amount is None else {"amount": f"{amount:.2f}", "currency": currency}
+
+
+def _state(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in _STATE}
+
+
+def publish_deal(fact: Fact, deal_id: int, *, actor_id: int, **more: Any) -> None:
+    """Tell a fact of one deal; `more` stands beside the snapshot."""
+    for pk, snapshot in deal_snapshots([deal_id]):
+        publish(fact, pk, {**snapshot, **more}, actor_id=actor_id)
+
+
+def publish_company(fact: Fact, company_id: int, *, actor_id: int) -> None:
+    """Tell a fact of one company."""
+    for pk, snapshot in company_snapshots([company_id]):
+        publish(fact, pk, snapshot, actor_id=actor_id)
+
+
+def publish_person(fact: Fact, person_id: int, *, actor_id: int) -> None:
+    """Tell a fact of one person."""
+    for pk, snapshot in person_snapshots([person_id]):
+        publish(fact, pk, snapshot, actor_id=actor_id)

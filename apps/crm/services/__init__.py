@@ -1,0 +1,1 @@
+"""The changes of the sales side: one function per use case, whatever the face."""

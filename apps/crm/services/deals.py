@@ -1,0 +1,443 @@
+"""What happens to deals: the one way to make, move, close, assign and archive one, whatever the face."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypedDict, Unpack
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.crm import events
+from apps.crm.models import Company, Deal, LostReason, Person, Pipeline, Stage, StageTransition
+from apps.crm.services import rows
+
+Face = StageTransition.Face
+
+
+class DealFields(TypedDict, total=False):
+    """What people write on a deal; relations by id. A probability of None is the stage's own."""
+
+    title: str
+    company_id: int | None
+    person_id: int | None
+    amount: Decimal | None
+    currency: str
+    probability: int | None
+    opened_date: date
+    expected_close_date: date | None
+    next_step: str
+    next_step_date: date | None
+    description: str
+    tag_ids: Sequence[int]
+
+
+@transaction.atomic
+def create_deal(
+    *,
+    actor: User,
+    face: Face,
+    stage_id: int | None = None,
+    owner_id: int | None = None,
+    team_id: int | None = None,
+    at: datetime | None = None,
+    **fields: Unpack[DealFields],
+) -> Deal:
+    """
+    Open a deal, in the first open stage of the default pipeline unless another is named.
+
+    :param owner_id: the actor unless another is named, for which the actor has to be allowed to assign deals
+    :param at: when it began, where that was earlier than now
+    :raises PermissionDenied: the actor may not make such a deal
+    :raises ValidationError: a value is refused
+    """
+    access.require(actor, "add", Deal)
+    if owner_id not in {None, actor.pk}:
+        access.require(actor, "assign", Deal)
+    stage = _first_stage(actor) if stage_id is None else _open_stage(stage_id, actor=actor)
+    began = _moment(at)
+    values, tags = _checked(dict(fields), actor=actor)
+    values["owner_id"] = owner_id or actor.pk
+    if team_id is not None:
+        values["team_id"] = team_id
+    rows.owner_and_team(values, actor=actor)
+    values.setdefault("currency", settings.BASE_CURRENCY)
+    values.setdefault("opened_date", timezone.localdate(began))
+    values.update(_probability(values.pop("probability", None), stage))
+    deal = Deal(stage=stage, pipeline_id=stage.pipeline_id, stage_entered_at=began, **values)
+    rows.insert(deal, actor=actor)
+    if tags:
+        deal.tags.set(tags)
+    StageTransition.objects.create(
+        deal=deal, to_stage=stage, at=began, actor=actor, face=face, amount=deal.amount
+    )
+    events.publish_deal(events.DEAL_CREATED, deal.pk, actor_id=actor.pk)
+    return deal
+
+
+@transaction.atomic
+def change_deal(
+    deal_id: int, *, actor: User, expected_version: int | None = None, **fields: Unpack[DealFields]
+) -> Deal:
+    """
+    Change what is written on a deal; what is not named stays. Nothing happens where nothing differs.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not change it
+    :raises ValidationError: a value is refused, the deal is in the trash ("archived") or changed ("stale")
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="change", expected_version=expected_version)
+    rows.require_active(deal)
+    values, tags = _checked(dict(fields), actor=actor, before=deal)
+    if "probability" in values:
+        _require_open(deal)
+        values.update(_probability(values["probability"], deal.stage))
+    changes = rows.differing(deal, values)
+    are_tags_new = tags is not None and rows.set_tags(deal, tags)
+    if changes or are_tags_new:
+        rows.write(deal, changes, actor=actor)
+        events.publish_deal(events.DEAL_CHANGED, deal.pk, actor_id=actor.pk)
+    return deal
+
+
+@transaction.atomic
+def move_deal(
+    deal_id: int,
+    *,
+    stage_id: int,
+    actor: User,
+    face: Face,
+    reason: str = "",
+    at: datetime | None = None,
+    expected_version: int | None = None,
+) -> Deal:
+    """
+    Move an open deal to another open stage of its pipeline; moving it to where it stands does nothing.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not move it
+    :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes" (win or lose it instead),
+        "other_pipeline"
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
+    _require_open(deal)
+    stage = _open_stage(stage_id, actor=actor)
+    if stage.pipeline_id != deal.pipeline_id:
+        raise rows.refusal("stage", _("This stage belongs to another pipeline."), code="other_pipeline")
+    return _move(deal, stage, actor=actor, face=face, reason=reason, at=at)
+
+
+@transaction.atomic
+def switch_pipeline(
+    deal_id: int,
+    *,
+    stage_id: int,
+    actor: User,
+    face: Face,
+    reason: str = "",
+    expected_version: int | None = None,
+) -> Deal:
+    """
+    Move an open deal into an open stage of any pipeline.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not move it
+    :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes"
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
+    _require_open(deal)
+    return _move(deal, _open_stage(stage_id, actor=actor), actor=actor, face=face, reason=reason)
+
+
+@transaction.atomic
+def win_deal(
+    deal_id: int,
+    *,
+    actor: User,
+    face: Face,
+    reason: str = "",
+    at: datetime | None = None,
+    expected_version: int | None = None,
+) -> Deal:
+    """
+    Close an open deal as won.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not win it
+    :raises ValidationError: "deal_not_open", "archived", "stale"
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="win", expected_version=expected_version)
+    _require_open(deal)
+    stage = _closing_stage(deal, Stage.Kind.WON)
+    values = {"status": Deal.Status.WON, "probability": 100, "is_probability_manual": False}
+    transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason, at=at, is_closing=True)
+    events.publish_deal(events.DEAL_WON, deal.pk, actor_id=actor.pk, transition=transition)
+    return deal
+
+
+@transaction.atomic
+def lose_deal(
+    deal_id: int,
+    *,
+    reason_id: int,
+    actor: User,
+    face: Face,
+    note: str = "",
+    at: datetime | None = None,
+    expected_version: int | None = None,
+) -> Deal:
+    """
+    Close an open deal as lost, with the reason.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not lose it
+    :raises ValidationError: "deal_not_open", "archived", "stale", or there is no such reason ("not_found")
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="lose", expected_version=expected_version)
+    _require_open(deal)
+    reason = LostReason.objects.filter(pk=reason_id, is_active=True).first()
+    if reason is None:
+        raise rows.refusal("reason", _("There is no such reason."), code="not_found")
+    values = {
+        "status": Deal.Status.LOST,
+        "probability": 0,
+        "is_probability_manual": False,
+        "lost_reason": reason,
+        "lost_note": note.strip(),
+    }
+    story = f"{reason.name}: {note.strip()}" if note.strip() else reason.name
+    stage = _closing_stage(deal, Stage.Kind.LOST)
+    transition = _enter(deal, stage, values, actor=actor, face=face, reason=story, at=at, is_closing=True)
+    events.publish_deal(events.DEAL_LOST, deal.pk, actor_id=actor.pk, transition=transition)
+    return deal
+
+
+@transaction.atomic
+def reopen_deal(
+    deal_id: int,
+    *,
+    reason: str,
+    actor: User,
+    face: Face,
+    expected_version: int | None = None,
+) -> Deal:
+    """
+    Open a closed deal again, in the stage in which it was closed.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not reopen it
+    :raises ValidationError: "deal_open", "archived", "stale", or the reason is missing ("required")
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="reopen", expected_version=expected_version)
+    rows.require_active(deal)
+    if deal.status == Deal.Status.OPEN:
+        raise ValidationError(_("This deal is open."), code="deal_open")
+    if not reason.strip():
+        raise rows.refusal("reason", _("Say why the deal is opened again."), code="required")
+    stage = _stage_before_closing(deal)
+    values = {
+        "status": Deal.Status.OPEN,
+        "closed_at": None,
+        "lost_reason": None,
+        "lost_note": "",
+        **_probability(None, stage),
+    }
+    transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason)
+    events.publish_deal(events.DEAL_REOPENED, deal.pk, actor_id=actor.pk, transition=transition)
+    return deal
+
+
+@transaction.atomic
+def assign_deal(
+    deal_id: int,
+    *,
+    owner_id: int,
+    actor: User,
+    team_id: int | None = None,
+    expected_version: int | None = None,
+) -> Deal:
+    """
+    Give a deal to somebody, and with it to their first team unless another is named.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not assign it
+    :raises ValidationError: "archived", "stale", the new owner is unknown ("not_found") or left ("inactive")
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="assign", expected_version=expected_version)
+    rows.require_active(deal)
+    values: dict[str, Any] = {"owner_id": owner_id}
+    if team_id is not None:
+        values["team_id"] = team_id
+    rows.owner_and_team(values, actor=actor)
+    previous = {"id": deal.owner_id, "name": str(deal.owner)}
+    changes = rows.differing(deal, values)
+    if changes:
+        rows.write(deal, changes, actor=actor)
+        events.publish_deal(events.DEAL_ASSIGNED, deal.pk, actor_id=actor.pk, previous_owner=previous)
+    return deal
+
+
+@transaction.atomic
+def archive_deal(deal_id: int, *, actor: User, expected_version: int | None = None) -> Deal:
+    """
+    Put a deal into the trash, from where it can be restored.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not archive it
+    :raises ValidationError: "archived", "stale"
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="archive", expected_version=expected_version)
+    rows.archive(deal, actor=actor)
+    events.publish_deal(events.DEAL_ARCHIVED, deal.pk, actor_id=actor.pk)
+    return deal
+
+
+@transaction.atomic
+def restore_deal(deal_id: int, *, actor: User, expected_version: int | None = None) -> Deal:
+    """
+    Take a deal out of the trash.
+
+    :raises DoesNotExist: the deal is out of sight
+    :raises PermissionDenied: the actor may not restore it
+    :raises ValidationError: "not_archived", "stale"
+    """
+    deal = rows.locked(Deal, deal_id, actor=actor, action="archive", expected_version=expected_version)
+    rows.restore(deal, actor=actor)
+    events.publish_deal(events.DEAL_RESTORED, deal.pk, actor_id=actor.pk)
+    return deal
+
+
+def _checked(
+    values: dict[str, Any], *, actor: User, before: Deal | None = None
+) -> tuple[dict[str, Any], list[Any] | None]:
+    """Look up what newly named relations stand for; return the values and the tags, if any are named."""
+    tag_ids = values.pop("tag_ids", None)
+    tags = None if tag_ids is None else rows.named_tags(tag_ids, actor=actor)
+    company_id, person_id = values.get("company_id"), values.get("person_id")
+    if before is None or before.company_id != company_id:
+        rows.named(Company, company_id, actor=actor, field="company")
+    if before is None or before.person_id != person_id:
+        rows.named(Person, person_id, actor=actor, field="person")
+    return values, tags
+
+
+def _require_open(deal: Deal) -> None:
+    rows.require_active(deal)
+    if deal.status != Deal.Status.OPEN:
+        raise ValidationError(
+            _("This deal is closed. Reopen it first."), code="deal_not_open", params={"status": deal.status}
+        )
+
+
+def _first_stage(actor: User) -> Stage:
+    pipelines = Pipeline.objects.visible_to(actor).active().order_by("-is_default", "pk")
+    stage = (
+        Stage.objects.filter(pipeline=pipelines.first(), kind=Stage.Kind.OPEN).order_by("position").first()
+    )
+    if stage is None:
+        raise rows.refusal("stage", _("There is no pipeline with an open stage."), code="not_found")
+    return stage
+
+
+def _open_stage(stage_id: int, *, actor: User) -> Stage:
+    stage = Stage.objects.visible_to(actor).filter(pk=stage_id, pipeline__archived_at=None).first()
+    if stage is None:
+        raise rows.refusal("stage", _("There is no such stage."), code="not_found")
+    if stage.kind != Stage.Kind.OPEN:
+        raise rows.refusal("stage", _("This stage closes deals: win or lose the deal."), code="stage_closes")
+    return stage
+
+
+def _closing_stage(deal: Deal, kind: Stage.Kind) -> Stage:
+    stage = Stage.objects.filter(pipeline_id=deal.pipeline_id, kind=kind).first()
+    if stage is None:
+        raise ValidationError(_("The pipeline has no stage for this."), code="no_closing_stage")
+    return stage
+
+
+def _stage_before_closing(deal: Deal) -> Stage:
+    """Return the open stage that the deal was closed from, or else the first one of its pipeline."""
+    stages = Stage.objects.filter(pipeline_id=deal.pipeline_id, kind=Stage.Kind.OPEN)
+    last = deal.transitions.filter(to_stage_id=deal.stage_id).order_by("-pk").first()
+    stage = stages.filter(pk=last.from_stage_id).first() if last and last.from_stage_id else None
+    stage = stage or stages.order_by("position").first()
+    if stage is None:
+        raise ValidationError(_("The pipeline has no open stage."), code="no_open_stage")
+    return stage
+
+
+def _probability(chosen: int | None, stage: Stage) -> dict[str, Any]:
+    """Return the columns for a probability that somebody chose, or for the stage's own."""
+    if chosen is None:
+        return {"probability": stage.probability, "is_probability_manual": False}
+    return {"probability": chosen, "is_probability_manual": chosen != stage.probability}
+
+
+def _move(
+    deal: Deal, stage: Stage, *, actor: User, face: Face, reason: str, at: datetime | None = None
+) -> Deal:
+    if stage.pk == deal.stage_id:
+        return deal
+    values = {"pipeline_id": stage.pipeline_id}
+    if not deal.is_probability_manual:
+        values["probability"] = stage.probability
+    transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason, at=at)
+    events.publish_deal(events.DEAL_MOVED, deal.pk, actor_id=actor.pk, transition=transition)
+    return deal
+
+
+def _enter(
+    deal: Deal,
+    stage: Stage,
+    values: dict[str, Any],
+    *,
+    actor: User,
+    face: Face,
+    reason: str,
+    at: datetime | None = None,
+    is_closing: bool = False,
+) -> dict[str, Any]:
+    """Put a locked deal into a stage, write the step into its history, return what facts tell of it."""
+    now = _moment(at, after=deal.stage_entered_at)
+    step = StageTransition(
+        deal=deal,
+        from_stage_id=deal.stage_id,
+        to_stage=stage,
+        at=now,
+        actor=actor,
+        face=face,
+        reason=reason.strip(),
+        seconds_in_stage=int((now - deal.stage_entered_at).total_seconds()),
+        amount=deal.amount,
+    )
+    step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor"])
+    if is_closing:
+        values["closed_at"] = now
+    rows.write(deal, {**values, "stage": stage, "stage_entered_at": now}, actor=actor)
+    step.save(force_insert=True)
+    return {
+        "from_stage_id": step.from_stage_id,
+        "to_stage_id": step.to_stage_id,
+        "face": step.face,
+        "reason": step.reason,
+        "seconds_in_stage": step.seconds_in_stage,
+    }
+
+
+def _moment(at: datetime | None, *, after: datetime | None = None) -> datetime:
+    """Return when something happened. :raises ValidationError: in the future, or before what preceded it"""
+    now = timezone.now()
+    if at is not None and at > now:
+        raise rows.refusal("at", _("This is in the future."), code="time_order")
+    moment = at or now
+    if after is not None and moment < after:
+        if at is not None:
+            raise rows.refusal("at", _("The deal entered its stage later than that."), code="time_order")
+        # The clock of the host that moved it last runs ahead of ours.
+        return after
+    return moment

@@ -9,5 +9,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.crm import defaults  # noqa: PLC0415 - models are loaded by now
+        from apps.crm.imports import jobs  # noqa: PLC0415
 
         post_migrate.connect(defaults.ensure, sender=self)
+        jobs.register_kinds()

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from apps.crm.imports.loading import Loader
 from apps.crm.imports.sql import fetch, literal, run
 
+_REFUSALS = (IntegrityError, DataError, ValidationError, PermissionDenied, ObjectDoesNotExist)
 # Rows of one statement when nothing is committed in between.
 BIG_CHUNK = 10_000
 # Rows of one commit while applying: about a second, so that a kill costs no more and the bar moves.
@@ -58,7 +60,7 @@ def _isolating(loader: Loader, first: int, last: int, write: Callable[[Loader, i
             with connection.cursor() as cursor:
                 cursor.execute("set constraints all immediate")
                 cursor.execute("set constraints all deferred")
-    except (IntegrityError, DataError) as error:
+    except _REFUSALS as error:
         if first == last:
             _refuse_row(loader, first, error)
             return
@@ -89,8 +91,12 @@ def _refuse_row(loader: Loader, line: int, error: Exception) -> None:
 
 def _reason(loader: Loader, error: Exception) -> str:
     """Return what the broken constraint says; never the database's own text, which may quote others' rows."""
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    if isinstance(error, PermissionDenied | ObjectDoesNotExist):
+        return _("you may not do this")
     name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
-    for model in loader.models():
+    for model in loader.refusing():
         for constraint in model._meta.constraints:
             if constraint.name == name and constraint.violation_error_message:
                 return str(constraint.violation_error_message)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,9 +18,9 @@ from apps.crm.imports.effects import (
 )
 from apps.crm.imports.kinds import kind_of
 from apps.crm.imports.loading import Loader
-from apps.crm.imports.rights import require_import
 from apps.crm.imports.planning import decide, digest, find_conflicts
 from apps.crm.imports.reading import ReadError
+from apps.crm.imports.rights import require_import
 from apps.crm.imports.sql import fetch
 from apps.crm.imports.staging import count_rows, stage
 from apps.crm.models import ImportBatch
@@ -79,20 +80,19 @@ def _try(batch: ImportBatch, job: Job, reporter: Reporter) -> Step:
             raise JobCancelled
         reporter.progress(rows // 2 + min(done, rows) // 2, rows, _("Trying out"))
 
-    is_kept = keeps and (job.params.get("skip_errors") or not before["error"])
-    if is_kept or not keeps:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                # Nobody who edits a row waits for a rehearsal for long, nor the other way round.
-                cursor.execute("set local lock_timeout = '10s'")
-            loader.prepare()
-            write_all(loader, progress)
-            refused = _refused(batch)
-            is_kept = is_kept and (bool(job.params.get("skip_errors")) or not refused)
-            if not is_kept:
-                transaction.set_rollback(True)
+    is_kept = keeps and (bool(job.params.get("skip_errors")) or not before["error"])
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # Nobody who edits a row waits for a rehearsal for long, nor the other way round.
+            cursor.execute("set local lock_timeout = '10s'")
+        loader.prepare()
+        write_all(loader, progress)
+        refused = _refused(batch)
+        is_kept = is_kept and (bool(job.params.get("skip_errors")) or not refused)
         if not is_kept:
-            _keep_refusals(batch, refused)
+            transaction.set_rollback(True)
+    if not is_kept:
+        _keep_refusals(batch, refused)
     batch.counts = count_rows(batch)
     if is_kept:
         _close(batch, loader.actor)
@@ -109,7 +109,7 @@ def _refused(batch: ImportBatch) -> list[tuple[Any, ...]]:
     """Return line and errors of the rows that the database refused: what must outlive the rollback."""
     return fetch(
         f"select line, errors::text from crm_importrow where batch_id = {batch.pk} and verdict = 'E'"
-        " and errors @> '[{\"code\": \"refused\"}]'"
+        ' and errors @> \'[{"code": "refused"}]\''
     )
 
 
@@ -186,20 +186,42 @@ def snapshot(batch: ImportBatch) -> dict[str, Any]:
 def ended(job: Job) -> None:
     """Free the batch of a job that failed or was cancelled."""
     states = {Job.State.CANCELLED: State.CANCELLED}
-    ImportBatch.objects.filter(
-        pk=job.params["batch"], state__in=[State.REHEARSING, State.APPLYING]
-    ).update(state=states.get(Job.State(job.state), State.FAILED))
+    ImportBatch.objects.filter(pk=job.params["batch"], state__in=[State.REHEARSING, State.APPLYING]).update(
+        state=states.get(Job.State(job.state), State.FAILED)
+    )
+
+
+def resumed(job: Job) -> None:
+    """
+    Take up the batch of a job again that failed or was cancelled.
+
+    :raises ValidationError: the import went another way since (code "import_not_editable")
+    """
+    is_rehearsal = job.kind == "crm.rehearse_import"
+    taken = ImportBatch.objects.filter(
+        **{"rehearse_job" if is_rehearsal else "apply_job": job},
+        pk=job.params["batch"],
+        state__in=[State.FAILED, State.CANCELLED],
+    ).update(state=State.REHEARSING if is_rehearsal else State.APPLYING)
+    if not taken:
+        raise ValidationError(
+            _("The import was changed or thrown away meanwhile."), code="import_not_editable"
+        )
+
+
+def page(job: Job) -> str:
+    """Return the address of the admin's page of a job's import, "" where the admin has none."""
+    try:
+        return reverse("admin:crm_importbatch_change", args=[job.params["batch"]])
+    except NoReverseMatch:
+        return ""
 
 
 def _batch(job: Job, state: str) -> ImportBatch:
-    """Return the job's batch, which is in the state that the job works in."""
+    """Return the job's batch, locked, in the state that the job works in."""
     batch = ImportBatch.objects.select_for_update(of=("self",)).filter(pk=job.params["batch"]).first()
     if batch is None or batch.state != state:
-        # A person's retry of the job is a new job: it takes a batch over that its forerunner left.
-        if batch is None or batch.state not in {State.FAILED, State.CANCELLED}:
-            raise JobRefused(_("The import was changed or thrown away meanwhile."))
-        batch.state = state
-        batch.save(update_fields=["state"])
+        raise JobRefused(_("The import was changed or thrown away meanwhile."))
     return batch
 
 
@@ -215,7 +237,9 @@ def _loader(batch: ImportBatch) -> Loader:
 
 
 def _rows_up_to(batch: ImportBatch, line: int) -> int:
-    return int(fetch(f"select count(*) from crm_importrow where batch_id = {batch.pk} and line <= {line}")[0][0])
+    return int(
+        fetch(f"select count(*) from crm_importrow where batch_id = {batch.pk} and line <= {line}")[0][0]
+    )
 
 
 def _result(batch: ImportBatch) -> dict[str, Any]:
@@ -223,4 +247,6 @@ def _result(batch: ImportBatch) -> dict[str, Any]:
 
 
 def _summary(batch: ImportBatch) -> str:
-    return _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors") % batch.counts
+    return (
+        _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors") % batch.counts
+    )

@@ -16,6 +16,7 @@ from apps.crm.imports.kinds import KINDS
 from apps.crm.imports.reading import DATE_FORMATS, DELIMITERS, ENCODINGS
 from apps.crm.imports.selectors import fields_of, issue_groups, notices, required_unmapped, row_errors, sample_rows
 from apps.crm.models import ImportBatch, ImportRow
+from apps.crm.selectors import import_choices
 from apps.jobs.models import Job
 
 State = ImportBatch.State
@@ -143,7 +144,9 @@ def steps_of(batch: ImportBatch | None, shown: str) -> list[Step]:
     ]
 
 
-def page_of(batch: ImportBatch, shown: str, verdict: str, typed: Mapping[str, str] | None = None) -> dict[str, Any]:
+def page_of(
+    batch: ImportBatch, shown: str, verdict: str, *, actor: User, typed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """
     Collect what the page of one import shows at a step.
 
@@ -158,7 +161,10 @@ def page_of(batch: ImportBatch, shown: str, verdict: str, typed: Mapping[str, st
         "job": latest_job(batch),
         "facts": file_facts(batch),
     }
-    return page | _PANELS[shown](batch, verdict, typed or {})
+    page |= _PANELS[shown](batch, verdict, typed or {})
+    if page["can_edit"] and page.get("groups"):
+        page["choices"] = import_choices(batch, {group.field for group in page["groups"]}, actor)
+    return page
 
 
 def file_facts(batch: ImportBatch) -> list[tuple[str, str]]:

@@ -96,7 +96,7 @@ def _reason(loader: Loader, error: Exception) -> str:
     if isinstance(error, PermissionDenied | ObjectDoesNotExist):
         return _("you may not do this")
     name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
-    for model in loader.models():
+    for model in loader.refusing():
         for constraint in model._meta.constraints:
             if constraint.name == name and constraint.violation_error_message:
                 return str(constraint.violation_error_message)

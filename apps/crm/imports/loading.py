@@ -70,12 +70,17 @@ class Loader:
         """Return {column: SQL over `r`} for what new rows have where the file says nothing."""
         stamps = {"created_by_id": str(self.actor.pk), "updated_by_id": str(self.actor.pk)}
         if "external_id" in self.mapped:
-            stamps["external_source"] = f"case when r.data ? 'external_id' then {literal(self.batch.source)} else '' end"
+            stamps["external_source"] = (
+                f"case when r.data ? 'external_id' then {literal(self.batch.source)} else '' end"
+            )
         return stamps
 
     def changes(self) -> list[str]:
         """Return conditions over `r` and `t`, of which any means that the row changes the known one."""
-        return [f"{value} is not null and {value} is distinct from t.{column}" for column, value in self.expressions().items()]
+        return [
+            f"{value} is not null and {value} is distinct from t.{column}"
+            for column, value in self.expressions().items()
+        ]
 
     def joins(self) -> str:
         """Return further joins that expressions need."""
@@ -100,7 +105,7 @@ class Loader:
 
     has_finish = False
 
-    def models(self) -> list[type[models.Model]]:
+    def refusing(self) -> list[type[models.Model]]:
         """Return the models whose constraints may refuse a row."""
         return [self.kind.model]
 
@@ -126,7 +131,9 @@ class Loader:
 
     def visible(self, model: type[models.Model], *columns: str, action: str = "view") -> str:
         """Return a query of columns of the rows that the actor may see."""
-        return inline(model._base_manager.filter(access.scope(self.actor, action, model)).order_by().values(*columns))
+        return inline(
+            model._base_manager.filter(access.scope(self.actor, action, model)).order_by().values(*columns)
+        )
 
     def source(self) -> str:
         """Return the staged rows with their references, to select from."""
@@ -142,7 +149,9 @@ class Loader:
     def rows(self, first: int, last: int, verdicts: str) -> str:
         """Return the condition for rows of the batch between two lines that have one of the verdicts ("CU")."""
         listed = ", ".join(f"'{verdict}'" for verdict in verdicts)
-        return f"r.batch_id = {self.batch.pk} and r.line between {first} and {last} and r.verdict in ({listed})"
+        return (
+            f"r.batch_id = {self.batch.pk} and r.line between {first} and {last} and r.verdict in ({listed})"
+        )
 
     def insert_statement(self, first: int, last: int) -> str:
         given, defaults = self.expressions(), self.defaults()
@@ -168,17 +177,19 @@ class Loader:
         values = ", ".join(f"{value} as {column}" for column, value in updates.items())
         sets = ", ".join(f"{column} = n.{column}" for column in updates)
         return (
-            f"with n as (select t.id as target, {values}\nfrom {self.source_with_known()}\n"
-            f"where {self.rows(first, last, 'U')})\n"
-            f"update {self.table} k set {sets}, version = k.version + 1,"
-            f" updated_at = now(), updated_by_id = {self.actor.pk}\nfrom n where k.id = n.target"
-        ) if names else ""
+            (
+                f"with n as (select t.id as target, {values}\nfrom {self.source_with_known()}\n"
+                f"where {self.rows(first, last, 'U')})\n"
+                f"update {self.table} k set {sets}, version = k.version + 1,"
+                f" updated_at = now(), updated_by_id = {self.actor.pk}\nfrom n where k.id = n.target"
+            )
+            if names
+            else ""
+        )
 
     def updates(self) -> dict[str, str]:
         """Return {column: SQL over `r` and `t`} for known rows."""
-        return {
-            column: f"coalesce({value}, t.{column})" for column, value in self.expressions().items()
-        }
+        return {column: f"coalesce({value}, t.{column})" for column, value in self.expressions().items()}
 
     def source_with_known(self) -> str:
         """Return the staged rows with the known rows they meet."""
@@ -215,7 +226,10 @@ class Loader:
         if "owner" in self.mapped:
             owner = f"coalesce(ref_owner.target_id, {own})"
             return {"owner_id": own, "team_id": self.team_of(owner)}
-        return {"owner_id": own, "team_id": self.fixed_team if not self.actor.is_superuser else "null::bigint"}
+        return {
+            "owner_id": own,
+            "team_id": self.fixed_team if not self.actor.is_superuser else "null::bigint",
+        }
 
     @cached_property
     def fixed_team(self) -> str:
@@ -233,7 +247,9 @@ class Loader:
             )
         }
 
-    def refuse(self, where: str, field: str, code: str, value: str = "''", params: str = "null::jsonb") -> int:
+    def refuse(
+        self, where: str, field: str, code: str, value: str = "''", params: str = "null::jsonb"
+    ) -> int:
         """
         Give every row under a condition an error; conditions see `r`, `t` (the known row, if any) and references.
 
@@ -253,7 +269,9 @@ class Loader:
             f" from wrong where r.batch_id = {self.batch.pk} and r.line = wrong.line"
         )
 
-    def named_match(self, column: str, field: str, table: str | None = None, condition: str = "true") -> Match:
+    def named_match(
+        self, column: str, field: str, table: str | None = None, condition: str = "true"
+    ) -> Match:
         """Recognize rows by a column, regardless of case, among rows that are not in the trash."""
         visible = self.visible(self.kind.model, "pk")
         table = table or self.table

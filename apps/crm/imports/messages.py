@@ -48,9 +48,15 @@ MESSAGES: dict[str, str | Promise] = {
 }
 NOTICES: dict[str, str | Promise] = {
     "guessed_encoding": _("The file is not in UTF-8; it is read as %(encoding)s."),
-    "ambiguous_dates": _("The dates do not show whether the day or the month comes first; they are read as %(format)s."),
-    "ambiguous_numbers": _("Numbers such as 1,234 could also be decimals; “%(decimal)s” is taken for the decimal mark."),
-    "duplicate_header": _("Two columns are called “%(column)s”, or one has no name; one is shown as “%(name)s”."),
+    "ambiguous_dates": _(
+        "The dates do not show whether the day or the month comes first; they are read as %(format)s."
+    ),
+    "ambiguous_numbers": _(
+        "Numbers such as 1,234 could also be decimals; “%(decimal)s” is taken for the decimal mark."
+    ),
+    "duplicate_header": _(
+        "Two columns are called “%(column)s”, or one has no name; one is shown as “%(name)s”."
+    ),
     "formulas_without_value": _(
         "Some formulas were saved without their results and are read as empty cells. Open and save the file in a spreadsheet program first."
     ),
@@ -64,7 +70,9 @@ _FORMATS: dict[str, str | Promise] = {
 }
 
 
-def render(code: str, *, value: str = "", suggestion: str = "", params: Mapping[str, Any] | None = None) -> str:
+def render(
+    code: str, *, value: str = "", suggestion: str = "", params: Mapping[str, Any] | None = None
+) -> str:
     """Say an error of a row in the reader's language."""
     message = _fill(MESSAGES.get(code, code), {"value": value, **(params or {})})
     if suggestion:
@@ -78,5 +86,7 @@ def render_notice(code: str, params: Mapping[str, Any]) -> str:
 
 
 def _fill(text: str | Promise, params: Mapping[str, Any]) -> str:
-    filled = {key: _FORMATS.get(str(value), value) if key == "format" else value for key, value in params.items()}
+    filled = {
+        key: _FORMATS.get(str(value), value) if key == "format" else value for key, value in params.items()
+    }
     return str(text) % filled if filled else str(text)

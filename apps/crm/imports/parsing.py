@@ -16,7 +16,9 @@ Parser = Callable[[str], str]
 RowError = dict[str, Any]
 
 # What most cells look like; only what does not match is worth the slow and careful way.
-_PLAIN_EMAIL = re.compile(r"[a-z0-9_][a-z0-9_+-]*(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}")
+_PLAIN_EMAIL = re.compile(
+    r"[a-z0-9_][a-z0-9_+-]*(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
+)
 _PLAIN_PHONE = re.compile(r"\+[1-9][0-9]{7,14}")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,15})?")
 _SPACES = re.compile(r"[\s\u00a0\u202f']")
@@ -115,7 +117,11 @@ def _names(errors: list[RowError] | None, key: str) -> bool:
 
 
 def _row_error(key: str, error: CellError, cell: str) -> RowError:
-    found: RowError = {"field": key, "code": error.code, "value": cell.replace("\0", "\N{REPLACEMENT CHARACTER}")[:200]}
+    found: RowError = {
+        "field": key,
+        "code": error.code,
+        "value": cell.replace("\0", "\N{REPLACEMENT CHARACTER}")[:200],
+    }
     if error.suggestion:
         found["suggestion"] = error.suggestion
     if error.params:

@@ -81,7 +81,11 @@ def _set_aside(loader: Loader, code: str, lines: str) -> int:
 
 def _chosen_matches(loader: Loader) -> dict[str, Match]:
     matches = loader.matches()
-    return {field: matches[field] for field in loader.batch.match_by if field in matches and field in loader.mapped}
+    return {
+        field: matches[field]
+        for field in loader.batch.match_by
+        if field in matches and field in loader.mapped
+    }
 
 
 def _duplicates(loader: Loader) -> None:
@@ -117,8 +121,8 @@ def _recognize(loader: Loader) -> None:
         " count(distinct id) as n, bool_or(is_archived) as is_archived from hit group by line)\n"
         "update crm_importrow r set target_id = one.id, target_version = one.version,"
         " verdict = case when one.n > 1 or one.is_archived then 'E' else 'U' end,"
-        " errors = case when one.n > 1 then '[{\"field\": \"\", \"code\": \"ambiguous_row\", \"value\": \"\"}]'::jsonb"
-        " when one.is_archived then '[{\"field\": \"\", \"code\": \"in_trash\", \"value\": \"\"}]'::jsonb end\n"
+        ' errors = case when one.n > 1 then \'[{"field": "", "code": "ambiguous_row", "value": ""}]\'::jsonb'
+        ' when one.is_archived then \'[{"field": "", "code": "in_trash", "value": ""}]\'::jsonb end\n'
         f"from one where r.batch_id = {loader.batch.pk} and r.line = one.line"
     )
     _same_targets(loader)

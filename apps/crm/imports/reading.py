@@ -83,7 +83,9 @@ class Dialect:
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
-                raise ReadError("bad_dialect", _("The file cannot be read with “%(value)s”."), value=getattr(self, name))
+                raise ReadError(
+                    "bad_dialect", _("The file cannot be read with “%(value)s”."), value=getattr(self, name)
+                )
 
 
 ENCODINGS = ("utf-8", "utf-8-sig", "cp1251", "cp1252", "utf-16")
@@ -182,11 +184,11 @@ class _Raw(io.RawIOBase):
 def _bad_csv(line: int, reason: str) -> ReadError:
     if "field limit" in reason:
         return ReadError(
-            "cell_too_long", _("The row at line %(line)d has a cell without end; a quote may be missing."), line=line
+            "cell_too_long",
+            _("The row at line %(line)d has a cell without end; a quote may be missing."),
+            line=line,
         )
-    return ReadError(
-        "bad_quotes", _("The quotes in the row at line %(line)d do not pair up."), line=line
-    )
+    return ReadError("bad_quotes", _("The quotes in the row at line %(line)d do not pair up."), line=line)
 
 
 def _bad_encoding(file: IO[bytes], dialect: Dialect) -> ReadError:
@@ -293,7 +295,9 @@ def check_archive(file: IO[bytes]) -> None:
         or sum(entry.file_size for entry in entries) > MAX_UNPACKED
         or strings > MAX_STRINGS
     ):
-        raise ReadError("zip_bomb", _("The file unpacks to far more than a spreadsheet would; it is not opened."))
+        raise ReadError(
+            "zip_bomb", _("The file unpacks to far more than a spreadsheet would; it is not opened.")
+        )
     if not any(name.startswith("xl/workbook") for name in names):
         raise ReadError("not_a_table", _("The file is an archive and not an .xlsx spreadsheet."))
 

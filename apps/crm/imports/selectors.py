@@ -53,9 +53,7 @@ def issue_groups(batch: ImportBatch, limit: int | None = 200) -> list[IssueGroup
     kind = kind_of(batch.kind)
     columns = {field: column for column, field in batch.mapping.items()}
     with connection.cursor() as cursor:
-        cursor.execute(
-            _GROUPS.replace("%(lines)s", str(EXAMPLE_LINES)), {"batch": batch.pk, "limit": limit}
-        )
+        cursor.execute(_GROUPS.replace("%(lines)s", str(EXAMPLE_LINES)), {"batch": batch.pk, "limit": limit})
         rows = cursor.fetchall()
     return [
         IssueGroup(

@@ -75,14 +75,17 @@ def _lines(batch_id: int, parser: RowParser, block: list[tuple[int, list[str]]],
 def _new_ids(table: str) -> Iterator[int]:
     """Draw ids for new rows from the table's sequence on a second connection, for the first is busy with COPY."""
     drawing: Any = connection.copy()
+    count = 100
     try:
         while True:
             with drawing.cursor() as cursor:
                 cursor.execute(
-                    f"select nextval(pg_get_serial_sequence('{table}', 'id')) from generate_series(1, {5 * _BLOCK})"  # noqa: S608
+                    f"select nextval(pg_get_serial_sequence('{table}', 'id')) from generate_series(1, {count})"
                 )
                 drawn = [row[0] for row in cursor.fetchall()]
             yield from drawn
+            # Small files leave small gaps, large ones ask seldom.
+            count = min(count * 4, 10_000)
     finally:
         drawing.close()
 

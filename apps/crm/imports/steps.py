@@ -18,9 +18,9 @@ from apps.crm.imports.effects import (
 )
 from apps.crm.imports.kinds import kind_of
 from apps.crm.imports.loading import Loader
-from apps.crm.imports.rights import require_import
 from apps.crm.imports.planning import decide, digest, find_conflicts
 from apps.crm.imports.reading import ReadError
+from apps.crm.imports.rights import require_import
 from apps.crm.imports.sql import fetch
 from apps.crm.imports.staging import count_rows, stage
 from apps.crm.models import ImportBatch
@@ -80,20 +80,19 @@ def _try(batch: ImportBatch, job: Job, reporter: Reporter) -> Step:
             raise JobCancelled
         reporter.progress(rows // 2 + min(done, rows) // 2, rows, _("Trying out"))
 
-    is_kept = keeps and (job.params.get("skip_errors") or not before["error"])
-    if is_kept or not keeps:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                # Nobody who edits a row waits for a rehearsal for long, nor the other way round.
-                cursor.execute("set local lock_timeout = '10s'")
-            loader.prepare()
-            write_all(loader, progress)
-            refused = _refused(batch)
-            is_kept = is_kept and (bool(job.params.get("skip_errors")) or not refused)
-            if not is_kept:
-                transaction.set_rollback(True)
+    is_kept = keeps and (bool(job.params.get("skip_errors")) or not before["error"])
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # Nobody who edits a row waits for a rehearsal for long, nor the other way round.
+            cursor.execute("set local lock_timeout = '10s'")
+        loader.prepare()
+        write_all(loader, progress)
+        refused = _refused(batch)
+        is_kept = is_kept and (bool(job.params.get("skip_errors")) or not refused)
         if not is_kept:
-            _keep_refusals(batch, refused)
+            transaction.set_rollback(True)
+    if not is_kept:
+        _keep_refusals(batch, refused)
     batch.counts = count_rows(batch)
     if is_kept:
         _close(batch, loader.actor)
@@ -110,7 +109,7 @@ def _refused(batch: ImportBatch) -> list[tuple[Any, ...]]:
     """Return line and errors of the rows that the database refused: what must outlive the rollback."""
     return fetch(
         f"select line, errors::text from crm_importrow where batch_id = {batch.pk} and verdict = 'E'"
-        " and errors @> '[{\"code\": \"refused\"}]'"
+        ' and errors @> \'[{"code": "refused"}]\''
     )
 
 
@@ -187,9 +186,9 @@ def snapshot(batch: ImportBatch) -> dict[str, Any]:
 def ended(job: Job) -> None:
     """Free the batch of a job that failed or was cancelled."""
     states = {Job.State.CANCELLED: State.CANCELLED}
-    ImportBatch.objects.filter(
-        pk=job.params["batch"], state__in=[State.REHEARSING, State.APPLYING]
-    ).update(state=states.get(Job.State(job.state), State.FAILED))
+    ImportBatch.objects.filter(pk=job.params["batch"], state__in=[State.REHEARSING, State.APPLYING]).update(
+        state=states.get(Job.State(job.state), State.FAILED)
+    )
 
 
 def resumed(job: Job) -> None:
@@ -238,7 +237,9 @@ def _loader(batch: ImportBatch) -> Loader:
 
 
 def _rows_up_to(batch: ImportBatch, line: int) -> int:
-    return int(fetch(f"select count(*) from crm_importrow where batch_id = {batch.pk} and line <= {line}")[0][0])
+    return int(
+        fetch(f"select count(*) from crm_importrow where batch_id = {batch.pk} and line <= {line}")[0][0]
+    )
 
 
 def _result(batch: ImportBatch) -> dict[str, Any]:
@@ -246,4 +247,6 @@ def _result(batch: ImportBatch) -> dict[str, Any]:
 
 
 def _summary(batch: ImportBatch) -> str:
-    return _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors") % batch.counts
+    return (
+        _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors") % batch.counts
+    )

@@ -15,7 +15,18 @@ from apps.crm.imports.reading import Dialect, ReadError, check_archive
 _BLOCK = 1 << 20
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # Beginnings of files that are often renamed to .csv.
-_BINARY = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\x7fELF", b"MZ")
+_BINARY = (
+    b"%PDF",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"\x7fELF",
+    b"MZ",
+)
 
 
 @dataclass
@@ -130,5 +141,8 @@ def _eight_bit(file: IO[bytes]) -> str:
     file.seek(0)
     data = file.read(1 << 18)
     high = [byte > 127 for byte in data]
-    in_words = sum(here and (before or after) for before, here, after in zip([False, *high], high, [*high[1:], False], strict=False))
+    in_words = sum(
+        here and (before or after)
+        for before, here, after in zip([False, *high], high, [*high[1:], False], strict=False)
+    )
     return "cp1251" if in_words * 2 > sum(high) else "cp1252"

@@ -35,9 +35,7 @@ State = ImportBatch.State
 _EDITABLE = {State.UPLOADED, State.REHEARSED, State.FAILED, State.CANCELLED}
 
 
-def upload_import(
-    kind: str, file: IO[bytes], filename: str, *, actor: User, source: str = ""
-) -> ImportBatch:
+def upload_import(kind: str, file: IO[bytes], filename: str, *, actor: User, source: str = "") -> ImportBatch:
     """
     Take a file in: check that it can be read, keep it, and propose how its columns are understood.
 
@@ -380,9 +378,7 @@ def _known_field(kind: ImportKind, field: str) -> None:
         )
 
 
-def _checked_values(
-    kind: ImportKind, values: Mapping[str, Mapping[str, str]]
-) -> dict[str, dict[str, str]]:
+def _checked_values(kind: ImportKind, values: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     for field in values:
         _known_field(kind, field)
     return {
@@ -443,4 +439,3 @@ def _remember(batch: ImportBatch) -> None:
         header_digest=mappings.header_digest(batch.header),
         defaults={"mapping": batch.mapping, "values": batch.values},
     )
-

@@ -11,7 +11,7 @@ from apps.crm.imports.fields import FieldType, ImportField, ImportKind
 from apps.crm.imports.kinds.tags import TAGS, TaggedLoader
 from apps.crm.imports.loading import Match
 from apps.crm.imports.sql import fetch, literal, run
-from apps.crm.models import Company, Deal, DealLine, LostReason, Pipeline, Product, Stage, StageTransition
+from apps.crm.models import Company, Deal, DealLine, LostReason, Pipeline, Product, StageTransition
 from apps.events.services import Fact, publish_many
 
 
@@ -25,7 +25,7 @@ class DealLoader(TaggedLoader):
         super().__init__(*args)  # type: ignore[arg-type]
         self.pipeline = Pipeline.objects.filter(is_default=True, archived_at=None).first()
 
-    def models(self) -> list[type[models.Model]]:
+    def refusing(self) -> list[type[models.Model]]:
         return [Deal, DealLine, StageTransition]
 
     def matches(self) -> Mapping[str, Match]:
@@ -105,8 +105,16 @@ class DealLoader(TaggedLoader):
 
     def _title(self) -> str:
         """Name a deal after its product and company where the file has no title."""
-        company = "(select name from crm_company where id = ref_company.target_id)" if "company" in self.mapped else "null"
-        product = "(select name from crm_product where id = ref_product.target_id)" if "product" in self.mapped else "null"
+        company = (
+            "(select name from crm_company where id = ref_company.target_id)"
+            if "company" in self.mapped
+            else "null"
+        )
+        product = (
+            "(select name from crm_product where id = ref_product.target_id)"
+            if "product" in self.mapped
+            else "null"
+        )
         return (
             f"coalesce(left(nullif(concat_ws(' · ', {product}, {company}), ''), 200),"
             f" {self.value('external_id')}, {literal(str(_('Deal')))})"
@@ -120,7 +128,9 @@ class DealLoader(TaggedLoader):
                 f" is distinct from {self.value('closed_date', 'date')}"
             )
         if "lost_reason" in self.mapped:
-            conditions.append("ref_lost_reason.target_id is not null and ref_lost_reason.target_id is distinct from t.lost_reason_id")
+            conditions.append(
+                "ref_lost_reason.target_id is not null and ref_lost_reason.target_id is distinct from t.lost_reason_id"
+            )
         if "product" in self.mapped:
             conditions.append(
                 "ref_product.target_id is not null and not exists (select 1 from crm_dealline l"
@@ -151,18 +161,29 @@ class DealLoader(TaggedLoader):
 
     def check(self) -> None:
         super().check()
-        kind = "coalesce(st.kind, t.status, 'OPEN')" if "stage" in self.mapped else "coalesce(t.status, 'OPEN')"
+        kind = (
+            "coalesce(st.kind, t.status, 'OPEN')" if "stage" in self.mapped else "coalesce(t.status, 'OPEN')"
+        )
         closed = self.value("closed_date", "date")
         self.refuse(
             f"{kind} <> 'OPEN' and {closed} is null and (t.id is null or t.closed_at is null)",
             "closed_date",
             "closed_date_missing",
         )
-        self.refuse(f"{kind} = 'OPEN' and {closed} is not null", "closed_date", "closed_date_of_open", f"{closed}::text")
+        self.refuse(
+            f"{kind} = 'OPEN' and {closed} is not null",
+            "closed_date",
+            "closed_date_of_open",
+            f"{closed}::text",
+        )
         opened = f"coalesce({self.value('opened_date', 'date')}, t.opened_date)"
         self.refuse(f"{closed} < {opened}", "closed_date", "closed_before_opened", f"{closed}::text")
         if "lost_reason" in self.mapped:
-            self.refuse(f"{kind} <> 'LOST' and {self._lost_reason()} is not null", "lost_reason", "lost_reason_not_lost")
+            self.refuse(
+                f"{kind} <> 'LOST' and {self._lost_reason()} is not null",
+                "lost_reason",
+                "lost_reason_not_lost",
+            )
         self._check_steps()
 
     def _check_steps(self) -> None:
@@ -171,7 +192,11 @@ class DealLoader(TaggedLoader):
             return
         for action, kind in [("win", "WON"), ("lose", "LOST"), ("move", "OPEN")]:
             if not access.can_any(self.actor, action, Deal):
-                moves = "st.id is distinct from t.stage_id" if kind != "OPEN" else "t.id is not null and st.id <> t.stage_id"
+                moves = (
+                    "st.id is distinct from t.stage_id"
+                    if kind != "OPEN"
+                    else "t.id is not null and st.id <> t.stage_id"
+                )
                 self.refuse(f"st.kind = '{kind}' and {moves}", "stage", "stage_not_allowed", "st.name")
         if not access.can_any(self.actor, "reopen", Deal):
             self.refuse("st.kind = 'OPEN' and t.status <> 'OPEN'", "stage", "stage_not_allowed", "st.name")
@@ -229,56 +254,118 @@ DEALS = ImportKind(
     model=Deal,
     fields=(
         ImportField(
-            "external_id", _("external id"),
+            "external_id",
+            _("external id"),
             aliases=("opportunity id", "deal id", "id", "opportunity", "внешний код", "ид"),
-            max_length=128, column="external_id", matches=True, unique=True,
+            max_length=128,
+            column="external_id",
+            matches=True,
+            unique=True,
         ),
-        ImportField("number", _("number"), aliases=("deal number", "номер", "номер сделки"), max_length=20,
-                    matches=True, unique=True),
-        ImportField("title", _("title"), aliases=("deal", "deal name", "opportunity name", "name", "сделка", "название"),
-                    column="title"),
         ImportField(
-            "company", _("company"), FieldType.REFERENCE,
+            "number",
+            _("number"),
+            aliases=("deal number", "номер", "номер сделки"),
+            max_length=20,
+            matches=True,
+            unique=True,
+        ),
+        ImportField(
+            "title",
+            _("title"),
+            aliases=("deal", "deal name", "opportunity name", "name", "сделка", "название"),
+            column="title",
+        ),
+        ImportField(
+            "company",
+            _("company"),
+            FieldType.REFERENCE,
             aliases=("account", "company name", "customer", "client", "компания", "клиент", "контрагент"),
         ),
         ImportField(
-            "owner", _("owner"), FieldType.REFERENCE,
+            "owner",
+            _("owner"),
+            FieldType.REFERENCE,
             aliases=("sales agent", "sales rep", "manager", "responsible", "ответственный", "менеджер"),
         ),
-        ImportField("product", _("product"), FieldType.REFERENCE, aliases=("item", "товар", "продукт", "услуга")),
-        ImportField("quantity", _("quantity"), FieldType.DECIMAL, aliases=("qty", "количество", "кол-во"),
-                    max_length=9, cast="numeric"),
         ImportField(
-            "stage", _("stage"), FieldType.REFERENCE,
+            "product", _("product"), FieldType.REFERENCE, aliases=("item", "товар", "продукт", "услуга")
+        ),
+        ImportField(
+            "quantity",
+            _("quantity"),
+            FieldType.DECIMAL,
+            aliases=("qty", "количество", "кол-во"),
+            max_length=9,
+            cast="numeric",
+        ),
+        ImportField(
+            "stage",
+            _("stage"),
+            FieldType.REFERENCE,
             aliases=("deal stage", "status", "pipeline stage", "стадия", "этап", "статус"),
         ),
         ImportField(
-            "amount", _("amount"), FieldType.DECIMAL,
+            "amount",
+            _("amount"),
+            FieldType.DECIMAL,
             aliases=("close value", "value", "deal value", "sum", "total", "сумма", "стоимость"),
-            max_length=16, column="amount", cast="numeric(18,2)",
-        ),
-        ImportField("currency", _("currency"), FieldType.CURRENCY, aliases=("currency code", "валюта"),
-                    column="currency"),
-        ImportField(
-            "opened_date", _("opened"), FieldType.DATE,
-            aliases=("engage date", "created", "created date", "open date", "start date", "дата создания", "открыта"),
-            column="opened_date", cast="date",
+            max_length=16,
+            column="amount",
+            cast="numeric(18,2)",
         ),
         ImportField(
-            "expected_close_date", _("expected close"), FieldType.DATE,
+            "currency",
+            _("currency"),
+            FieldType.CURRENCY,
+            aliases=("currency code", "валюта"),
+            column="currency",
+        ),
+        ImportField(
+            "opened_date",
+            _("opened"),
+            FieldType.DATE,
+            aliases=(
+                "engage date",
+                "created",
+                "created date",
+                "open date",
+                "start date",
+                "дата создания",
+                "открыта",
+            ),
+            column="opened_date",
+            cast="date",
+        ),
+        ImportField(
+            "expected_close_date",
+            _("expected close"),
+            FieldType.DATE,
             aliases=("expected close date", "due date", "ожидаемое закрытие", "план закрытия"),
-            column="expected_close_date", cast="date",
+            column="expected_close_date",
+            cast="date",
         ),
         ImportField(
-            "closed_date", _("closed"), FieldType.DATE,
+            "closed_date",
+            _("closed"),
+            FieldType.DATE,
             aliases=("close date", "closed date", "won date", "end date", "дата закрытия", "закрыта"),
             cast="date",
         ),
-        ImportField("lost_reason", _("lost reason"), FieldType.REFERENCE,
-                    aliases=("loss reason", "reason", "причина отказа", "причина проигрыша")),
+        ImportField(
+            "lost_reason",
+            _("lost reason"),
+            FieldType.REFERENCE,
+            aliases=("loss reason", "reason", "причина отказа", "причина проигрыша"),
+        ),
         ImportField("next_step", _("next step"), aliases=("следующий шаг",), column="next_step"),
-        ImportField("description", _("notes"), FieldType.LONG_TEXT,
-                    aliases=("description", "comment", "note", "комментарий", "описание"), column="description"),
+        ImportField(
+            "description",
+            _("notes"),
+            FieldType.LONG_TEXT,
+            aliases=("description", "comment", "note", "комментарий", "описание"),
+            column="description",
+        ),
         TAGS,
     ),
     match_by=("external_id", "number"),

@@ -17,7 +17,7 @@ _CONTACTS = {"email": "EMAIL", "phone": "PHONE", "telegram": "TELEGRAM"}
 class PersonLoader(TaggedLoader):
     """Writes people with their contact points and their employment."""
 
-    def models(self) -> list[type[models.Model]]:
+    def refusing(self) -> list[type[models.Model]]:
         return [Person, ContactPoint, Employment]
 
     @property
@@ -72,7 +72,9 @@ class PersonLoader(TaggedLoader):
         super().check()
         for key, kind in self.contacts.items():
             self.refuse(
-                "r.data ? '" + key + "' and exists (select 1 from crm_contactpoint c where c.archived_at is null"
+                "r.data ? '"
+                + key
+                + "' and exists (select 1 from crm_contactpoint c where c.archived_at is null"
                 f" and c.kind = '{kind}' and c.value = r.data->>'{key}'"
                 " and (r.verdict = 'C' or c.person_id is distinct from r.target_id))",
                 key,
@@ -101,7 +103,10 @@ class PersonLoader(TaggedLoader):
         is_primary, is_new = "true", "true"
         if verdict == "U":
             has = "select 1 from crm_contactpoint c where c.person_id = r.target_id and c.archived_at is null and c.kind = v.kind"
-            is_primary, is_new = f"not exists ({has} and c.is_primary)", f"not exists ({has} and c.value = v.value)"
+            is_primary, is_new = (
+                f"not exists ({has} and c.is_primary)",
+                f"not exists ({has} and c.value = v.value)",
+            )
         run(
             "insert into crm_contactpoint (archived_at, person_id, company_id, kind, raw, value, is_primary)\n"
             f"select null, r.target_id, null, v.kind, v.raw, v.value, {is_primary}\n"
@@ -137,47 +142,93 @@ PEOPLE = ImportKind(
     model=Person,
     fields=(
         ImportField(
-            "given_name", _("first name"), aliases=("first name", "given name", "firstname", "имя"),
-            required=True, stands_in=("name",), max_length=100, column="given_name",
+            "given_name",
+            _("first name"),
+            aliases=("first name", "given name", "firstname", "имя"),
+            required=True,
+            stands_in=("name",),
+            max_length=100,
+            column="given_name",
         ),
         ImportField(
-            "family_name", _("last name"), aliases=("last name", "surname", "family name", "lastname", "фамилия"),
-            max_length=100, column="family_name",
+            "family_name",
+            _("last name"),
+            aliases=("last name", "surname", "family name", "lastname", "фамилия"),
+            max_length=100,
+            column="family_name",
         ),
         ImportField(
-            "name", _("whole name"), aliases=("full name", "contact", "contact name", "person", "фио", "контакт"),
+            "name",
+            _("whole name"),
+            aliases=("full name", "contact", "contact name", "person", "фио", "контакт"),
             max_length=200,
         ),
-        ImportField("middle_name", _("middle name"), aliases=("patronymic", "отчество"), max_length=100,
-                    column="middle_name"),
-        ImportField("job_title", _("position"), aliases=("title", "job title", "role", "должность"), max_length=150,
-                    column="job_title"),
         ImportField(
-            "email", _("e-mail"), FieldType.EMAIL,
+            "middle_name",
+            _("middle name"),
+            aliases=("patronymic", "отчество"),
+            max_length=100,
+            column="middle_name",
+        ),
+        ImportField(
+            "job_title",
+            _("position"),
+            aliases=("title", "job title", "role", "должность"),
+            max_length=150,
+            column="job_title",
+        ),
+        ImportField(
+            "email",
+            _("e-mail"),
+            FieldType.EMAIL,
             aliases=("e-mail", "mail", "email address", "почта", "электронная почта", "эл. почта"),
-            matches=True, unique=True,
+            matches=True,
+            unique=True,
         ),
         ImportField(
-            "phone", _("phone"), FieldType.PHONE, aliases=("telephone", "mobile", "phone number", "tel", "телефон",
-                                                          "моб. телефон"),
-            matches=True, unique=True,
+            "phone",
+            _("phone"),
+            FieldType.PHONE,
+            aliases=("telephone", "mobile", "phone number", "tel", "телефон", "моб. телефон"),
+            matches=True,
+            unique=True,
         ),
-        ImportField("telegram", _("Telegram"), FieldType.TELEGRAM, aliases=("телеграм", "tg"), matches=True,
-                    unique=True),
         ImportField(
-            "company", _("company"), FieldType.REFERENCE,
+            "telegram",
+            _("Telegram"),
+            FieldType.TELEGRAM,
+            aliases=("телеграм", "tg"),
+            matches=True,
+            unique=True,
+        ),
+        ImportField(
+            "company",
+            _("company"),
+            FieldType.REFERENCE,
             aliases=("account", "company name", "organization", "компания", "организация"),
         ),
         ImportField(
-            "owner", _("owner"), FieldType.REFERENCE,
+            "owner",
+            _("owner"),
+            FieldType.REFERENCE,
             aliases=("sales agent", "manager", "responsible", "ответственный", "менеджер"),
         ),
-        ImportField("description", _("notes"), FieldType.LONG_TEXT,
-                    aliases=("description", "comment", "note", "комментарий", "заметки"), column="description"),
+        ImportField(
+            "description",
+            _("notes"),
+            FieldType.LONG_TEXT,
+            aliases=("description", "comment", "note", "комментарий", "заметки"),
+            column="description",
+        ),
         TAGS,
         ImportField(
-            "external_id", _("external id"), aliases=("id", "contact id", "person id", "внешний код", "ид"),
-            max_length=128, column="external_id", matches=True, unique=True,
+            "external_id",
+            _("external id"),
+            aliases=("id", "contact id", "person id", "внешний код", "ид"),
+            max_length=128,
+            column="external_id",
+            matches=True,
+            unique=True,
         ),
     ),
     match_by=("external_id", "email", "phone", "telegram"),

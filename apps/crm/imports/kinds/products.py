@@ -51,7 +51,16 @@ PRODUCTS = ImportKind(
         ImportField(
             "name",
             _("name"),
-            aliases=("product", "product name", "title", "item", "товар", "продукт", "номенклатура", "наименование"),
+            aliases=(
+                "product",
+                "product name",
+                "title",
+                "item",
+                "товар",
+                "продукт",
+                "номенклатура",
+                "наименование",
+            ),
             required=True,
             column="name",
             matches=True,
@@ -83,7 +92,11 @@ PRODUCTS = ImportKind(
             cast="numeric(18,2)",
         ),
         ImportField(
-            "currency", _("currency"), FieldType.CURRENCY, aliases=("currency code", "валюта"), column="currency"
+            "currency",
+            _("currency"),
+            FieldType.CURRENCY,
+            aliases=("currency code", "валюта"),
+            column="currency",
         ),
         ImportField(
             "external_id",

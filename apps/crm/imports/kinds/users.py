@@ -26,13 +26,19 @@ class UserLoader(Loader):
         seen = self.visible(User, "pk")
         people = f"from accounts_user where kind = 'HUMAN' and id in ({seen})"
         return {
-            "email": Match("r.data->>'email'", f"select email, id, version, false {people} and email is not null"),
+            "email": Match(
+                "r.data->>'email'", f"select email, id, version, false {people} and email is not null"
+            ),
             # Somebody of this name who has another address is somebody else.
             "name": Match(
                 "upper(r.data->>'name')",
                 f"select upper(name), id, version, false {people}"
-                + (" and (email is null or email in (select r.data->>'email' from crm_importrow r"
-                   f" where r.batch_id = {self.batch.pk}))" if "email" in self.mapped else ""),
+                + (
+                    " and (email is null or email in (select r.data->>'email' from crm_importrow r"
+                    f" where r.batch_id = {self.batch.pk}))"
+                    if "email" in self.mapped
+                    else ""
+                ),
             ),
         }
 
@@ -89,17 +95,55 @@ USERS = ImportKind(
     model=User,
     fields=(
         ImportField(
-            "name", _("name"),
-            aliases=("sales agent", "user", "employee", "full name", "agent", "сотрудник", "пользователь", "фио", "имя"),
-            required=True, max_length=150, matches=True,
+            "name",
+            _("name"),
+            aliases=(
+                "sales agent",
+                "user",
+                "employee",
+                "full name",
+                "agent",
+                "сотрудник",
+                "пользователь",
+                "фио",
+                "имя",
+            ),
+            required=True,
+            max_length=150,
+            matches=True,
         ),
-        ImportField("email", _("e-mail"), FieldType.EMAIL, aliases=("e-mail", "mail", "login", "почта", "логин"),
-                    matches=True, unique=True),
-        ImportField("manager", _("manager"), aliases=("team lead", "head", "supervisor", "руководитель", "менеджер"),
-                    max_length=150),
-        ImportField("office", _("office"), aliases=("regional office", "region", "branch", "team", "department",
-                                                   "офис", "филиал", "отдел", "команда"),
-                    required=True, stands_in=("manager",), max_length=150),
+        ImportField(
+            "email",
+            _("e-mail"),
+            FieldType.EMAIL,
+            aliases=("e-mail", "mail", "login", "почта", "логин"),
+            matches=True,
+            unique=True,
+        ),
+        ImportField(
+            "manager",
+            _("manager"),
+            aliases=("team lead", "head", "supervisor", "руководитель", "менеджер"),
+            max_length=150,
+        ),
+        ImportField(
+            "office",
+            _("office"),
+            aliases=(
+                "regional office",
+                "region",
+                "branch",
+                "team",
+                "department",
+                "офис",
+                "филиал",
+                "отдел",
+                "команда",
+            ),
+            required=True,
+            stands_in=("manager",),
+            max_length=150,
+        ),
     ),
     match_by=("email", "name"),
     loader=UserLoader,

@@ -1,4 +1,6 @@
-"""What the database keeps true: paths of teams, no circles, and a new permission version for whom it concerns."""
+"""
+What the database keeps true: paths of teams, no circles, and a new permission version for whom it concerns.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -201,7 +201,7 @@ class ChangeDealLineSerializer(DealLineSerializer):
 
 
 class DealSerializer(ScopedModelSerializer[Deal]):
-    """A deal. Where it stands is changed by its actions: move, win, lose, reopen, assign, archive, restore."""
+    """A deal. Where it stands is changed by its actions: move, win, lose, reopen and so on."""
 
     amount = MoneyField()
     stage_name = serializers.CharField(source="stage.name", read_only=True)

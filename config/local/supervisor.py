@@ -28,7 +28,7 @@ KEEPER = Path(__file__).with_name("keep.py")
 ANSWER_SECONDS = 120
 
 
-class TiedProcess(Process):
+class TiedProcess(Process):  # type: ignore[misc]
     """A process of honcho that goes with its manager, also when that is killed."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
@@ -36,7 +36,7 @@ class TiedProcess(Process):
         super().run(*args, **kwargs)
 
 
-class Supervisor(Manager):
+class Supervisor(Manager):  # type: ignore[misc]
     """honcho's manager with a keeper around each line of the Procfile and a greeting when the web answers."""
 
     def __init__(self, environment: Mapping[str, str], home: Home, port: int) -> None:

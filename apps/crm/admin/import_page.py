@@ -14,7 +14,14 @@ from apps.accounts.models import User
 from apps.common.templatetags.artel import number
 from apps.crm.imports.kinds import KINDS
 from apps.crm.imports.reading import DATE_FORMATS, DELIMITERS, ENCODINGS
-from apps.crm.imports.selectors import fields_of, issue_groups, notices, required_unmapped, row_errors, sample_rows
+from apps.crm.imports.selectors import (
+    fields_of,
+    issue_groups,
+    notices,
+    required_unmapped,
+    row_errors,
+    sample_rows,
+)
 from apps.crm.models import ImportBatch, ImportRow
 from apps.crm.selectors import import_choices
 from apps.jobs.models import Job

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
 from apps.accounts import access
-from apps.accounts.faces.admin import OutOfReach, ScopedModelAdmin, call_service, refusal_text
+from apps.accounts.faces.admin import ScopedModelAdmin, call_service
 from apps.accounts.models import User
 
 Command = Callable[[HttpRequest, int, int | None], None]
@@ -120,14 +120,10 @@ class ServiceAdmin(ScopedModelAdmin):
         names = form.changed_data if change else list(form.cleaned_data)
         values = form.values([name for name in names if name != "expected_version"])
         actor = actor_of(request)
-        try:
-            if not change:
-                row = type(self).create(actor=actor, **self.initial_values(values))
-            else:
-                row = type(self).change(obj.pk, actor=actor, **values, **self._version(form))
-        except ValidationError as refused:
-            # The form has asked all of this already: somebody was faster by a blink.
-            raise OutOfReach(refusal_text(refused)) from refused
+        if change:
+            row = type(self).change(obj.pk, actor=actor, **values, **self._version(form))
+        else:
+            row = type(self).create(actor=actor, **self.initial_values(values))
         obj.__dict__.update(row.__dict__)
 
     def _version(self, form: Any) -> dict[str, Any]:
@@ -141,12 +137,8 @@ class ServiceAdmin(ScopedModelAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
         # Notes what was added, changed and deleted, for Django's own log, and writes nothing.
         formset.save(commit=False)
-        if not formset.has_changed():
-            return
-        try:
+        if formset.has_changed():
             self.save_parts(request, form.instance, formset)
-        except ValidationError as refused:
-            raise OutOfReach(refusal_text(refused)) from refused
 
     def save_parts(self, request: HttpRequest, row: Any, formset: Any) -> None:
         """Give what changed in an inline to its service."""

@@ -125,7 +125,7 @@ def errors_of_viewset(view: Any) -> Iterator[CheckMessage]:
         if action.__name__ not in view.action_permissions:
             text = f"{_name(view)}.{action.__name__} is not in action_permissions."
             yield Error(text, id="accounts.E007")
-    for serializer in filter(None, {view.serializer_class, *getattr(view, "input_classes", ())}):
+    for serializer in filter(None, {view.serializer_class, *getattr(view, "input_classes", {}).values()}):
         for name, field in serializer().fields.items():
             if _is_reference(field) and not field.read_only and not is_scoped_reference(field):
                 text = f"{_name(serializer)}.{name} takes rows that the caller may not see."

@@ -1,5 +1,6 @@
 """Reads that are not one model's queryset."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +10,8 @@ from django.utils import timezone
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.crm.imports.kinds import kind_of
+from apps.crm.imports.sql import fetch
 from apps.crm.models import Company, Deal, ImportBatch, Product, Stage
 
 # What fits on the home page without scrolling past the figures.
@@ -140,3 +143,32 @@ def first_steps(actor: User) -> list[FirstStep]:
 def latest_imports(actor: User) -> list[ImportBatch]:
     """List the latest imports that `actor` may see."""
     return list(ImportBatch.objects.visible_to(actor).order_by("-pk")[:LATEST_IMPORTS])
+
+
+# Imports
+
+# Names offered where a value of a file was not found: more than these are no choice that one reads through.
+CHOICES = 300
+
+
+def import_choices(batch: ImportBatch, fields: Iterable[str], actor: User) -> dict[str, list[str]]:
+    """
+    List the existing names that a value in a reference field can mean, by field key.
+
+    Only for whoever the import works for: the names are those that they may see.
+    """
+    kind = kind_of(batch.kind)
+    loader = kind.loader(batch, kind)
+    if loader.actor != actor:
+        return {}
+    known = {field for field in fields if field in loader.reference_fields}
+    return {
+        field: [
+            name
+            for (name,) in fetch(
+                f"select distinct name from ({loader.candidates(field)}) c (name, id)"  # noqa: S608 - composed by the engine
+                f" where name is not null order by 1 limit {CHOICES}"
+            )
+        ]
+        for field in sorted(known)
+    }

@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.common.logs import request_id
 from apps.events.failpoints import failpoint
 from apps.events.models import Delivery, Event, Outbox
 from apps.events.registry import Fact, receiver_named
@@ -100,14 +101,16 @@ def deliver(event_id: int, receiver: str) -> None:
 
     A receiver that fails is rolled back and put off; the relay sends it again when its time has come.
     """
+    token = request_id.set(f"event-{event_id}")
     try:
         with transaction.atomic():
             _hear(event_id, receiver)
-    except Exception as error:
-        logger.exception("%s failed on event %s", receiver, event_id)
-        _put_off(event_id, receiver, error)
-    else:
         failpoint("receiver.after_commit")
+    except Exception as error:
+        logger.exception("%s failed", receiver)
+        _put_off(event_id, receiver, error)
+    finally:
+        request_id.reset(token)
 
 
 def _hear(event_id: int, receiver: str) -> None:

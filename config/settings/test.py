@@ -18,3 +18,5 @@ STORAGES = STORAGES | {
         "OPTIONS": {"location": str(ARTEL_HOME / "media")},
     }
 }
+# Files are served from where they lie: nothing has been collected, and looking through all of them takes a second.
+WHITENOISE_AUTOREFRESH = True

@@ -18,6 +18,8 @@
     const button = form.querySelector("button");
     const max = Number(form.dataset.maxBytes);
     const asked = title.textContent;
+    // unfold's script would look for a text field of its own beside the file.
+    input.hasChangeListener = true;
 
     function refuse(message) {
       refused.textContent = message;

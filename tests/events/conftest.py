@@ -50,3 +50,34 @@ def platform(artel_processes: "Processes") -> Iterator["Platform"]:
     artel_processes.stop()
     with connection.cursor() as cursor:
         cursor.execute("drop table sample_effect")
+
+
+@pytest.fixture
+def no_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let pokes go to a port where nobody listens."""
+    from django.conf import settings
+
+    from apps.events import wakeup
+
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(wakeup, "_resting_until", 0.0)
+    wakeup._client.cache_clear()
+    yield
+    wakeup._client.cache_clear()
+
+
+@pytest.fixture
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let calls go to a port where nobody listens."""
+    import kombu
+    from celery import current_app
+
+    def forget_connections() -> None:
+        kombu.pools.reset()
+        current_app._after_fork()  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    forget_connections()
+    yield
+    monkeypatch.undo()
+    forget_connections()

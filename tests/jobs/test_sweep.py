@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from apps.jobs import runner
 from apps.jobs.models import Job, JobEvent
 from apps.jobs.services import cancel_job, expire_jobs, sweep_jobs, sweeping, working
+from apps.jobs.services.writing import Fenced
 from tests.jobs.factories import make_job
 
 
@@ -35,7 +36,7 @@ def test_a_job_whose_worker_has_gone_silent_is_sent_again(sent: list[int]) -> No
     assert (sweep_jobs(), sent) == (0, [job.pk]), "not again before the message has had its time"
     job.refresh_from_db()
     assert job.state == "QUEUED"
-    with pytest.raises(working.Fenced):
+    with pytest.raises(Fenced):
         working.renew_lease(claimed)
     runner.run(job.pk)
     job.refresh_from_db()

@@ -1,5 +1,5 @@
 """Faces of the CRM in the admin."""
 
-from apps.crm.admin import imports
+from apps.crm.admin import catalog, companies, deals, imports, people, pipelines
 
-__all__ = ["imports"]
+__all__ = ["catalog", "companies", "deals", "imports", "people", "pipelines"]

@@ -23,6 +23,7 @@ from apps.crm.imports.selectors import (
     sample_rows,
 )
 from apps.crm.models import ImportBatch, ImportRow
+from apps.crm.selectors import import_choices
 from apps.jobs.models import Job
 
 State = ImportBatch.State
@@ -151,7 +152,7 @@ def steps_of(batch: ImportBatch | None, shown: str) -> list[Step]:
 
 
 def page_of(
-    batch: ImportBatch, shown: str, verdict: str, typed: Mapping[str, str] | None = None
+    batch: ImportBatch, shown: str, verdict: str, *, actor: User, typed: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """
     Collect what the page of one import shows at a step.
@@ -163,12 +164,14 @@ def page_of(
         "batch": batch,
         "steps": steps_of(batch, shown),
         "step": shown,
-        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED}
-        and not batch.expired_at,
+        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED} and not batch.expired_at,
         "job": latest_job(batch),
         "facts": file_facts(batch),
     }
-    return page | _PANELS[shown](batch, verdict, typed or {})
+    page |= _PANELS[shown](batch, verdict, typed or {})
+    if page["can_edit"] and page.get("groups"):
+        page["choices"] = import_choices(batch, {group.field for group in page["groups"]}, actor)
+    return page
 
 
 def file_facts(batch: ImportBatch) -> list[tuple[str, str]]:
@@ -378,3 +381,4 @@ _PANELS: dict[str, Callable[[ImportBatch, str, Mapping[str, str]], dict[str, Any
 def summary(batch: ImportBatch) -> str:
     """Say in a line what came of an import so far, for the list."""
     return " · ".join(f"{number(each.count)} {each.text}" for each in verdicts_of(batch))
+

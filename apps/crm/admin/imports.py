@@ -184,7 +184,9 @@ class ImportBatchAdmin(ScopedModelAdmin):
         batch = self._batch(request, pk)
         shown = import_page.step_shown(batch, at or request.GET.get("step", ""))
         typed = request.POST.dict() if refused else {}
-        context = import_page.page_of(batch, shown, request.GET.get("rows", ""), typed)
+        context = import_page.page_of(
+            batch, shown, request.GET.get("rows", ""), actor=_actor(request), typed=typed
+        )
         context |= {"refused": refused, "original": batch, "title": str(batch)}
         return self._page(request, "admin/crm/imports/page.html", context, status=422 if refused else 200)
 

@@ -38,7 +38,9 @@ def choose(page: Page, kind: str, file: Path) -> None:
 
 def rehearse(page: Page) -> None:
     page.get_by_role("button", name="Rehearse the import").click()
-    expect(page.get_by_role("heading", name=re.compile("What would become of"))).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name=re.compile("What would become of"))).to_be_visible(
+        timeout=PATIENCE_MS
+    )
 
 
 def apply(page: Page, label: str, said: str) -> None:

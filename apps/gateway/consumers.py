@@ -90,8 +90,10 @@ class LiveConsumer(ScopedConsumer):
     async def _send_all(self, watcher: Watcher) -> None:
         """Send what waits, at the client's pace, and close when it is over."""
         sending = asyncio.create_task(self._send_waiting(watcher))
-        code = await watcher.gone()
-        sending.cancel()
+        try:
+            code = await watcher.gone()
+        finally:
+            sending.cancel()
         hub().leave(watcher)
         # A client that does not read does not take the close either; then the server's own time-outs end it.
         async with asyncio.timeout(CLOSE_SECONDS):

@@ -41,6 +41,7 @@ from apps.common.constraints import name_of, words_of
 from apps.common.models import Stamped, Versioned
 
 __all__ = [
+    "LimitsChoices",
     "OutOfReach",
     "PolicyAdminSite",
     "ScopedFormMixin",
@@ -90,7 +91,11 @@ def visible_rows(user: User, model: type[models.Model], action: str = "view") ->
     return model._default_manager.filter(access.scope(user, action, model))
 
 
-class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
+class LimitsChoices:
+    """Marks a filter by related rows that offers, and names, only those that the person may see."""
+
+
+class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):  # type: ignore[misc]
     """A filter by a related row that offers only rows the person may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
 
 from apps.accounts import access
-from apps.accounts.faces.admin import ScopedModelAdmin, call_service
+from apps.accounts.faces.admin import LimitsChoices, ScopedModelAdmin, call_service
 from apps.accounts.models import User
 
 Command = Callable[[HttpRequest, int, int | None], None]
@@ -92,7 +92,7 @@ class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
         self.fields[name].queryset = rows.filter(access.scope(actor_of(request), "view", rows.model))
 
 
-class ScopedAutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):  # type: ignore[misc]
     """A filter by one of very many rows, found by typing."""
 
     form_class = _ScopedDropdown

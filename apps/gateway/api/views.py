@@ -41,6 +41,7 @@ class NoTickets(APIException):
 class TicketView(APIView):
     """Tickets for the socket."""
 
+    own_only = "a ticket opens a socket as the caller"
     permission_classes = (IsAuthenticated,)
 
     @extend_schema(
@@ -73,6 +74,7 @@ class StreamView(View):
     `?after=` otherwise.
     """
 
+    own_only = "each stream's own source says who may watch it"
     http_method_names = ("get", "head", "options")
 
     async def get(self, request: HttpRequest, name: str) -> HttpResponseBase:

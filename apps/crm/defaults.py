@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.apps.registry import Apps
 from django.db import router, transaction
 
@@ -21,14 +22,16 @@ UNKNOWN_REASON = "Not stated"
 
 def ensure(
     app_config: AppConfig,
-    apps: Apps,
     using: str,
+    apps: Apps = installed,
     **kwargs: Any,
 ) -> None:
     """
     Make what is missing altogether, after migrations; what the company has changed stays as it is.
 
     A receiver of `post_migrate` rather than a migration, so that it also holds after a flush.
+
+    :param apps: the state that migrations ended in; a flush, which tells none, has the installed one
     """
     try:
         pipelines, stages, reasons = (apps.get_model("crm", n) for n in ["Pipeline", "Stage", "LostReason"])

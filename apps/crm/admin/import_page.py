@@ -150,7 +150,9 @@ def steps_of(batch: ImportBatch | None, shown: str) -> list[Step]:
     ]
 
 
-def page_of(batch: ImportBatch, shown: str, verdict: str, typed: Mapping[str, str] | None = None) -> dict[str, Any]:
+def page_of(
+    batch: ImportBatch, shown: str, verdict: str, typed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """
     Collect what the page of one import shows at a step.
 
@@ -161,7 +163,8 @@ def page_of(batch: ImportBatch, shown: str, verdict: str, typed: Mapping[str, st
         "batch": batch,
         "steps": steps_of(batch, shown),
         "step": shown,
-        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED} and not batch.expired_at,
+        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED}
+        and not batch.expired_at,
         "job": latest_job(batch),
         "facts": file_facts(batch),
     }
@@ -375,4 +378,3 @@ _PANELS: dict[str, Callable[[ImportBatch, str, Mapping[str, str]], dict[str, Any
 def summary(batch: ImportBatch) -> str:
     """Say in a line what came of an import so far, for the list."""
     return " · ".join(f"{number(each.count)} {each.text}" for each in verdicts_of(batch))
-

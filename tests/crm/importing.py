@@ -76,14 +76,15 @@ def verdicts(batch: ImportBatch) -> str:
 def codes(batch: ImportBatch) -> list[tuple[int, str, str]]:
     """Return (line, field, code) of every error in file order."""
     rows = ImportRow.objects.filter(batch=batch).exclude(errors=None).order_by("line")
-    return [(row.line, error["field"], error["code"]) for row in rows for error in row.errors]
+    return [(row.line, error["field"], error["code"]) for row in rows for error in row.errors or []]
 
 
 def workbook(*rows: list[Any], sheets: int = 1) -> bytes:
     """Return an .xlsx file whose first sheet has these rows."""
-    book = Workbook()
+    book = Workbook(write_only=True)
+    first = book.create_sheet("Sheet")
     for row in rows:
-        book.active.append(row)
+        first.append(row)
     for number in range(1, sheets):
         book.create_sheet(f"More {number}").append(["x"])
     out = io.BytesIO()

@@ -4,6 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +69,12 @@ def test_a_known_person_gets_what_is_new_and_keeps_the_rest(admin: User) -> None
 
 def test_deals_come_with_their_line_history_and_facts(admin: User) -> None:
     factories.make_product("Chair", price=7)
-    text = "ID,Product,Stage,Engage date,Close date,Close value\n1,chair,Won,2026-01-10,2026-02-01,100\n2,,lost,2026-01-10,2026-02-02,0\n3,chair,Engaging,2026-01-11,,\n"
+    text = (
+        "ID,Product,Stage,Engage date,Close date,Close value\n"
+        "1,chair,Won,2026-01-10,2026-02-01,100\n"
+        "2,,lost,2026-01-10,2026-02-02,0\n"
+        "3,chair,Engaging,2026-01-11,,\n"
+    )
     bring_in("deals", text, actor=admin, source="legacy")
     won, lost, open_one = Deal.objects.order_by("external_id")
     assert (won.title, won.status, won.currency, won.probability) == ("Chair", "WON", "RUB", 100)
@@ -96,7 +102,7 @@ def test_a_known_deal_moves_with_a_step_in_its_history(admin: User) -> None:
     text = "ID,Stage,Engage date,Close date,Value\n1,Won,2026-01-10,2026-02-01,50\n"
     assert counts(bring_in("deals", text, actor=admin)) == {"rows": 1, "update": 1}
     deal = Deal.objects.get()
-    assert (deal.status, deal.amount, deal.version) == ("WON", 50, 2)
+    assert (deal.status, deal.amount, deal.version) == ("WON", Decimal(50), 2)
     last = deal.transitions.order_by("-pk").first()
     assert last is not None
     assert last.from_stage is not None
@@ -236,7 +242,12 @@ def test_a_bad_row_among_many_is_found_by_halving(admin: User, monkeypatch: pyte
     factories.make_product("Chair", sku="S77")
     calls: list[Any] = []
     original = effects._write
-    monkeypatch.setattr(effects, "_write", lambda *args: (calls.append(args), original(*args))[1])
+
+    def counted(*args: Any) -> None:
+        calls.append(args)
+        original(*args)
+
+    monkeypatch.setattr(effects, "_write", counted)
     text = "Name,SKU\n" + "".join(f"P{n},S{n}\n" for n in range(128))
     batch = rehearse(upload("products", text, actor=admin, match_by=["name"]), actor=admin)
     assert (batch.counts["create"], batch.counts["error"]) == (127, 1)
@@ -298,25 +309,25 @@ def test_moving_by_import_asks_for_the_same_rights(admin: User) -> None:
 @pytest.mark.slow
 def test_a_worker_is_killed_in_the_middle_and_another_goes_on(artel_processes: "Processes") -> None:
     admin = factories.make_admin()
-    text = "ID,Deal,Stage\n" + "".join(f"{n},Deal {n},Engaging\n" for n in range(5000))
+    text = "ID,Deal,Stage\n" + "".join(f"{n},Deal {n},Engaging\n" for n in range(2500))
     batch = upload("deals", text, actor=admin)
-    doomed = artel_processes.worker(ARTEL_FAILPOINT="import.in_chunk:3")
+    doomed = artel_processes.worker(ARTEL_FAILPOINT="import.in_chunk:2")
     rehearsal = imports.rehearse_import(batch.pk, actor=admin)
     _await(lambda: Job.objects.get(pk=rehearsal.pk).state == "SUCCEEDED")
     job = imports.apply_import(batch.pk, actor=admin)
     doomed.await_line("signal 9 (SIGKILL)")
     doomed.kill()
-    assert Deal.objects.count() == 2000
+    assert Deal.objects.count() == 1000
     artel_processes.worker()
     artel_processes.beat()
     _await(lambda: Job.objects.get(pk=job.pk).is_finished)
     job.refresh_from_db()
     assert (job.state, job.attempt, job.error) == ("SUCCEEDED", 2, None)
     batch = ImportBatch.objects.get(pk=batch.pk)
-    assert (batch.state, counts(batch)) == ("APPLIED", {"rows": 5000, "create": 5000})
-    assert Deal.objects.values("external_id").distinct().count() == Deal.objects.count() == 5000
-    assert StageTransition.objects.count() == 5000
-    assert Event.objects.filter(type="crm.deal.created.v1").count() == 5000
+    assert (batch.state, counts(batch)) == ("APPLIED", {"rows": 2500, "create": 2500})
+    assert Deal.objects.values("external_id").distinct().count() == Deal.objects.count() == 2500
+    assert StageTransition.objects.count() == 2500
+    assert Event.objects.filter(type="crm.deal.created.v1").count() == 2500
     assert Event.objects.filter(type="crm.import.applied.v1").count() == 1
 
 

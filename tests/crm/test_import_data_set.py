@@ -28,7 +28,7 @@ def _figures(path: Path) -> tuple[dict[str, int], Decimal, int, int]:
     """Count from the file: rows by stage, the sum of what was won, rows without company, rows that say GTXPro."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    won = sum(Decimal(row["close_value"]) for row in rows if row["deal_stage"] == "Won")
+    won = sum((Decimal(row["close_value"]) for row in rows if row["deal_stage"] == "Won"), Decimal(0))
     return (
         dict(Counter(row["deal_stage"] for row in rows)),
         won,

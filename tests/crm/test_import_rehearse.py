@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -86,7 +87,8 @@ def test_a_rehearsal_leaves_no_trace(admin: User) -> None:
     before = {model: list(model._base_manager.order_by("pk").values()) for model in tables}
     batch = upload(
         "deals",
-        "ID,Deal,Company,Product,Stage,Close date,Tags\n1,A,ACME,chair,Won,2026-01-02,hot\n2,B,acme ,Chair,Prospecting,,\n",
+        "ID,Deal,Company,Product,Stage,Close date,Tags\n"
+        "1,A,ACME,chair,Won,2026-01-02,hot\n2,B,acme ,Chair,Prospecting,,\n",
         actor=admin,
         options={"create_missing": ["tags"]},
     )
@@ -278,12 +280,13 @@ def test_a_lead_gives_rows_to_the_team(team: Team) -> None:
 def test_somebody_elses_import_is_not_there(admin: User, team: Team) -> None:
     batch = upload("products", "Name\nA\n", actor=admin)
     seller = _importing_seller(team)
-    for call in [
+    calls: list[Callable[..., Any]] = [
         imports.rehearse_import,
         imports.apply_import,
         imports.discard_import,
         imports.accept_suggestions,
-    ]:
+    ]
+    for call in calls:
         with pytest.raises(ObjectDoesNotExist):
             call(batch.pk, actor=seller)
     with pytest.raises(ObjectDoesNotExist):

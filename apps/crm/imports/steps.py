@@ -251,6 +251,6 @@ def _result(batch: ImportBatch) -> dict[str, Any]:
 
 
 def _summary(batch: ImportBatch) -> str:
-    return (
-        _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors") % batch.counts
-    )
+    text = _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors")
+    counts: dict[str, int] = batch.counts
+    return text % counts

@@ -69,7 +69,7 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]
         return found
 
 
-class TrashFilter(DropdownFilter):  # type: ignore[misc]
+class TrashFilter(DropdownFilter):
     """Rows in the trash, or those that are not: never both, so that nobody mistakes one for the other."""
 
     title = _("trash")
@@ -83,7 +83,7 @@ class TrashFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(archived_at__isnull=self.value() != "1")
 
 
-class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
+class _ScopedDropdown(AutocompleteDropdownForm):
     """A choice of one row that names only what the person may see."""
 
     def __init__(self, request: HttpRequest, name: str, *args: Any, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
         self.fields[name].queryset = rows.filter(access.scope(actor_of(request), "view", rows.model))
 
 
-class ScopedAutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+class ScopedAutocompleteFilter(AutocompleteSelectFilter):
     """A filter by one of very many rows, found by typing."""
 
     form_class = _ScopedDropdown
@@ -111,7 +111,7 @@ class ServiceAdmin(ScopedModelAdmin):
     create: Callable[..., Any]
     change: Callable[..., Any]
     warn_unsaved_form = True
-    change_form_before_template = "admin/crm/version.html"
+    change_form_before_template: str | None = "admin/crm/version.html"
 
     class Media:
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("css/crm.css",)}
@@ -252,7 +252,10 @@ class SalesAdmin(ServiceAdmin):
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
         context = {} if row is None else self.page_context(request, row)
-        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+        response: HttpResponse = super().change_view(
+            request, object_id, form_url, context | (extra_context or {})
+        )
+        return response
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page of a row shows beside its form."""

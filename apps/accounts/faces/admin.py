@@ -29,7 +29,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.admin import StackedInline, TabularInline
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
+from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
@@ -104,6 +105,20 @@ class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):  # type: ignore
         if ordering:
             rows = rows.order_by(*ordering)
         return [(row.pk, str(row)) for row in rows]
+
+
+class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
+    """A choice of one row that names only what the person may see."""
+
+    def __init__(self, request: HttpRequest, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, name, *args, **kwargs)
+        self.fields[name].queryset = visible_rows(_user(request), self.fields[name].queryset.model)
+
+
+class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):  # type: ignore[misc]
+    """A filter by one of very many related rows, found by typing; names only rows the person may see."""
+
+    form_class = _ScopedDropdown
 
 
 def _user(request: HttpRequest) -> User:

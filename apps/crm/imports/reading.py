@@ -358,10 +358,13 @@ def _xlsx_rows(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[st
         sheet = book[dialect.sheet]
         # The stored dimensions may lie; without them each row ends with its last cell.
         sheet.reset_dimensions()
+        width = 0
         for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
             cells = [_text(value) for value in values]
             if any(cells):
-                yield line, cells
+                width = width or len(cells)
+                # A row ends with its last filled cell; what the header has beyond it is empty, not missing.
+                yield line, cells + [""] * (width - len(cells))
     except ReadError:
         raise
     except Exception as error:

@@ -28,7 +28,9 @@ def client(transactional_db: None, redis_url: str) -> Client:
     return Client()
 
 
-def send(client: Client, kind: str, content: str | bytes, name: str = "rows.csv", **extra: Any) -> "HttpResponse":
+def send(
+    client: Client, kind: str, content: str | bytes, name: str = "rows.csv", **extra: Any
+) -> "HttpResponse":
     raw = content.encode() if isinstance(content, str) else content
     return client.post(ADD, {"kind": kind, "file": SimpleUploadedFile(name, raw)}, **extra)
 
@@ -52,7 +54,9 @@ def text_of(response: Any) -> str:
 def columns_form(batch: "ImportBatch", **changes: str) -> dict[str, Any]:
     """Fill the columns' form as the page proposes it."""
     form = {f"column-{at}": batch.mapping.get(name, "") for at, name in enumerate(batch.header)}
-    return {"columns": "1", "mode": batch.mode, "match_by": batch.match_by, "currency": "RUB"} | form | changes
+    return (
+        {"columns": "1", "mode": batch.mode, "match_by": batch.match_by, "currency": "RUB"} | form | changes
+    )
 
 
 def work_off(batch: "ImportBatch") -> "ImportBatch":
@@ -215,7 +219,9 @@ def test_missing_required_column_is_named_and_what_was_chosen_stays(ada_client: 
     send(ada_client, "products", PRODUCTS)
     batch = latest()
 
-    refused = ada_client.post(url_of(batch, "columns"), columns_form(batch, **{"column-0": "", "column-1": "sku"}))
+    refused = ada_client.post(
+        url_of(batch, "columns"), columns_form(batch, **{"column-0": "", "column-1": "sku"})
+    )
 
     assert refused.status_code == 422
     assert "No column is matched to: name." in refused.context["refused"]
@@ -352,7 +358,9 @@ def test_somebody_elses_import_is_not_there(client: Client, ada: "User") -> None
     answers = {what: client.get(url_of(batch, what)) for what in WHATS}
     answers |= {do: client.post(url_of(batch, do)) for do in DOES}
 
-    assert {what: answer.status_code for what, answer in answers.items()} == dict.fromkeys([*WHATS, *DOES], 404)
+    assert {what: answer.status_code for what, answer in answers.items()} == dict.fromkeys(
+        [*WHATS, *DOES], 404
+    )
     assert "canary" not in text_of(client.get("/admin/crm/importbatch/"))
     assert ImportBatch.objects.filter(pk=batch.pk).exists()
 

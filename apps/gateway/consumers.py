@@ -69,7 +69,7 @@ class LiveConsumer(ScopedConsumer):
 
     def _who(self) -> User | None:
         """Read anew who is on the other end."""
-        return user_of_session(self.scope) if self._holder is None else self._holder.user()
+        return user_of_session(dict(self.scope)) if self._holder is None else self._holder.user()
 
     async def opened(self) -> None:
         if self.actor is None:

@@ -330,7 +330,9 @@ def test_a_pipelines_stages(admin: User, deal: Deal) -> None:
     assert response.status_code == 302, response.context["errors"]
     assert Stage.objects.filter(name="Talking").exists()
     data = form_of(client, page("pipeline", pipeline), **{"stages-0-DELETE": "on"})
-    assert "1 deal is in this stage." in text_of(client.post(page("pipeline", pipeline), data))
+    text = text_of(client.post(page("pipeline", pipeline), data))
+    assert "1 deal is in this stage." in text
+    assert "Forty desks" not in text
 
 
 @pytest.mark.parametrize(

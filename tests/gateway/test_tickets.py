@@ -65,7 +65,7 @@ def next_told(response: "urllib.request._UrlopenRet", op: str) -> dict[str, obje
         if text.startswith("id: "):
             place = text.removeprefix("id: ")
         elif text.startswith("data: ") and (message := json.loads(text.removeprefix("data: ")))["op"] == op:
-            return message | {"id": place}
+            return {**message, "id": place}
         elif not text:
             place = ""
     raise AssertionError(f"no {op}")

@@ -44,7 +44,7 @@ class DealForm(VersionedForm):
     """A deal as people write it; an empty probability is the stage's own."""
 
     probability = forms.IntegerField(
-        label=_("probability, %"),
+        label=_("Probability, %"),
         required=False,
         min_value=0,
         max_value=100,

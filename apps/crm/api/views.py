@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as drf
 from rest_framework.decorators import action
@@ -16,6 +17,7 @@ from apps.accounts.faces.api import (
     ListMixin,
     RetrieveMixin,
     ScopedEditViewSet,
+    ScopedFilterSet,
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
@@ -122,6 +124,25 @@ class CompanyViewSet(SalesViewSet):
         return companies.create_company(actor=self.actor, contact_points=points, **service_values(values))
 
 
+class PersonFilters(ScopedFilterSet):
+    """Filters of people; django-filter does not know generated columns by itself."""
+
+    full_name = filters.CharFilter()
+    full_name__icontains = filters.CharFilter(field_name="full_name", lookup_expr="icontains")
+
+    class Meta:
+        model = Person
+        fields: _Filters = {
+            "employments__company": ["exact"],
+            "contact_points__value": ["exact"],
+            "owner": ["exact"],
+            "team": ["exact"],
+            "tags": ["exact"],
+            "archived_at": ["isnull"],
+            "external_id": ["exact"],
+        }
+
+
 class PersonViewSet(SalesViewSet):
     """People."""
 
@@ -134,16 +155,7 @@ class PersonViewSet(SalesViewSet):
     change_service = staticmethod(people.change_person)
     archive_service = staticmethod(people.archive_person)
     restore_service = staticmethod(people.restore_person)
-    filterset_fields: _Filters = {
-        "full_name": ["exact", "icontains"],
-        "employments__company": ["exact"],
-        "contact_points__value": ["exact"],
-        "owner": ["exact"],
-        "team": ["exact"],
-        "tags": ["exact"],
-        "archived_at": ["isnull"],
-        "external_id": ["exact"],
-    }
+    filterset_class = PersonFilters
 
     @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

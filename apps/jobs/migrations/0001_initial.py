@@ -128,15 +128,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
+            index=models.Index(fields=["owner", "-id"], name="job_owner_latest"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
             index=models.Index(
                 condition=models.Q(("state__in", ["QUEUED", "RUNNING"])),
                 fields=["lease_until"],
                 name="job_unfinished",
             ),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["owner", "-id"], name="job_owner_latest"),
         ),
         migrations.AddConstraint(
             model_name="job",

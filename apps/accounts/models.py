@@ -1,6 +1,6 @@
 """Who is asking: users, their teams, and what their roles let them do."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -28,6 +28,10 @@ def validate_time_zone(name: str) -> None:
 
 class UserManager(BaseUserManager["User"]):
     """Makes users by e-mail address."""
+
+    if TYPE_CHECKING:
+        # Django adds it from the queryset, which the types do not follow through a manager with methods.
+        def visible_to(self, actor: "User", action: str = "view") -> ScopedQuerySet["User"]: ...
 
     def create_user(self, email: str | None, password: str | None = None, **fields: Any) -> "User":
         """Make a person who may log in once they have a password; an empty address becomes none."""
@@ -80,7 +84,7 @@ class User(AbstractBaseUser, Versioned):
     perm_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, editable=False)
 
-    objects: ClassVar[UserManager] = UserManager.from_queryset(ScopedQuerySet)()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager.from_queryset(ScopedQuerySet)()
     access = Rule(owner="pk", team="memberships__team")
 
     USERNAME_FIELD = "email"

@@ -104,7 +104,7 @@ def test_a_list_costs_the_same_whatever_its_length(
     admin: User, model: str, django_assert_max_num_queries: Any
 ) -> None:
     client = login(admin)
-    make = {
+    make: Any = {
         "deal": lambda: factories.make_deal(owner=admin, company=factories.make_company(owner=admin)),
         "company": lambda: factories.make_company(owner=admin, parent=factories.make_company()),
         "person": lambda: factories.make_person(owner=admin),

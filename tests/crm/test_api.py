@@ -210,7 +210,7 @@ def test_lines_of_a_deal(deal: Deal, anna: User) -> None:
 def test_a_person_with_contacts_and_a_place(anna: User) -> None:
     client = client_of(anna)
     company = factories.make_company("Mebel", owner=anna)
-    body = {
+    body: dict[str, Any] = {
         "given_name": "Иван",
         "company": company.pk,
         "contact_points": [{"kind": "PHONE", "raw": "8 495 123 45 67"}, {"kind": "EMAIL", "raw": "I@X.ru"}],

@@ -1,5 +1,6 @@
 """Whatever is done to a deal, in whatever order: what must hold of it holds."""
 
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -35,7 +36,7 @@ def do(deal: Deal, what: str, value: int, actor: User) -> None:
         "reopen": lambda: deals.reopen_deal(deal.pk, reason="again", **common),
         "archive": lambda: deals.archive_deal(deal.pk, actor=actor),
         "restore": lambda: deals.restore_deal(deal.pk, actor=actor),
-        "amount": lambda: deals.change_deal(deal.pk, actor=actor, amount=value),
+        "amount": lambda: deals.change_deal(deal.pk, actor=actor, amount=Decimal(value)),
     }
     try:
         calls[what]()

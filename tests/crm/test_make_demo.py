@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db.models import Count
 
 from apps.accounts.models import User
 from apps.crm.models import Company, Deal, Person
@@ -39,9 +38,9 @@ def test_deals_stand_everywhere_and_have_their_story(tmp_path: Path, settings: A
     make(tmp_path, settings)
     places = set(Deal.objects.values_list("stage__name", flat=True))
     assert places == {"Prospecting", "Engaging", "Proposal", "Negotiation", "Won", "Lost"}
-    for deal in Deal.objects.annotate(steps=Count("transitions")).select_related("stage"):
+    for deal in Deal.objects.select_related("stage"):
         assert deal.status == deal.stage.kind
-        assert deal.steps > (deal.stage.name != "Prospecting")
+        assert deal.transitions.count() > (deal.stage.name != "Prospecting")
         assert deal.transitions.latest("pk").at == deal.stage_entered_at
 
 

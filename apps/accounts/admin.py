@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
@@ -287,7 +287,7 @@ class TeamAdmin(ScopedModelAdmin):
         # An em space for each team above it, which HTML does not fold.
         return "\u2003" * (team.path.count("/") - 2) + team.name
 
-    @display(description=_("people"))
+    @display(description=pgettext_lazy("team", "people"))
     def head_count(self, team: Team) -> int:
         return len({membership.user_id for membership in team.memberships.all()})
 

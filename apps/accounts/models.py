@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
@@ -60,12 +61,12 @@ class User(AbstractBaseUser, Versioned):
     """A person or a program that acts on the platform."""
 
     class Kind(models.TextChoices):
-        HUMAN = "HUMAN", _("person")
+        HUMAN = "HUMAN", pgettext_lazy("user", "person")
         SERVICE = "SERVICE", _("service")
 
     # Empty for somebody who was imported with a name only: they own rows and cannot log in yet.
     email = models.EmailField(_("e-mail"), unique=True, null=True, blank=True)
-    name = models.CharField(_("name"), max_length=150)
+    name = models.CharField(pgettext_lazy("person", "name"), max_length=150)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.HUMAN)
     locale = models.CharField(
         _("language"), max_length=8, blank=True, default="", validators=[validate_language]

@@ -98,6 +98,7 @@ class MembershipInline(ScopedTabularInline):
 class UserAdmin(ScopedModelAdmin):
     """Users; a password is set here and never shown."""
 
+    add_label = _("New user")
     list_display = ("name", "email", "places", "shows_active")
     list_filter = ("is_active", "memberships__team", "memberships__role")
     search_fields = ("name", "email")
@@ -270,6 +271,7 @@ def _explained(request: HttpRequest, person: User, form: WhyForm) -> tuple[str, 
 class TeamAdmin(ScopedModelAdmin):
     """The tree of teams."""
 
+    add_label = _("New team")
     list_display = ("in_tree", "head_count")
     list_filter = ("parent",)
     search_fields = ("name",)
@@ -314,6 +316,7 @@ _GRANT = "grant:"
 class RoleAdmin(ScopedModelAdmin):
     """Roles, each as a page of sentences: may see – own rows."""
 
+    add_label = _("New role")
     list_display = ("name", "description", "in_short")
     search_fields = ("name",)
     ordering = ("name",)

@@ -80,6 +80,7 @@ class LineInline(ScopedTabularInline):
 class DealAdmin(SalesAdmin):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
+    add_label = _("New deal")
     form = DealForm
     create = staticmethod(deals.create_deal)
     change = staticmethod(deals.change_deal)

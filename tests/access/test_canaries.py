@@ -34,7 +34,7 @@ def admin_pages(world: World, side: str) -> Iterator[tuple[str, dict[str, Any]]]
             for name in ("change", "history", "delete"):
                 yield f"{base}{row.pk}/{name}/", {}
         for field in model._meta.get_fields():
-            if field.many_to_one and field.concrete:
+            if field.many_to_one and field.concrete and field.related_model:
                 params = {"app_label": model._meta.app_label, "model_name": model._meta.model_name}
                 yield "/admin/autocomplete/", params | {"field_name": field.name, "term": ""}
                 foreign = world.sides["B"].rows.get(field.related_model._meta.label)

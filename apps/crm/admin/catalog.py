@@ -10,9 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.faces.admin import call_service
+from apps.accounts.faces.admin import actor_of, call_service
 from apps.common.templatetags.artel import money
-from apps.crm.admin.parts import SalesAdmin, ServiceAdmin, TrashFilter, VersionedForm, actor_of
+from apps.crm.admin.parts import SalesAdmin, ServiceAdmin, TrashFilter, VersionedForm
 from apps.crm.models import LostReason, Product, Tag
 from apps.crm.services import catalog
 

@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from apps.accounts import access
-from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, call_service
+from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
 from apps.common.templatetags.artel import day, money
 from apps.crm.admin.parts import (
@@ -27,7 +27,6 @@ from apps.crm.admin.parts import (
     SalesAdmin,
     TrashFilter,
     VersionedForm,
-    actor_of,
     age,
     badge,
 )

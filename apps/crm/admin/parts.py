@@ -17,19 +17,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
-from apps.accounts.faces.admin import ScopedModelAdmin, call_service
-from apps.accounts.models import User
+from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, call_service
 
 Command = Callable[[HttpRequest, int, int | None], None]
 _TONES = {"OPEN": "live", "WON": "good", "LOST": "bad"}
-
-
-def actor_of(request: HttpRequest) -> User:
-    """Return who is working; the admin lets nobody in who is not logged in."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Http404
-    return user
 
 
 class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -11,11 +11,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.storage import default_storage
 
 from apps.accounts.models import User
-from apps.crm.imports.selectors import notices
-from apps.crm.models import ImportBatch, ImportRow
+from apps.crm.imports.selectors import issue_groups, notices
+from apps.crm.models import ImportBatch, ImportRow, Product
 from apps.crm.services import imports
 from tests.crm import factories
-from tests.crm.importing import rehearse, upload, verdicts, workbook
+from tests.crm.importing import apply, rehearse, upload, verdicts, workbook
 
 HEADER = "First name,Last name,E-mail\n"
 ROW = "Anna,Berg,anna@example.org\n"
@@ -83,6 +83,53 @@ def test_a_file_that_is_no_table_is_refused_and_not_kept(case: str, admin: User)
     assert "%(" not in refusal.value.messages[0]
     assert not ImportBatch.objects.exists()
     assert _stored() == before
+
+
+SAID = {
+    "nothing": "The file is empty.",
+    "a picture": "The file is not a table of text, whatever its name says.",
+    "300 columns": "The file has 300 columns; at most 200 can be imported.",
+    "a bomb": "The file unpacks to far more than a spreadsheet would; it is not opened.",
+    "mixed encodings": "Line 3, column 1 is in another encoding than the lines before.",
+    "an open quote": "The quotes in the row at line 2 do not pair up.",
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_the_message_says_what_is_wrong_and_where(case: str, admin: User) -> None:
+    name, content, _code = REFUSED[case]
+    with pytest.raises(ValidationError) as refusal:
+        upload("people", content, actor=admin, name=name)
+    assert refusal.value.messages == [SAID[case]]
+
+
+def test_a_date_that_does_not_exist_is_named_in_its_row(admin: User) -> None:
+    text = "Deal,Created\nFirst,30.01.2026\nSecond,31.02.2026\n"
+    batch = rehearse(upload("deals", text, actor=admin), actor=admin)
+    (group,) = issue_groups(batch)
+    assert (group.column, group.value, group.lines) == ("Created", "31.02.2026", [3])
+    assert group.message == "There is no such day as 31.02.2026 (read as DD.MM.YYYY)."
+    assert verdicts(batch) == "CE"
+
+
+def test_a_bomb_with_a_lying_directory_does_not_go_off(admin: User) -> None:
+    bomb = _archive(xl__workbook_xml=b"<a/>", xl__worksheets__sheet1_xml=b" " * 40_000_000)
+    # The size before packing, in the local header and in the directory, told as one kilobyte.
+    told = bomb.replace((40_000_000).to_bytes(4, "little"), (1024).to_bytes(4, "little"))
+    assert told != bomb
+    with pytest.raises(ValidationError) as refusal:
+        upload("people", told, actor=admin, name="rows.xlsx")
+    assert refusal.value.code == "bad_archive"
+    assert not ImportBatch.objects.exists()
+
+
+def test_a_formula_is_a_text_like_any_other_where_it_is_kept(admin: User) -> None:
+    batch = upload("products", 'Name,Price\n"=1+1",2\nB,=3\n', actor=admin)
+    batch = rehearse(batch, actor=admin)
+    (group,) = issue_groups(batch)
+    assert (group.field, group.value, group.message) == ("price", "=3", "“=3” is not a number.")
+    apply(batch, actor=admin, skip_errors=True)
+    assert Product.objects.get().name == "=1+1"
 
 
 def test_mixed_encodings_are_named_by_line_and_column(admin: User) -> None:

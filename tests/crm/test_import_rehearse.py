@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from openpyxl import load_workbook
 
 from apps.accounts.models import Team, User
 from apps.crm.imports.selectors import issue_groups, sample_rows
@@ -27,7 +30,17 @@ from apps.crm.services import imports
 from apps.events.models import Event
 from apps.jobs.kinds import JobRefused
 from tests.crm import factories
-from tests.crm.importing import apply, bring_in, codes, counts, rehearse, take_steps, upload, verdicts
+from tests.crm.importing import (
+    apply,
+    bring_in,
+    codes,
+    counts,
+    rehearse,
+    take_steps,
+    upload,
+    verdicts,
+    workbook,
+)
 
 PEOPLE = "First name,Last name,E-mail,Phone\n"
 DEALS = "Opportunity ID,Deal,Sales agent,Product,Account,Deal stage,Engage date,Close date,Close value\n"
@@ -323,6 +336,32 @@ def test_the_error_file_can_be_corrected_and_imported_again(admin: User) -> None
     assert set(Person.objects.values_list("given_name", flat=True)) == {"=cmd()", "Boris", "Carla"}
 
 
+def test_a_spreadsheets_errors_come_as_a_spreadsheet_and_go_in_again(admin: User) -> None:
+    content = workbook(
+        ["First name", "Last name", "E-mail", "Phone"],
+        ["@SUM(A1)", "Berg", "bad", None],
+        ["Boris", "Berg", "b@example.org", None],
+        ["Carla", None, "worse", "+74951234567"],
+    )
+    batch = rehearse(upload("people", content, actor=admin, name="rows.xlsx"), actor=admin)
+    out = io.BytesIO()
+    assert imports.write_error_file(batch.pk, out, actor=admin) == "rows.errors.xlsx"
+    apply(batch, actor=admin, skip_errors=True)
+    cells = list(load_workbook(out).active.iter_rows())  # type: ignore[union-attr]
+    rows = [[cell.value for cell in row] for row in cells]
+    assert rows == [
+        ["First name", "Last name", "E-mail", "Phone", "errors"],
+        ["@SUM(A1)", "Berg", "bad", None, "E-mail: “bad” is not an e-mail address."],
+        ["Carla", None, "worse", "+74951234567", "E-mail: “worse” is not an e-mail address."],
+    ]
+    assert {cell.data_type for row in cells for cell in row if cell.value} == {"s"}
+    rows[1][2], rows[2][2] = "a@example.org", "c@example.org"
+    again = bring_in("people", workbook(*rows), actor=admin, name="rows.errors.xlsx")
+    assert counts(again) == {"rows": 2, "create": 2}
+    assert set(again.mapping) == {"First name", "Last name", "E-mail", "Phone"}
+    assert set(Person.objects.values_list("given_name", flat=True)) == {"@SUM(A1)", "Boris", "Carla"}
+
+
 def test_retention_removes_file_and_rows_and_keeps_the_record(admin: User, settings: Any) -> None:
     batch = rehearse(upload("products", "Name\nA\n", actor=admin), actor=admin)
     fresh = upload("products", "Name\nB\n", actor=admin)
@@ -337,6 +376,23 @@ def test_retention_removes_file_and_rows_and_keeps_the_record(admin: User, setti
         imports.rehearse_import(batch.pk, actor=admin)
     assert refusal.value.code == "import_expired"
     assert ImportBatch.objects.get(pk=fresh.pk).storage_name
+
+
+def test_known_rows_are_read_again_quickly_before_anything_was_analyzed(admin: User) -> None:
+    text = DEALS + "".join(f"{n},Deal {n},,,,Engaging,2026-01-10,,{n}\n" for n in range(600))
+    bring_in("deals", text, actor=admin, source="s")
+    changed = text.replace(",7\n", ",8\n")
+    batch = upload("deals", changed, actor=admin, source="s")
+    with CaptureQueriesContext(connection) as caught:
+        batch = rehearse(batch, actor=admin)
+    assert counts(batch) == {"rows": 600, "update": 1, "unchanged": 599}
+    updates = [each["sql"] for each in caught if each["sql"].startswith("with n as (select t.id")]
+    assert len(updates) == 1
+    with connection.cursor() as cursor:
+        cursor.execute(f"explain (analyze, timing off, costs off) {updates[0]}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    # The rows are looked through once, and not again for each known deal.
+    assert re.search(r"on crm_importrow r(_1)? \(actual rows=1.00 loops=1\)", plan), plan
 
 
 def test_statements_do_not_grow_with_the_rows(admin: User) -> None:

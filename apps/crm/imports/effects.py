@@ -47,8 +47,12 @@ def write_all(loader: Loader, progress: Callable[[int], None]) -> None:
 
 
 def _write(loader: Loader, first: int, last: int) -> None:
-    loader.insert(first, last)
-    loader.update(first, last)
+    present = fetch(
+        f"select distinct verdict from crm_importrow r where {loader.rows(first, last, 'CU')} order by 1"
+    )
+    # Files that are brought in again have neither.
+    for (verdict,) in present:
+        {"C": loader.insert, "U": loader.update}[verdict](first, last)
 
 
 def _isolating(loader: Loader, first: int, last: int, write: Callable[[Loader, int, int], None]) -> None:

@@ -170,7 +170,10 @@ _DISARMED = re.compile(r"'[=+\-@]")
 def _text(max_length: int) -> Parser:
     def parse(cell: str) -> str:
         value = cell.strip()
-        if value.startswith("'") and _DISARMED.match(value):
+        # Nearly every cell: nothing in it to look at more closely.
+        if value.isprintable() and len(value) <= max_length and value[:1] != "'":
+            return value
+        if _DISARMED.match(value):
             value = value[1:]
         if "\n" in value or "\t" in value or "\r" in value:
             value = _squeezed(value)
@@ -293,11 +296,9 @@ def _date(date_format: str) -> Parser:
 
 def _contact(kind: str, plain: "re.Pattern[str] | None", code: str, region: str) -> Parser:
     def parse(cell: str) -> str:
-        value = cell.strip()
-        if plain is not None:
-            value = value.lower()
-            if len(value) <= 254 and plain.fullmatch(value):
-                return value
+        value = cell.strip().lower()
+        if len(value) <= 254 and plain is not None and plain.fullmatch(value):
+            return value
         if not value:
             return ""
         try:

@@ -55,10 +55,8 @@ def find_conflicts(loader: Loader, first: int, last: int) -> int:
     :return: how many rows were set aside
     """
     here = f"r.batch_id = {loader.batch.pk} and r.line between {first} and {last}"
-    fetch(
-        f"select 1 from {loader.table} where id in (select r.target_id from crm_importrow r where {here}"
-        " and r.verdict = 'U') order by id for update"
-    )
+    known = f"select r.target_id from crm_importrow r where {here} and r.verdict = 'U' offset 0"
+    fetch(f"select 1 from {loader.table} where id in ({known}) order by id for update")
     changed = _set_aside(
         loader,
         "changed_meanwhile",

@@ -93,6 +93,8 @@ def _encoding(file: IO[bytes], head: bytes) -> str:
     control = sum(byte < 32 and byte not in b"\t\r\n\f\x0b\x1a\x1b" for byte in head)
     if control > len(head) // 100 + 1:
         raise ReadError("not_text", _("The file is not a table of text, whatever its name says."))
+    if _is_ascii(file):
+        return "utf-8"
     first: dict[str, tuple[int, bytes]] = {}
     file.seek(0)
     for number, raw in enumerate(file, start=1):
@@ -106,6 +108,12 @@ def _encoding(file: IO[bytes], head: bytes) -> str:
     if "utf-8" in first or head.startswith(b"\xef\xbb\xbf"):
         raise _mixed(first)
     return _eight_bit(file)
+
+
+def _is_ascii(file: IO[bytes]) -> bool:
+    """Tell whether there is nothing to find out line by line."""
+    file.seek(0)
+    return all(block.isascii() and b"\0" not in block for block in iter(lambda: file.read(_BLOCK), b""))
 
 
 def _kind(raw: bytes) -> str:

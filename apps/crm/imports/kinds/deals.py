@@ -235,7 +235,7 @@ class DealLoader(TaggedLoader):
                 f"select t.id, t.stage_id, st.id, {at}, {self.actor.pk}, 'IMPORT', '',"
                 f" extract(epoch from {at} - t.stage_entered_at)::bigint,"
                 f" coalesce({self.value('amount', 'numeric')}, t.amount)"
-                f" from {self.source_with_known()}\nwhere {rows} and st.id <> t.stage_id order by r.line"
+                f" from {self.changed_with_known(first, last)}\nwhere st.id <> t.stage_id order by r.line"
             )
         super().update(first, last)
         self._add_lines(first, last, "U")

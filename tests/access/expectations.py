@@ -35,9 +35,9 @@ MAY: dict[str, dict[str, set[str]]] = {
         "delete": RULERS,
     },
     "jobs.Job": {
-        "view": {SELLER, LEAD, AUDITOR, ADMINISTRATOR},
-        "cancel": SELLERS,
-        "retry": SELLERS,
+        "view": ALL,
+        "cancel": SELLERS | {ACCOUNTANT},
+        "retry": SELLERS | {ACCOUNTANT},
         # Jobs are started by what needs them, and expire.
         "add": set(),
         "change": set(),
@@ -82,8 +82,12 @@ PART_OF = {
     "crm.ImportRow": "crm.ImportBatch",
     "crm.ImportReference": "crm.ImportBatch",
 }
+# Who reaches their own rows only, though their role reaches further otherwise: what somebody is bringing in is theirs
+# until it is there.
+OWN_ONLY = {(ACCOUNTANT, "jobs.Job"), (LEAD, "crm.ImportBatch")}
 # Addresses that belong to no kind of rows: whether one has to be logged in.
 OTHERS = {
+    "": "public",
     "accounts/login/": "public",
     "accounts/logout/": "public",
     "accounts/inactive/": "public",

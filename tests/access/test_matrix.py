@@ -11,7 +11,7 @@ from django.db import models, transaction
 
 from apps.accounts.checks import addresses, scoped_models
 from apps.accounts.faces.api import ScopedViewSet
-from tests.access.expectations import OTHERS, may
+from tests.access.expectations import OTHERS, OWN_ONLY, may
 from tests.access.world import PRINCIPALS, Side, World, is_common
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,8 @@ def is_allowed(who: str, label: str, action: str, side: str) -> bool:
     if who == "anonymous":
         return False
     role, own_side = PRINCIPALS[who]
+    if side and (role, label) in OWN_ONLY:
+        return False
     return may(role, label, action) and (not own_side or not side or own_side == side)
 
 

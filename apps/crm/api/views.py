@@ -70,6 +70,8 @@ class SalesViewSet(ScopedEditViewSet):
 
     def act(self, service: Callable[..., Any], shape: type[drf.Serializer[Any]], **values: Any) -> Response:
         """Run a service with what the body says, in the version that the caller names."""
+        # Whether there is such a row comes first: what is wrong with the body is for who may do this.
+        self.get_object()
         body = shape(data=self.request.data, context=self.get_serializer_context())
         body.is_valid(raise_exception=True)
         return self.run(service, **service_values(body.validated_data), **values)

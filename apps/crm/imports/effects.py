@@ -49,6 +49,7 @@ def write_all(loader: Loader, progress: Callable[[int], None]) -> None:
 def _write(loader: Loader, first: int, last: int) -> None:
     loader.insert(first, last)
     loader.update(first, last)
+    loader.insist(first, last)
 
 
 def _isolating(loader: Loader, first: int, last: int, write: Callable[[Loader, int, int], None]) -> None:

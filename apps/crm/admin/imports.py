@@ -173,7 +173,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if not object_id.isdecimal():
+        if not object_id.isdecimal() or len(object_id) > 18:
             raise Http404
         return self._show(request, int(object_id))
 

@@ -13,13 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from apps.accounts import access, services
-from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, has_rule
+from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
 from apps.accounts.models import Membership, Role, RoleGrant, Team, User
 from apps.accounts.scoping import Rule
 
@@ -98,6 +98,7 @@ class MembershipInline(ScopedTabularInline):
 class UserAdmin(ScopedModelAdmin):
     """Users; a password is set here and never shown."""
 
+    add_label = _("New user")
     list_display = ("name", "email", "places", "shows_active")
     list_filter = ("is_active", "memberships__team", "memberships__role")
     search_fields = ("name", "email")
@@ -154,7 +155,7 @@ class UserAdmin(ScopedModelAdmin):
 
     def save_row(self, request: HttpRequest, obj: User, form: Any, *, change: bool) -> None:
         values = form.cleaned_data
-        actor: Any = request.user
+        actor = actor_of(request)
         if change:
             fields = {name: values[name] for name in form.changed_data if name in values}
             fields.pop("seen_version", None)
@@ -171,7 +172,7 @@ class UserAdmin(ScopedModelAdmin):
         obj.pk = user.pk
 
     def save_rows(self, request: HttpRequest, formset: Any) -> None:
-        actor: Any = request.user
+        actor = actor_of(request)
         formset.save(commit=False)
         for membership in formset.deleted_objects:
             services.revoke_membership(membership.pk, actor=actor)
@@ -187,7 +188,7 @@ class UserAdmin(ScopedModelAdmin):
 
     @action(description=_("Set password"), permissions=["change"], icon="key")
     def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        actor: Any = request.user
+        actor = actor_of(request)
         return self.ask(
             request,
             object_id,
@@ -201,7 +202,7 @@ class UserAdmin(ScopedModelAdmin):
 
     @action(description=_("Turn off"), permissions=["change"], icon="person_off")
     def turn_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        actor: Any = request.user
+        actor = actor_of(request)
         return self.ask(
             request,
             object_id,
@@ -214,7 +215,7 @@ class UserAdmin(ScopedModelAdmin):
 
     @action(description=_("Turn on"), permissions=["change"], icon="person_check")
     def turn_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        actor: Any = request.user
+        actor = actor_of(request)
         return self.ask(
             request,
             object_id,
@@ -270,6 +271,7 @@ def _explained(request: HttpRequest, person: User, form: WhyForm) -> tuple[str, 
 class TeamAdmin(ScopedModelAdmin):
     """The tree of teams."""
 
+    add_label = _("New team")
     list_display = ("in_tree", "head_count")
     list_filter = ("parent",)
     search_fields = ("name",)
@@ -287,12 +289,12 @@ class TeamAdmin(ScopedModelAdmin):
         # An em space for each team above it, which HTML does not fold.
         return "\u2003" * (team.path.count("/") - 2) + team.name
 
-    @display(description=_("people"))
+    @display(description=pgettext_lazy("team", "people"))
     def head_count(self, team: Team) -> int:
         return len({membership.user_id for membership in team.memberships.all()})
 
     def save_row(self, request: HttpRequest, obj: Team, form: Any, *, change: bool) -> None:
-        actor: Any = request.user
+        actor = actor_of(request)
         parent_id = obj.parent_id
         if not change:
             obj.pk = services.create_team(obj.name, parent_id=parent_id, actor=actor).pk
@@ -303,7 +305,7 @@ class TeamAdmin(ScopedModelAdmin):
             services.move_team(obj.pk, parent_id=parent_id, actor=actor)
 
     def delete_row(self, request: HttpRequest, obj: Team) -> None:
-        actor: Any = request.user
+        actor = actor_of(request)
         services.archive_team(obj.pk, actor=actor)
 
 
@@ -314,6 +316,7 @@ _GRANT = "grant:"
 class RoleAdmin(ScopedModelAdmin):
     """Roles, each as a page of sentences: may see – own rows."""
 
+    add_label = _("New role")
     list_display = ("name", "description", "in_short")
     search_fields = ("name",)
     ordering = ("name",)
@@ -352,7 +355,7 @@ class RoleAdmin(ScopedModelAdmin):
         return super().get_form(request, obj, change, **kwargs)
 
     def save_row(self, request: HttpRequest, obj: Role, form: Any, *, change: bool) -> None:
-        actor: Any = request.user
+        actor = actor_of(request)
         if not change:
             obj.pk = services.create_role(obj.name, description=obj.description, actor=actor).pk
         elif {"name", "description"} & set(form.changed_data):

@@ -56,7 +56,7 @@ READY_MADE = (
             ("crm.*_deal", SUBTREE),
             ("crm.*_company", SUBTREE),
             ("crm.*_person", SUBTREE),
-            ("crm.*_importbatch", SUBTREE),
+            ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
             ("jobs.*_job", SUBTREE),
             ("accounts.view_user", SUBTREE),

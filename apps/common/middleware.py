@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
@@ -33,18 +34,36 @@ class RequestIdMiddleware:
         return response
 
 
+class PlainAddressMiddleware:
+    """Refuses an address with a NUL character in it, which no text of ours has and PostgreSQL does not take."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("a NUL character in the address")
+        return self.get_response(request)
+
+
 class BodyLimitMiddleware:
-    """Refuses a request that says it is larger than anything we take, before a byte of it is read."""
+    """
+    Refuses a request that says it is larger than anything we take, before a byte of it is read.
+
+    Only files are large; Django bounds forms by itself, REST framework reads any JSON there is into memory.
+    """
 
     def __init__(self, get_response: _Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         size = request.META.get("CONTENT_LENGTH") or "0"
-        if not size.isdecimal() or int(size) <= settings.BODY_MAX_BYTES:
+        is_json = request.content_type == "application/json"
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if is_json else settings.BODY_MAX_BYTES
+        if not size.isdecimal() or (len(size) < 20 and int(size) <= most):
             return self.get_response(request)
         detail = _("The file is larger than %(limit)s, the most that is accepted here.") % {
-            "limit": filesizeformat(settings.IMPORT_MAX_BYTES)
+            "limit": filesizeformat(most if is_json else settings.IMPORT_MAX_BYTES)
         }
         if request.path.startswith("/api/"):
             body = {"type": "about:blank", "title": detail, "status": 413, "code": "too_large"}

@@ -24,7 +24,6 @@ BURST, PER_SECOND = 20.0, 5.0
 # How long a client that does not read is given to take the close itself.
 CLOSE_SECONDS = 10
 
-NOT_UNDERSTOOD = 4400
 TOO_LARGE = 4413
 TOO_MANY = 4429
 

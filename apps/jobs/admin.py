@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -16,8 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from apps.accounts.faces.admin import ScopedModelAdmin, call_service
-from apps.accounts.models import User
+from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, call_service
 from apps.common.templatetags.artel import when
 from apps.jobs.models import Job
 from apps.jobs.selectors import kind_label, log_of
@@ -92,7 +90,7 @@ class JobAdmin(ScopedModelAdmin):
         return require_POST(partial(self._press, service))
 
     def _press(self, service: Callable[..., Job], request: HttpRequest, pk: int) -> HttpResponse:
-        call_service(request, service, pk, actor=_actor(request))
+        call_service(request, service, pk, actor=actor_of(request))
         back = request.POST.get("next", "")
         if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
             back = reverse("admin:jobs_job_change", args=[pk])
@@ -118,9 +116,3 @@ class JobAdmin(ScopedModelAdmin):
             "kind_label": kind_label(job),
         }
         return TemplateResponse(request, "admin/jobs/page.html", context)
-
-
-def _actor(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user

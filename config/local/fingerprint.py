@@ -21,11 +21,12 @@ class Fingerprint:
 
     def is_current(self) -> bool:
         """Tell whether the last preparation still holds; of a server of somebody else nobody knows."""
-        is_embedded = not (is_set("DATABASE_URL") or is_set("REDIS_URL"))
-        return is_embedded and self.file.exists() and self.file.read_text() == self._digest()
+        return _is_embedded() and self.file.exists() and self.file.read_text() == self._digest()
 
     def write(self) -> None:
-        self.file.write_text(self._digest())
+        """Note what has just been prepared, if that can be told again."""
+        if _is_embedded():
+            self.file.write_text(self._digest())
 
     def _digest(self) -> str:
         return hashlib.sha256("\n".join(self._facts()).encode()).hexdigest()
@@ -37,6 +38,10 @@ class Fingerprint:
             yield f"{path} {status.st_mtime_ns} {status.st_size} {status.st_ino}"
         for name in setting_names(ROOT / ".env.example"):
             yield f"{name}={os.environ.get(name)} {os.environ.get(f'{name}_FILE')}"
+
+
+def _is_embedded() -> bool:
+    return not (is_set("DATABASE_URL") or is_set("REDIS_URL"))
 
 
 def setting_names(example: Path) -> list[str]:

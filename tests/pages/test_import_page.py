@@ -100,7 +100,9 @@ def test_plain_forms_lead_from_file_to_list(ada_client: Client) -> None:
     send(ada_client, "products", PRODUCTS)
     batch = latest()
     ada_client.post(url_of(batch, "columns"), columns_form(batch))
-    assert 'http-equiv="refresh"' in text_of(ada_client.get(url_of(batch)))
+    waiting = text_of(ada_client.get(url_of(batch)))
+    assert 'http-equiv="refresh"' in waiting
+    assert "You can leave this page" in waiting
 
     work_off(batch)
     page = ada_client.get(url_of(batch))

@@ -49,3 +49,12 @@ def test_a_change_is_noticed(
 ) -> None:
     change(tmp_path, monkeypatch)
     assert not prepared.is_current()
+
+
+def test_nothing_is_noted_of_somebody_elses_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/artel")
+    home = Home(tmp_path / "home")
+    home.make()
+    found = fingerprint.Fingerprint(home)
+    found.write()
+    assert not found.file.exists()

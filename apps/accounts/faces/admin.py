@@ -8,7 +8,7 @@ inlines, delete pages and what a saved row turned into are all open. Here they a
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -96,34 +96,35 @@ class LimitsChoices:
     """Marks a filter by related rows that offers, and names, only those that the person may see."""
 
 
-class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):  # type: ignore[misc]
+class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):
     """A filter by a related row that offers only rows the person may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        rows = visible_rows(_user(request), field.remote_field.model)
+        rows = visible_rows(actor_of(request), field.remote_field.model)
         ordering = self.field_admin_ordering(field, request, model_admin)
         if ordering:
             rows = rows.order_by(*ordering)
         return [(row.pk, str(row)) for row in rows]
 
 
-class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
+class _ScopedDropdown(AutocompleteDropdownForm):
     """A choice of one row that names only what the person may see."""
 
     def __init__(self, request: HttpRequest, name: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, name, *args, **kwargs)
-        self.fields[name].queryset = visible_rows(_user(request), self.fields[name].queryset.model)
+        self.fields[name].queryset = visible_rows(actor_of(request), self.fields[name].queryset.model)
 
 
-class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):  # type: ignore[misc]
+class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):
     """A filter by one of very many related rows, found by typing; names only rows the person may see."""
 
     form_class = _ScopedDropdown
 
 
-def _user(request: HttpRequest) -> User:
+def actor_of(request: HttpRequest) -> User:
+    """Return who is working. :raises PermissionDenied: nobody is logged in"""
     user = request.user
-    if isinstance(user, AnonymousUser):
+    if not isinstance(user, User):
         raise PermissionDenied
     return user
 
@@ -175,7 +176,7 @@ def _keep_linked(field: Any, linked: Any) -> None:
     ).order_by(*offered.query.order_by)
 
 
-class ScopedRawIdWidget(UnfoldForeignKeyRawIdWidget):  # type: ignore[misc]
+class ScopedRawIdWidget(UnfoldForeignKeyRawIdWidget):
     """A raw id that tells the name behind it only where the field offers that row."""
 
     def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
@@ -216,11 +217,11 @@ class _Scoped:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        return rows.filter(access.scope(_user(request), "view", self.model))
+        return rows.filter(access.scope(actor_of(request), "view", self.model))
 
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> QuerySet[Any]:
         site: Any = self.admin_site  # type: ignore[attr-defined]
-        rows = visible_rows(_user(request), db_field.remote_field.model)
+        rows = visible_rows(actor_of(request), db_field.remote_field.model)
         try:
             ordering = site.get_model_admin(db_field.remote_field.model).get_ordering(request)
         except NotRegistered:
@@ -247,7 +248,7 @@ class _Scoped:
             if not has_rule(model):
                 kwargs["queryset"] = kwargs["queryset"].none()
             else:
-                kwargs["queryset"] = kwargs["queryset"].filter(access.scope(_user(request), "view", model))
+                kwargs["queryset"] = kwargs["queryset"].filter(access.scope(actor_of(request), "view", model))
 
 
 def _limited(field: Any) -> Any:
@@ -354,7 +355,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         def run_on_permitted(model_admin: Any, request: HttpRequest, rows: QuerySet[Any]) -> Any:
             reach = Q(pk__in=[])
             for action in wanted:
-                reach |= access.scope(_user(request), action, self.model)
+                reach |= access.scope(actor_of(request), action, self.model)
             permitted = rows.model._default_manager.filter(pk__in=rows.order_by().values("pk")).filter(reach)
             left_out = rows.count() - permitted.count()
             if left_out:
@@ -379,7 +380,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         return super().get_form(request, obj, change, form=form, **kwargs)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs["form"] = _with_mixin(kwargs.get("form", self.form))
+        kwargs["form"] = _with_mixin(kwargs.pop("form", self.form))
         return super().get_changelist_form(request, **kwargs)
 
     def changeform_view(
@@ -420,7 +421,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         with _refusals():
             if change:
-                _insist(self._ask(_user(request), "change", obj.pk), _("You may not change this row."))
+                _insist(self._ask(actor_of(request), "change", obj.pk), _("You may not change this row."))
             self.save_row(request, obj, form, change=change)
 
     def save_row(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
@@ -428,11 +429,11 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         Save what a page's form made of a row; a subclass calls its service here, and sets `obj.pk` of a new
         row.
         """
-        stamp(obj, _user(request), is_new=not change)
+        stamp(obj, actor_of(request), is_new=not change)
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
-        user = _user(request)
+        user = actor_of(request)
         refused = _("You may not change these rows.")
         with _refusals():
             for kind, rows in (("change", _changed(formset)), ("delete", _deleted(formset))):
@@ -447,7 +448,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     def save_rows(self, request: HttpRequest, formset: Any) -> None:
         """Save the rows of an inline; a subclass may call services here."""
         for row in formset.save(commit=False):
-            stamp(row, _user(request), is_new=row.pk is None)
+            stamp(row, actor_of(request), is_new=row.pk is None)
             row.save()
         for row in formset.deleted_objects:
             row.delete()
@@ -460,7 +461,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with _refusals():
-            _insist(self._ask(_user(request), "delete", obj.pk), _("You may not delete this row."))
+            _insist(self._ask(actor_of(request), "delete", obj.pk), _("You may not delete this row."))
             self.delete_row(request, obj)
 
     def delete_row(self, request: HttpRequest, obj: Any) -> None:
@@ -475,7 +476,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         """
         request.__dict__.pop("_may", None)
         text = _("Nothing was saved: with this owner and team, the row would be out of your reach.")
-        _insist(self._ask(_user(request), action, row.pk), text)
+        _insist(self._ask(actor_of(request), action, row.pk), text)
 
     # What services do to one row
 
@@ -547,13 +548,11 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
             return [], {}, set(), []
         collector = NestedObjects(using=router.db_for_write(self.model), origin=objs)
         collector.collect(rows)
-        user = _user(request)
+        user = actor_of(request)
         shown = _Deleted(user, self.admin_site, collector)
         nested = collector.nested(shown.describe)
         protected = [shown.describe(row) for row in collector.protected]
-        counts = {
-            model._meta.verbose_name_plural: len(found) for model, found in collector.model_objs.items()
-        }
+        counts = {model._meta.verbose_name_plural: len(found) for model, found in shown.models.items()}
         return nested, counts, shown.lacking(), protected
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -607,7 +606,8 @@ class _Deleted:
         self.site = site
         self.visible: dict[type[models.Model], set[Any]] = {}
         self.deletable: dict[type[models.Model], set[Any]] = {}
-        self.models = dict(collector.model_objs)
+        # Its types take the models for their names.
+        self.models = cast(dict[type[models.Model], set[models.Model]], dict(collector.model_objs))
         found: dict[type[models.Model], set[models.Model]] = {m: set(rows) for m, rows in self.models.items()}
         for row in collector.protected:
             found.setdefault(type(row), set()).add(row)
@@ -678,15 +678,15 @@ class _ScopedInline(_Scoped):
         return self.has_view_permission(request, obj)
 
 
-class ScopedTabularInline(_ScopedInline, TabularInline):  # type: ignore[misc]
+class ScopedTabularInline(_ScopedInline, TabularInline):
     """Inline rows as a table."""
 
 
-class ScopedStackedInline(_ScopedInline, StackedInline):  # type: ignore[misc]
+class ScopedStackedInline(_ScopedInline, StackedInline):
     """Inline rows one under the other."""
 
 
-class PolicyAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+class PolicyAdminSite(UnfoldAdminSite):
     """A site that never reads a password: people log in where everybody does."""
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.faces.admin import ScopedAutocompleteFilter
+from apps.accounts.faces.admin import ScopedAutocompleteFilter, actor_of
 from apps.crm.admin.contacts import ContactInline, save_contacts
-from apps.crm.admin.parts import SalesAdmin, TrashFilter, actor_of
+from apps.crm.admin.parts import SalesAdmin, TrashFilter
 from apps.crm.admin.stories import may_see, worth_by_stage
 from apps.crm.models import Company, Deal, Person
 from apps.crm.services import companies
@@ -21,6 +21,7 @@ SHOWN = 10
 class CompanyAdmin(SalesAdmin):
     """A company with its contacts, its deals by stage, its people, and the companies around it."""
 
+    add_label = _("New company")
     create = staticmethod(companies.create_company)
     change = staticmethod(companies.change_company)
     archive = staticmethod(companies.archive_company)

@@ -8,8 +8,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from apps.accounts.faces.admin import ScopedTabularInline
-from apps.crm.admin.parts import actor_of
+from apps.accounts.faces.admin import ScopedTabularInline, actor_of
 from apps.crm.contact_points import normalise
 from apps.crm.models import ContactPoint, Employment
 from apps.crm.services import contacts, people

@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as text
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from apps.accounts import access
-from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, call_service
+from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
 from apps.common.templatetags.artel import day, money
 from apps.crm.admin.parts import (
@@ -27,7 +27,6 @@ from apps.crm.admin.parts import (
     SalesAdmin,
     TrashFilter,
     VersionedForm,
-    actor_of,
     age,
     badge,
 )
@@ -81,6 +80,7 @@ class LineInline(ScopedTabularInline):
 class DealAdmin(SalesAdmin):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
+    add_label = _("New deal")
     form = DealForm
     create = staticmethod(deals.create_deal)
     change = staticmethod(deals.change_deal)
@@ -263,7 +263,7 @@ class DealAdmin(SalesAdmin):
             request, deals.assign_deal, pk, actor=actor, owner_id=owner_id, expected_version=version
         )
         if deal:
-            messages.success(request, text("The owner is %(name)s now.") % {"name": deal.owner})
+            messages.success(request, gettext("The owner is %(name)s now.") % {"name": deal.owner})
 
     def _call(
         self,

@@ -20,8 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
-from apps.accounts.faces.admin import ScopedModelAdmin, refusal_text
-from apps.accounts.models import User
+from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, refusal_text
 from apps.common.templatetags.artel import when
 from apps.crm.admin import import_page
 from apps.crm.models import ImportBatch
@@ -142,7 +141,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
             return self._ask_for_file(request, refused=_("Choose a file first."))
         try:
             batch = services.upload_import(
-                request.POST.get("kind", ""), file, file.name or "", actor=_actor(request)
+                request.POST.get("kind", ""), file, file.name or "", actor=actor_of(request)
             )
         except Refusal as refusal:
             return self._ask_for_file(request, refused=refusal_text(refusal))
@@ -152,7 +151,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
     def _ask_for_file(self, request: HttpRequest, refused: str = "") -> HttpResponse:
         if refused and _wants_json(request):
             return JsonResponse({"detail": refused}, status=422)
-        kinds = import_page.kinds_for(_actor(request))
+        kinds = import_page.kinds_for(actor_of(request))
         wanted = request.POST.get("kind") or request.GET.get("kind") or ""
         context = {
             "steps": import_page.steps_of(None, "file"),
@@ -174,7 +173,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if not object_id.isdecimal():
+        if not object_id.isdecimal() or len(object_id) > 18:
             raise Http404
         return self._show(request, int(object_id))
 
@@ -183,7 +182,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         shown = import_page.step_shown(batch, at or request.GET.get("step", ""))
         typed = request.POST.dict() if refused else {}
         context = import_page.page_of(
-            batch, shown, request.GET.get("rows", ""), actor=_actor(request), typed=typed
+            batch, shown, request.GET.get("rows", ""), actor=actor_of(request), typed=typed
         )
         context |= {"refused": refused, "original": batch, "title": str(batch)}
         return self._page(request, "admin/crm/imports/page.html", context, status=422 if refused else 200)
@@ -205,7 +204,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         # Closed by the response.
         out = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            name = services.write_error_file(pk, out, actor=_actor(request))
+            name = services.write_error_file(pk, out, actor=actor_of(request))
         except Refusal as refusal:
             out.close()
             messages.error(request, refusal_text(refusal))
@@ -221,7 +220,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         before = self._batch(request, pk).dialect
         changed = {key: value for key, value in dialect.items() if before.get(key) != value}
         if changed:
-            services.correct_import(pk, actor=_actor(request), dialect=changed)
+            services.correct_import(pk, actor=actor_of(request), dialect=changed)
         return HttpResponseRedirect(_url(pk, "columns"))
 
     def _columns(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -229,17 +228,17 @@ class ImportBatchAdmin(ScopedModelAdmin):
         mapping = import_page.typed_mapping(batch, request.POST)
         services.correct_import(
             pk,
-            actor=_actor(request),
+            actor=actor_of(request),
             mapping=mapping,
             mode=request.POST.get("mode"),
             match_by=[field for field in request.POST.getlist("match_by") if field in mapping.values()],
             options=_options(request),
         )
-        services.rehearse_import(pk, actor=_actor(request))
+        services.rehearse_import(pk, actor=actor_of(request))
         return HttpResponseRedirect(_url(pk))
 
     def _rehearse(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.rehearse_import(pk, actor=_actor(request))
+        services.rehearse_import(pk, actor=actor_of(request))
         return HttpResponseRedirect(_url(pk))
 
     def _replace(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -247,7 +246,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         new = (request.POST.get("new") or "").strip()
         if not new:
             raise ValidationError(_("Say which value is meant."), code="required")
-        services.replace_value(pk, actor=_actor(request), field=field, old=old, new=new)
+        services.replace_value(pk, actor=actor_of(request), field=field, old=old, new=new)
         return self._rehearse(request, pk)
 
     def _unreplace(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -256,20 +255,20 @@ class ImportBatchAdmin(ScopedModelAdmin):
         kept = {
             key: {o: n for o, n in pairs.items() if (key, o) != (field, old)} for key, pairs in values.items()
         }
-        services.correct_import(pk, actor=_actor(request), values=kept)
+        services.correct_import(pk, actor=actor_of(request), values=kept)
         return HttpResponseRedirect(_url(pk, "columns"))
 
     def _accept(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.accept_suggestions(pk, actor=_actor(request))
+        services.accept_suggestions(pk, actor=actor_of(request))
         return self._rehearse(request, pk)
 
     def _apply(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.apply_import(pk, actor=_actor(request), skip_errors="skip_errors" in request.POST)
+        services.apply_import(pk, actor=actor_of(request), skip_errors="skip_errors" in request.POST)
         return HttpResponseRedirect(_url(pk))
 
     def _discard(self, request: HttpRequest, pk: int) -> HttpResponse:
         name = self._batch(request, pk).filename
-        services.discard_import(pk, actor=_actor(request))
+        services.discard_import(pk, actor=actor_of(request))
         messages.success(request, _("%(file)s was thrown away. Nothing of it was imported.") % {"file": name})
         return HttpResponseRedirect(reverse("admin:crm_importbatch_changelist"))
 
@@ -285,12 +284,6 @@ _REFUSED_AT = {
     "apply": "",
     "discard": "",
 }
-
-
-def _actor(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 def _options(request: HttpRequest) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.faces.admin import actor_of
 from apps.crm.admin.contacts import ContactInline, EmploymentInline, save_contacts, save_employments
-from apps.crm.admin.parts import SalesAdmin, TrashFilter, actor_of
+from apps.crm.admin.parts import SalesAdmin, TrashFilter
 from apps.crm.models import ContactPoint, Deal, Employment, Person
 from apps.crm.services import people
 
@@ -17,6 +18,7 @@ from apps.crm.services import people
 class PersonAdmin(SalesAdmin):
     """A person with how to reach them, where they work, and their deals."""
 
+    add_label = _("New person")
     create = staticmethod(people.create_person)
     change = staticmethod(people.change_person)
     archive = staticmethod(people.archive_person)

@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.faces.admin import ScopedTabularInline
-from apps.crm.admin.parts import SalesAdmin, TrashFilter, actor_of
+from apps.accounts.faces.admin import ScopedTabularInline, actor_of
+from apps.crm.admin.parts import SalesAdmin, TrashFilter
 from apps.crm.models import Pipeline, Stage
 from apps.crm.services import pipelines
 
@@ -37,6 +37,7 @@ class StageInline(ScopedTabularInline):
 class PipelineAdmin(SalesAdmin):
     """The ways a deal can go."""
 
+    add_label = _("New pipeline")
     create = staticmethod(pipelines.create_pipeline)
     change = staticmethod(pipelines.change_pipeline)
     archive = staticmethod(pipelines.archive_pipeline)

@@ -151,6 +151,17 @@ class ImportViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
         "error_file": "view",
     }
 
+    def said(self, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """
+        Return what the body says about the import at this address.
+
+        What is wrong with a body is for those to hear who may send one.
+        """
+        self.get_object()
+        given = shape(data=self.request.data)
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
     @extend_schema(request={"multipart/form-data": UploadSerializer}, responses={201: ImportSerializer})
     def create(self, request: Request) -> Response:
         """Upload a file; the answer says how it is understood."""
@@ -169,9 +180,8 @@ class ImportViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
     @extend_schema(request=CorrectionSerializer, responses=ImportSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Correct how the file is understood; what was rehearsed no longer counts."""
-        given = CorrectionSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return self.run(services.correct_import, **given.validated_data)
+        values = self.said(CorrectionSerializer)
+        return self.run(services.correct_import, **values)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Throw away an import that was not applied."""
@@ -191,19 +201,17 @@ class ImportViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
         """Start doing what the rehearsal showed."""
-        given = ApplySerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        values = self.said(ApplySerializer)
         with transaction.atomic():
             batch = self.locked_object()
-            return _started(services.apply_import(batch.pk, actor=self.actor, **given.validated_data), batch)
+            return _started(services.apply_import(batch.pk, actor=self.actor, **values), batch)
 
     @extend_schema(request=ReplacementSerializer, responses=ImportSerializer)
     @action(detail=True, methods=["post"], url_path="replace-value")
     def replace_value(self, request: Request, pk: str) -> Response:
         """Mean one value wherever the file says another; takes effect with the next rehearsal."""
-        given = ReplacementSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return self.run(services.replace_value, **given.validated_data)
+        values = self.said(ReplacementSerializer)
+        return self.run(services.replace_value, **values)
 
     @extend_schema(
         request=FieldChoiceSerializer,
@@ -212,11 +220,10 @@ class ImportViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
     @action(detail=True, methods=["post"], url_path="accept-suggestions")
     def accept_suggestions(self, request: Request, pk: str) -> Response:
         """Take the nearest existing value for every value that was not found."""
-        given = FieldChoiceSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        values = self.said(FieldChoiceSerializer)
         with transaction.atomic():
             taken = services.accept_suggestions(
-                self.locked_object().pk, actor=self.actor, field=given.validated_data["field"]
+                self.locked_object().pk, actor=self.actor, field=values["field"]
             )
         return Response({"replaced": taken})
 

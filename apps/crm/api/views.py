@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import Prefetch
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
@@ -70,9 +71,13 @@ class SalesViewSet(ScopedEditViewSet):
 
     def act(self, service: Callable[..., Any], shape: type[drf.Serializer[Any]], **values: Any) -> Response:
         """Run a service with what the body says, in the version that the caller names."""
-        body = shape(data=self.request.data, context=self.get_serializer_context())
-        body.is_valid(raise_exception=True)
-        return self.run(service, **service_values(body.validated_data), **values)
+        with transaction.atomic():
+            # First: what is wrong with a body is for those to hear who may send one.
+            row = self.locked_object()
+            body = shape(data=self.request.data, context=self.get_serializer_context())
+            body.is_valid(raise_exception=True)
+            changed = service(row.pk, **service_values(body.validated_data), **values, actor=self.actor)
+        return self.respond_if_visible(changed)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

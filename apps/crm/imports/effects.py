@@ -53,6 +53,7 @@ def _write(loader: Loader, first: int, last: int) -> None:
     # Files that are brought in again have neither.
     for (verdict,) in present:
         {"C": loader.insert, "U": loader.update}[verdict](first, last)
+    loader.insist(first, last)
 
 
 def _isolating(loader: Loader, first: int, last: int, write: Callable[[Loader, int, int], None]) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import models
 
 from apps.accounts import access
@@ -100,6 +101,23 @@ class Loader:
     def update(self, first: int, last: int) -> None:
         """Write the changed rows between two lines."""
         run(self.update_statement(first, last))
+
+    def insist(self, first: int, last: int) -> None:
+        """
+        Insist that the rows just written are within the actor's reach, as every other face does.
+
+        :raises PermissionDenied: one was given away, or to a team that is beyond them
+        """
+        for verdict, action in (("C", "add"), ("U", "change")):
+            if access.reaches_all(self.actor, action, self.kind.model):
+                continue
+            within = self.visible(self.kind.model, "pk", action=action)
+            beyond = (
+                f"select 1 from crm_importrow r where {self.rows(first, last, verdict)}"
+                f" and not exists (select 1 from ({within}) within (id) where within.id = r.target_id) limit 1"
+            )
+            if fetch(beyond):
+                raise PermissionDenied
 
     def finish(self, first: int, last: int) -> None:
         """Write what rows between two lines say of each other, once all are there."""
@@ -281,6 +299,12 @@ class Loader:
             f"update crm_importrow r set verdict = 'E', errors = coalesce(r.errors, '[]') || wrong.error"
             f" from wrong where r.batch_id = {self.batch.pk} and r.line = wrong.line"
         )
+
+    def refuse_beyond(self, action: str, where: str, field: str, code: str, value: str) -> None:
+        """Refuse rows that under a condition do `action` to a known row to which the actor may not do it."""
+        if not access.reaches_all(self.actor, action, self.kind.model):
+            within = self.visible(self.kind.model, "pk", action=action)
+            self.refuse(f"t.id is not null and t.id not in ({within}) and ({where})", field, code, value)
 
     def named_match(
         self, column: str, field: str, table: str | None = None, condition: str = "true"

@@ -14,7 +14,7 @@ from apps.crm.imports.selectors import refused_lines
 from apps.crm.models import ImportBatch
 
 # What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_errors(batch: ImportBatch, out: IO[bytes]) -> str:

@@ -164,7 +164,7 @@ def _parser(field: ImportField, dialect: Dialect, region: str) -> Parser:
 
 
 # The mark that keeps spreadsheets from executing a cell; our own files of errors bear it.
-_DISARMED = re.compile(r"'[=+\-@]")
+_DISARMED = re.compile(r"'\s*[=+\-@]")
 
 
 def _text(max_length: int) -> Parser:
@@ -231,6 +231,8 @@ def _integer(decimal: str, maximum: int | None) -> Parser:
             if rest.strip("0"):
                 raise CellError("not_whole")
             value = whole
+        if len(value) > 30:
+            raise CellError("too_large", limit=maximum or "9" * 30)
         number = int(value)
         if number < 0:
             raise CellError("negative")

@@ -66,6 +66,11 @@ def find_conflicts(loader: Loader, first: int, last: int) -> int:
         f"select r.line from crm_importrow r left join {loader.table} t on t.id = r.target_id where {here}"
         " and r.verdict = 'U' and t.version is distinct from r.target_version",
     )
+    if not loader.can_change_all:
+        # A row may have become somebody else's since the rehearsal.
+        within = loader.visible(loader.kind.model, "pk", action="change")
+        foreign = f"select r.line from crm_importrow r where {here} and r.verdict = 'U' and r.target_id not in ({within})"
+        changed += _set_aside(loader, "not_allowed", foreign)
     created = [
         f"select r.line from crm_importrow r join ({match.candidates}) c (key, id, version, is_archived)"
         f" on c.key = {match.key} where {here} and r.verdict = 'C'"

@@ -26,7 +26,13 @@ DELIMITERS = (",", ";", "\t", "|")
 MAX_ZIP_ENTRIES = 5_000
 MAX_UNPACKED = 1 << 30
 MAX_STRINGS = 256 << 20
+# Styles and the like are held in memory as trees, many times their size.
+MAX_TREES = 64 << 20
 MAX_RATIO = 150
+# The last row that a spreadsheet can have. A row may claim any number, and the gap before it is read as empty rows.
+MAX_SHEET_ROWS = 1 << 20
+# What a person may set; the rest says what the file is, and is found out by looking at it.
+CORRECTABLE = frozenset({"encoding", "delimiter", "date_format", "decimal", "sheet"})
 _SMALL_ENTRY = 1 << 20
 
 
@@ -122,7 +128,7 @@ def look_at(file: IO[bytes], dialect: Dialect) -> Found:
         if number == LOOK_ROWS:
             break
         if number < SAMPLE_ROWS:
-            sample.append([cell[:200] for cell in cells[: len(header)]])
+            sample.append([storable(cell[:200]) for cell in cells[: len(header)]])
         for seen, cell in zip(columns, cells, strict=False):
             if len(cell) <= 40:
                 seen.add(cell.strip())
@@ -231,6 +237,11 @@ def _delimiter_of(file: IO[bytes], encoding: str) -> str:
     return best if score(best)[1] else ","
 
 
+def storable(text: str) -> str:
+    """Put a visible sign in place of the one character that PostgreSQL cannot store; UTF-16 files may hold it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def _header(cells: list[str], notices: list[dict[str, Any]]) -> list[str]:
     """Return unique, filled column names. :raises ReadError: there are none, or too many"""
     while cells and not cells[-1].strip():
@@ -247,7 +258,7 @@ def _header(cells: list[str], notices: list[dict[str, Any]]) -> list[str]:
     header: list[str] = []
     taken: set[str] = set()
     for number, cell in enumerate(cells, start=1):
-        name = base = " ".join(cell.split())[:200] or f"#{number}"
+        name = base = storable(" ".join(cell.split()))[:200] or f"#{number}"
         twin = 2
         while name in taken:
             name = f"{base} ({twin})"
@@ -289,18 +300,28 @@ def check_archive(file: IO[bytes]) -> None:
         raise ReadError("encrypted", _("The file is protected by a password; save it without one."))
     names = {entry.filename for entry in entries}
     strings = sum(entry.file_size for entry in entries if entry.filename.endswith("sharedStrings.xml"))
+    trees = sum(entry.file_size for entry in entries if _is_tree(entry.filename))
     bloated = [e for e in entries if e.file_size > _SMALL_ENTRY and e.file_size > MAX_RATIO * e.compress_size]
     if (
         bloated
         or len(entries) > MAX_ZIP_ENTRIES
         or sum(entry.file_size for entry in entries) > MAX_UNPACKED
         or strings > MAX_STRINGS
+        or trees > MAX_TREES
     ):
         raise ReadError(
             "zip_bomb", _("The file unpacks to far more than a spreadsheet would; it is not opened.")
         )
     if not any(name.startswith("xl/workbook") for name in names):
         raise ReadError("not_a_table", _("The file is an archive and not an .xlsx spreadsheet."))
+
+
+# Parts that are streamed, or not opened at all.
+_APART = ("xl/worksheets/", "xl/media/", "xl/drawings/", "xl/charts/", "xl/pivot", "xl/externalLinks/")
+
+
+def _is_tree(name: str) -> bool:
+    return not name.startswith(_APART) and not name.endswith("sharedStrings.xml")
 
 
 def _workbook(file: IO[bytes]) -> Any:
@@ -360,7 +381,7 @@ def _xlsx_rows(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[st
         # The stored dimensions may lie; without them each row ends with its last cell.
         sheet.reset_dimensions()
         width = 0
-        for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        for line, values in enumerate(sheet.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True), start=1):
             cells = [_text(value) for value in values]
             if any(cells):
                 width = width or len(cells)

@@ -19,7 +19,9 @@ def inline(queryset: "models.QuerySet[Any, Any]") -> str:
     try:
         statement, params = queryset.query.sql_with_params()
     except EmptyResultSet:
-        return "select null::bigint, null::text where false"
+        # As many columns as it would have had.
+        types = ["bigint" if name in {"pk", "id"} else "text" for name in queryset.query.values_select]
+        return f"select {', '.join(f'null::{each}' for each in types)} where false"
     connection.ensure_connection()
     return psycopg.ClientCursor(connection.connection).mogrify(statement, params)
 

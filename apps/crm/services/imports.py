@@ -22,7 +22,7 @@ from apps.crm.imports import mapping as mappings
 from apps.crm.imports import outfile
 from apps.crm.imports.fields import ImportKind
 from apps.crm.imports.kinds import KINDS, kind_of
-from apps.crm.imports.reading import Dialect, ReadError, look_at
+from apps.crm.imports.reading import CORRECTABLE, Dialect, ReadError, look_at, storable
 from apps.crm.imports.rights import require_import
 from apps.crm.imports.selectors import issue_groups
 from apps.crm.imports.uploading import checked_copy
@@ -199,7 +199,9 @@ def apply_import(batch_id: int, *, actor: User, skip_errors: bool = False) -> Jo
     batch = _locked(batch_id, actor)
     require_import(actor, kind_of(batch.kind))
     can_go_on = batch.state in {State.FAILED, State.CANCELLED} and bool(batch.applied_to)
-    if not batch.plan_digest or not (batch.state == State.REHEARSED or can_go_on):
+    # What was decided was decided with the rights of whoever rehearsed: nobody does it with somebody else's.
+    is_own = batch.updated_by_id == actor.pk
+    if not is_own or not batch.plan_digest or not (batch.state == State.REHEARSED or can_go_on):
         raise ValidationError(_("Rehearse the import first."), code="not_rehearsed")
     skip_errors = skip_errors or (can_go_on and batch.skips_errors)
     if batch.counts.get("error") and not skip_errors:
@@ -350,6 +352,10 @@ def _remove_rows(batch: ImportBatch) -> None:
 
 def _look_again(batch: ImportBatch, dialect: Mapping[str, Any]) -> None:
     """Read header and sample anew as `dialect` says. :raises ValidationError: it cannot be read so"""
+    unknown = dialect.keys() - CORRECTABLE
+    if unknown or not all(isinstance(value, str) for value in dialect.values()):
+        # What the file is was found out when it was checked; nobody may have it read as something else.
+        raise ValidationError(_("This cannot be set."), code="bad_dialect")
     try:
         wanted = Dialect.from_json(batch.dialect | dict(dialect), corrected=set(dialect))
         with default_storage.open(batch.storage_name, "rb") as file:
@@ -394,10 +400,15 @@ def _checked_values(kind: ImportKind, values: Mapping[str, Mapping[str, str]]) -
     for field in values:
         _known_field(kind, field)
     return {
-        field: {old.strip(): new.strip() for old, new in pairs.items()}
+        field: {_text(old): _text(new) for old, new in pairs.items()}
         for field, pairs in values.items()
         if pairs
     }
+
+
+def _text(value: str) -> str:
+    """Return text as JSON columns can hold it: half of a surrogate pair is no character."""
+    return storable(value.encode("utf-8", "replace").decode()).strip()
 
 
 def _checked_mode(mode: str) -> str:
@@ -428,8 +439,12 @@ def _checked_options(kind: ImportKind, options: Mapping[str, Any]) -> dict[str, 
             )
         checked["currency"] = currency
     if "create_missing" in options:
-        creatable = {each.key for each in kind.fields if each.creatable}
-        checked["create_missing"] = sorted(creatable & set(options["create_missing"]))
+        wanted = options["create_missing"]
+        if not isinstance(wanted, list | tuple):
+            raise ValidationError(_("Say which fields in a list."), code="bad_options")
+        checked["create_missing"] = sorted(
+            each.key for each in kind.fields if each.creatable and each.key in wanted
+        )
     return checked
 
 

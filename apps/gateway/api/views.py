@@ -95,7 +95,7 @@ def _since(request: HttpRequest) -> Since | None:
     if not given:
         return Since()
     epoch, _comma, seq = given.rpartition(",")
-    if not seq.isdecimal() or int(seq) >= 2**63:
+    if not seq.isdecimal() or len(seq) > 19 or int(seq) >= 2**63:
         return None
     return Since(epoch or request.GET.get("epoch", ""), int(seq))
 

@@ -196,6 +196,9 @@ class DealLoader(TaggedLoader):
                 "lost_reason",
                 "lost_reason_not_lost",
             )
+        if "owner" in self.mapped:
+            gives = "ref_owner.target_id is not null and ref_owner.target_id is distinct from t.owner_id"
+            self.refuse_beyond("assign", gives, "owner", "not_assignable", "ref_owner.value")
         self._check_steps()
 
     def _check_steps(self) -> None:
@@ -210,8 +213,10 @@ class DealLoader(TaggedLoader):
                     else "t.id is not null and st.id <> t.stage_id"
                 )
                 self.refuse(f"st.kind = '{kind}' and {moves}", "stage", "stage_not_allowed", "st.name")
-        if not access.can_any(self.actor, "reopen", Deal):
-            self.refuse("st.kind = 'OPEN' and t.status <> 'OPEN'", "stage", "stage_not_allowed", "st.name")
+            moved = f"st.kind = '{kind}' and st.id <> t.stage_id"
+            self.refuse_beyond(action, moved, "stage", "stage_not_allowed", "st.name")
+        reopened = "st.kind = 'OPEN' and t.status <> 'OPEN'"
+        self.refuse_beyond("reopen", reopened, "stage", "stage_not_allowed", "st.name")
 
     def insert(self, first: int, last: int) -> None:
         super().insert(first, last)

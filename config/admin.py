@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from django.contrib import admin
@@ -93,9 +94,15 @@ class ArtelAdminSite(PolicyAdminSite):
         term = request.GET.get("s", "").strip()
         if not term:
             return HttpResponse()
+        began = monotonic()
         found = [*_found_places(request, term), *self._found_rows(request, term)]
         results = Paginator(found, max(len(found), 1))
-        context = {"page_obj": results, "results": results.page(1), "page_counter": 0}
+        context = {
+            "page_obj": results,
+            "results": results.page(1),
+            "page_counter": 0,
+            "execution_time": monotonic() - began,
+        }
         return TemplateResponse(
             request, "unfold/helpers/command_results.html", context, headers={"HX-Trigger": "search"}
         )

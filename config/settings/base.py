@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "apps.events",
     "apps.accounts",
     "apps.jobs",
+    "apps.history",
     "apps.crm",
     "apps.gateway",
 ]

@@ -1,9 +1,8 @@
 # `make help` names the targets. GNU make and a Python of 3.11 or newer is all that has to be there.
 
-PORT ?= 8000
-ARTEL_HOME ?= .artel/
+# PORT and ARTEL_HOME come from the command line, the environment or .env.
 VENV ?= .venv
-export PORT ARTEL_HOME VENV
+export VENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench messages requirements clean

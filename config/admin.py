@@ -1,22 +1,234 @@
-"""The admin site: its order of pages and its home."""
+"""The admin site: who finds what where, the search across everything, and the home page."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.apps import AdminConfig
-from django.http import HttpRequest
-from unfold.sites import UnfoldAdminSite
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from unfold.dataclasses import SearchResult
+
+from apps.accounts import access
+from apps.accounts.faces.admin import PolicyAdminSite
+from apps.accounts.models import User
+from apps.crm.models import Deal, ImportBatch
+from apps.crm.selectors import first_steps, home_figures, latest_imports
+from apps.jobs.models import Job
+
+# How many rows of one kind the search offers: more is what the list's own search is for.
+FOUND_PER_MODEL = 5
+# How many running jobs the home page shows at once.
+RUNNING_SHOWN = 3
 
 
-class ArtelAdminConfig(AdminConfig):
-    """Makes our site the default one."""
+@dataclass(frozen=True)
+class Place:
+    """One entry of the sidebar: a model's list, and the keys that lead there."""
 
-    default_site = "config.admin.ArtelAdminSite"
+    model: str
+    icon: str
+    title: str | Promise
+    keys: str = ""
 
 
-class ArtelAdminSite(UnfoldAdminSite):
+PLACES: list[tuple[str | Promise, list[Place]]] = [
+    (
+        _("Sales"),
+        [
+            Place("crm.deal", "handshake", _("Deals"), "g d"),
+            Place("crm.company", "apartment", _("Companies"), "g c"),
+            Place("crm.person", "contacts", _("People"), "g p"),
+        ],
+    ),
+    (
+        _("Work"),
+        [
+            Place("crm.importbatch", "upload_file", _("Imports"), "g i"),
+            Place("jobs.job", "progress_activity", _("Jobs"), "g j"),
+        ],
+    ),
+    (
+        _("Catalog"),
+        [
+            Place("crm.product", "inventory_2", _("Products")),
+            Place("crm.pipeline", "conversion_path", _("Pipelines")),
+            Place("crm.tag", "sell", _("Tags")),
+            Place("crm.lostreason", "block", _("Lost reasons")),
+        ],
+    ),
+    (
+        _("Access"),
+        [
+            Place("accounts.user", "person", _("Users")),
+            Place("accounts.team", "groups", _("Teams")),
+            Place("accounts.role", "shield_person", _("Roles")),
+        ],
+    ),
+]
+
+
+class ArtelAdminSite(PolicyAdminSite):
     """Where the staff work."""
+
+    index_title = _("Home")
+    enable_nav_sidebar = True
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return super().each_context(request) | {"key_places": _key_places(request)}
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """
+        Find pages, and rows the person may see, for the command palette.
+
+        Nothing is remembered between requests: what somebody may see can change at any time.
+        """
+        term = request.GET.get("s", "").strip()
+        if not term:
+            return HttpResponse()
+        found = [*_found_places(request, term), *self._found_rows(request, term)]
+        results = Paginator(found, max(len(found), 1))
+        context = {"page_obj": results, "results": results.page(1), "page_counter": 0}
+        return TemplateResponse(
+            request, "unfold/helpers/command_results.html", context, headers={"HX-Trigger": "search"}
+        )
+
+    def _found_rows(self, request: HttpRequest, term: str) -> Iterator[SearchResult]:
+        for _title, places in PLACES:
+            for place in places:
+                model_admin = _admin_of(place.model)
+                if model_admin is None or not model_admin.has_view_permission(request):
+                    continue
+                if not model_admin.get_search_fields(request):
+                    continue
+                rows, _has_duplicates = model_admin.get_search_results(
+                    request, model_admin.get_queryset(request), term
+                )
+                for row in rows[:FOUND_PER_MODEL]:
+                    yield _found_row(row, place)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, {"subtitle": None} | _home(request) | (extra_context or {}))
+
+
+# What each step of a fresh organization brings in, and where one row of it can be made by hand.
+_FIRST_STEPS = {
+    "products": (_("Products"), _("What you sell, with prices."), "admin:crm_product_add"),
+    "users": (_("People and teams"), _("Who works with you, and in which team."), "admin:accounts_user_add"),
+    "companies": (_("Companies"), _("Your customers, and whose part they are."), "admin:crm_company_add"),
+    "deals": (_("Deals"), _("What is being sold to whom, and how far it is."), "admin:crm_deal_add"),
+}
+
+
+def _home(request: HttpRequest) -> dict[str, Any]:
+    """Collect what the home page shows this person."""
+    user = request.user
+    if not isinstance(user, User):
+        return {}
+    home: dict[str, Any] = {"today": timezone.localdate()}
+    if access.can_any(user, "view", Deal):
+        home["figures"] = figures = home_figures(user)
+        if figures.is_fresh:
+            home["first_steps"] = _first_steps(user)
+    if access.can_any(user, "view", ImportBatch):
+        home["imports"] = latest_imports(user)
+    if access.can_any(user, "view", Job):
+        running = Job.objects.visible_to(user).filter(owner=user).exclude(state__in=Job.FINAL)
+        home["running_jobs"] = list(running.order_by("-pk")[:RUNNING_SHOWN])
+    return home
+
+
+def _first_steps(user: User) -> list[dict[str, Any]]:
+    may_import = access.can_any(user, "add", ImportBatch)
+    steps: list[dict[str, Any]] = []
+    for step in first_steps(user):
+        title, text, create = _FIRST_STEPS[step.kind]
+        is_next = not step.is_done and all(before["is_done"] for before in steps)
+        import_url = f"{reverse('admin:crm_importbatch_add')}?kind={step.kind}" if may_import else ""
+        steps.append(
+            {
+                "title": title,
+                "text": text,
+                "is_done": step.is_done,
+                "is_next": is_next,
+                "create_url": reverse(create),
+                "import_url": import_url,
+            }
+        )
+    return steps
+
+
+def _admin_of(label: str) -> "admin.ModelAdmin[Model] | None":
+    """Return the admin that serves a model ("crm.deal"), or None where there is none."""
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.label_lower == label:
+            return model_admin
+    return None
+
+
+def _list_url(label: str) -> str:
+    return reverse(f"admin:{label.replace('.', '_')}_changelist")
+
+
+def _found_row(row: Model, place: Place) -> SearchResult:
+    link = reverse(f"admin:{place.model.replace('.', '_')}_change", args=[row.pk])
+    return SearchResult(title=str(row), description=str(place.title), link=link, icon=place.icon)
+
+
+def _found_places(request: HttpRequest, term: str) -> Iterator[SearchResult]:
+    for group, places in _places_for(request):
+        for place in places:
+            if term.lower() in str(place.title).lower():
+                yield SearchResult(
+                    title=str(place.title),
+                    description=capfirst(str(group)),
+                    link=_list_url(place.model),
+                    icon=place.icon,
+                )
+
+
+def _places_for(request: HttpRequest) -> Iterator[tuple[str | Promise, list[Place]]]:
+    """Yield the groups of the sidebar, with the places this person may open."""
+    for title, places in PLACES:
+        allowed = [place for place in places if _may_open(request, place)]
+        if allowed:
+            yield title, allowed
+
+
+def _may_open(request: HttpRequest, place: Place) -> bool:
+    model_admin = _admin_of(place.model)
+    return model_admin is not None and model_admin.has_view_permission(request)
+
+
+def _key_places(request: HttpRequest) -> list[dict[str, str]]:
+    """List what the keyboard leads to, for this person."""
+    if not request.user.is_authenticated:
+        return []
+    home = [{"keys": "g h", "title": str(_("Home")), "url": reverse("admin:index")}]
+    return home + [
+        {"keys": place.keys, "title": str(place.title), "url": _list_url(place.model)}
+        for _title, places in _places_for(request)
+        for place in places
+        if place.keys
+    ]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the sidebar for one person."""
-    return []
+    """Return the sidebar for one person: only what they may open."""
+    if not request.user.is_authenticated:
+        return []
+    home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"items": [home]}]
+    for title, places in _places_for(request):
+        items = [
+            {"title": place.title, "icon": place.icon, "link": _list_url(place.model)} for place in places
+        ]
+        groups.append({"title": title, "items": items})
+    return groups

@@ -1,10 +1,54 @@
-"""Addresses."""
+"""
+Addresses.
 
+Each app brings its part of the API in `api/urls.py`, which appears under `/api/v1/<app>/`; the gateway, which
+speaks for no app of its own, stands at `/api/v1/` itself.
+"""
+
+from importlib.util import find_spec
+
+from django.apps import apps
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from apps.accounts.api.me import MeView
+from apps.common.api import problems
+
+
+def _exists(module: str) -> bool:
+    parent = module.rpartition(".")[0]
+    return find_spec(parent) is not None and find_spec(module) is not None
+
+
+def _api_of_apps() -> list[URLPattern | URLResolver]:
+    """Mount each app's `api/urls.py`."""
+    mounted: list[URLPattern | URLResolver] = []
+    for config in apps.get_app_configs():
+        if config.name.startswith("apps.") and _exists(f"{config.name}.api.urls"):
+            place = "" if config.label == "gateway" else f"{config.label}/"
+            mounted.append(path(place, include(f"{config.name}.api.urls")))
+    return mounted
+
+
+api = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("me/", MeView.as_view(), name="me"),
+    *_api_of_apps(),
+]
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("apps.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include(api)),
+    re_path(r"^api/", problems.unknown_address),
 ]
+if _exists("apps.gateway.urls"):
+    urlpatterns.insert(0, path("", include("apps.gateway.urls")))
+
+handler400 = problems.bad_request
+handler403 = problems.permission_denied
+handler404 = problems.not_found
+handler500 = problems.server_error

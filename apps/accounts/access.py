@@ -12,13 +12,30 @@ from dataclasses import dataclass, field
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RoleGrant, Team, User
 from apps.accounts.scoping import Rule
 
 NOTHING = Q(pk__in=[])
 EVERYTHING = Q()
+_VERBS: dict[str, str | Promise] = {
+    "view": _("see"),
+    "add": _("add"),
+    "change": _("change"),
+    "delete": _("delete"),
+    "move": _("move"),
+    "win": _("win"),
+    "lose": _("lose"),
+    "reopen": _("reopen"),
+    "assign": _("give to somebody else"),
+    "archive": _("archive and restore"),
+    "cancel": _("cancel"),
+    "retry": _("retry"),
+}
 
 
 @dataclass
@@ -154,6 +171,22 @@ def _once(model: type[models.Model], path: str, condition: Q) -> Q:
     return Q(pk__in=model._base_manager.filter(condition).values("pk")) if "__" in path else condition
 
 
+def is_shared(permission: str) -> bool:
+    """Tell whether holding a permission at all is holding it everywhere."""
+    model, _what = _parse(permission)
+    return model is not None and _rule(model).shared
+
+
+def reaches_all(actor: User, action: str, model: type[models.Model]) -> bool:
+    """Tell whether `actor` may do `action` to every row of `model`, those yet to come too."""
+    return scope(actor, action, model) == EVERYTHING
+
+
+def forget(actor: User) -> None:
+    """Read the grants of `actor` anew when next asked: what they reach has changed in this transaction."""
+    actor.__dict__.pop("_grants", None)
+
+
 def can(actor: User, action: str, row: models.Model) -> bool:
     """Tell whether `actor` may do `action` to this saved row: the list's condition, asked of one row."""
     model = type(row)
@@ -206,6 +239,88 @@ def _parse(permission: str) -> tuple[type[models.Model] | None, str]:
         return apps.get_model(app_label, model_name), action
     except LookupError:
         return None, action
+
+
+def label_of(permission: str) -> str:
+    """Say a permission in words: "see · deal"."""
+    return f"{verb_of(permission)} · {subject_of(permission)}"
+
+
+def verb_of(permission: str) -> str | Promise:
+    """Say what a permission lets one do: "see", "win"."""
+    _model, action = _parse(permission)
+    return _VERBS.get(action) or action.replace("_", " ")
+
+
+def subject_of(permission: str) -> str | Promise:
+    """Say what kind of rows a permission is about: "deal"."""
+    model, _action = _parse(permission)
+    return permission if model is None else model._meta.verbose_name
+
+
+def explain(actor: User, action: str, row: models.Model) -> list[str]:
+    """
+    Say, a line each, why `actor` may or may not do `action` to a saved row; the last line is the verdict.
+    """
+    lines = _reasons(actor, action, row)
+    verdict = gettext("So they may.") if can(actor, action, row) else gettext("So they may not.")
+    return [*lines, verdict]
+
+
+def _reasons(actor: User, action: str, row: models.Model) -> list[str]:
+    model = type(row)
+    rule = _rule(model)
+    if not actor.is_active:
+        return [gettext("The account is turned off.")]
+    if actor.is_superuser:
+        return [gettext("They are an administrator of everything.")]
+    if rule.via:
+        return _reasons_of_whole(actor, action, row, rule.via)
+    permission = permission_of(action, model)
+    grants = RoleGrant.objects.filter(permission=permission, role__memberships__user=actor).select_related(
+        "role"
+    )
+    rows = grants.annotate(team=F("role__memberships__team__name"))
+    if not rows:
+        return [gettext("None of their roles grants “%(what)s”.") % {"what": label_of(permission)}]
+    lines = [
+        gettext("As %(role)s in %(team)s: “%(what)s” reaches %(reach)s.")
+        % {
+            "role": grant.role,
+            "team": grant.team,
+            "what": label_of(permission),
+            "reach": grant.get_reach_display(),
+        }
+        for grant in rows
+    ]
+    return [*lines, *_whose(row, rule)]
+
+
+def _whose(row: models.Model, rule: Rule) -> list[str]:
+    if rule.shared:
+        return [gettext("Such rows are common to all who hold the permission.")]
+    model = type(row)._base_manager.filter(pk=row.pk)
+    lines = []
+    if rule.owner and rule.owner != "pk":
+        owner = User.objects.filter(pk__in=model.values(rule.owner)).first()
+        lines.append(gettext("The row belongs to: %(owner)s.") % {"owner": owner or gettext("nobody")})
+    if rule.team:
+        teams = Team.objects.filter(pk__in=model.values(rule.team)).order_by("path")
+        names = ", ".join(team.name for team in teams) or gettext("none")
+        lines.append(gettext("Its team: %(team)s.") % {"team": names})
+    return lines
+
+
+def _reasons_of_whole(actor: User, action: str, row: models.Model, via: tuple[str, ...]) -> list[str]:
+    for path in via:
+        whole = _whole(type(row), path)
+        holder = whole._base_manager.filter(
+            pk__in=type(row)._base_manager.filter(pk=row.pk).values(path)
+        ).first()
+        if holder is not None:
+            line = gettext("It is part of: %(whole)s.") % {"whole": holder}
+            return [line, *_reasons(actor, _action_on_whole(action), holder)]
+    return [gettext("It is part of nothing.")]
 
 
 def all_permissions() -> list[str]:

@@ -1,7 +1,26 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     name = "apps.accounts"
     verbose_name = _("People and access")
+
+    def ready(self) -> None:
+        from apps.accounts import checks  # noqa: F401, PLC0415 - registers itself
+        from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
+
+        register_constraint("team_cycle", _("A team cannot be part of itself."))
+        post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")
+
+
+def _sync_roles(using: str, plan: Any = (), **kwargs: Any) -> None:
+    """Offer the permissions of all installed apps to the ready-made roles."""
+    from apps.accounts.services import sync_roles  # noqa: PLC0415 - apps first
+
+    # A migration backwards may have left no table to write to.
+    if not any(backwards for _migration, backwards in plan):
+        sync_roles()

@@ -1,7 +1,9 @@
 """Who is asking: users, their teams, and what their roles let them do."""
 
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -10,6 +12,18 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
+
+
+def validate_language(code: str) -> None:
+    """Refuse a language that the platform does not speak."""
+    if code not in dict(settings.LANGUAGES):
+        raise ValidationError(_("This language is not available."), code="unknown_language")
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse a time zone that nobody knows."""
+    if name not in available_timezones():
+        raise ValidationError(_("There is no such time zone."), code="unknown_time_zone")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -49,8 +63,12 @@ class User(AbstractBaseUser, Versioned):
     email = models.EmailField(_("e-mail"), unique=True, null=True, blank=True)
     name = models.CharField(_("name"), max_length=150)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.HUMAN)
-    locale = models.CharField(_("language"), max_length=8, blank=True, default="")
-    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    locale = models.CharField(
+        _("language"), max_length=8, blank=True, default="", validators=[validate_language]
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, blank=True, default="", validators=[validate_time_zone]
+    )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may open the admin"), default=False)
     is_superuser = models.BooleanField(
@@ -93,7 +111,7 @@ class User(AbstractBaseUser, Versioned):
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
         """Tell whether a role grants `perm` ("app.action_model"), and reaches `obj` where one is given."""
-        from apps.accounts import access  # the policy reads these models
+        from apps.accounts import access  # noqa: PLC0415 - the policy reads these models
 
         return access.has_perm(self, perm, obj)
 
@@ -101,7 +119,7 @@ class User(AbstractBaseUser, Versioned):
         return all(self.has_perm(perm, obj) for perm in perms)
 
     def has_module_perms(self, app_label: str) -> bool:
-        from apps.accounts import access  # the policy reads these models
+        from apps.accounts import access  # noqa: PLC0415 - the policy reads these models
 
         return access.has_module_perms(self, app_label)
 
@@ -154,6 +172,8 @@ class Role(Stamped, Versioned):
     # Set for the roles that come with the platform, under the name that code and imports know.
     key = models.SlugField(_("key"), max_length=50, null=True, blank=True, unique=True, editable=False)
     description = models.TextField(_("description"), blank=True, default="")
+    # Permissions that the platform has granted by itself: what administrators took away is not granted again.
+    offered = models.JSONField(default=list, editable=False)
 
     objects = ScopedQuerySet.as_manager()
     access = Rule(shared=True)
@@ -186,7 +206,7 @@ class RoleGrant(models.Model):
         verbose_name = _("grant")
         verbose_name_plural = _("grants")
         constraints = [
-            models.UniqueConstraint(fields=["role", "permission", "reach"], name="role_grant_unique"),
+            models.UniqueConstraint(fields=["role", "permission"], name="role_grant_unique"),
         ]
 
     def __str__(self) -> str:
@@ -212,7 +232,13 @@ class Membership(Stamped):
     class Meta:
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")
-        constraints = [models.UniqueConstraint(fields=["user", "team", "role"], name="membership_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "team", "role"],
+                name="membership_unique",
+                violation_error_message=_("They have this role in this team already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.team} · {self.role}"

@@ -36,7 +36,7 @@ class ScopedQuerySet(models.QuerySet[_Model_co]):
 
     def visible_to(self, actor: "User", action: str = "view") -> Self:
         """Keep the rows on which the policy lets `actor` do `action` ("view", "change", "win", …)."""
-        from apps.accounts import access  # the policy reads models that use this queryset
+        from apps.accounts import access  # noqa: PLC0415 - the policy reads models that use it
 
         return self.filter(access.scope(actor, action, self.model))
 

@@ -1,7 +1,14 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 
 class EventsConfig(AppConfig):
     name = "apps.events"
     verbose_name = _("Events")
+
+    def ready(self) -> None:
+        # Registers its checks by being imported.
+        from apps.events import checks  # noqa: F401
+
+        autodiscover_modules("receivers")

@@ -1,9 +1,11 @@
 """The outbox: facts, written with the change they tell of, and who has yet to hear them."""
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,6 +14,9 @@ class Aggregate(models.Model):
 
     subject = models.CharField(max_length=100, primary_key=True)
     sequence = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.subject
 
 
 class Event(models.Model):
@@ -44,6 +49,21 @@ class Outbox(models.Model):
 
     event = models.OneToOneField(Event, on_delete=models.CASCADE, primary_key=True)
 
+    def __str__(self) -> str:
+        return f"event {self.pk}"
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """Shares of facts, by how far they have come."""
+
+    def pending(self) -> Self:
+        """Keep what has yet to happen, and will be tried again."""
+        return self.filter(done_at=None, next_attempt_at__isnull=False)
+
+    def given_up(self) -> Self:
+        """Keep what failed so often that only a person can start it again."""
+        return self.filter(done_at=None, next_attempt_at=None)
+
 
 class Delivery(models.Model):
     """One receiver's share of a fact: once it is done, its effect has happened, and happens never again."""
@@ -51,11 +71,15 @@ class Delivery(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
     receiver = models.CharField(_("receiver"), max_length=150)
     done_at = models.DateTimeField(_("done"), null=True)
+    # Runs of the receiver to its end, be it a good one.
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     # How often a message came after the effect had already happened.
     duplicates = models.PositiveIntegerField(_("duplicates"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"))
+    # When the relay sends it once more unless it is done by then; none when it is done or given up.
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True)
     error = models.TextField(_("error"), blank=True, default="")
+
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("event delivery")
@@ -68,3 +92,16 @@ class Delivery(models.Model):
                 fields=["next_attempt_at"], condition=models.Q(done_at=None), name="delivery_pending"
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.receiver} of event {self.event_id}"
+
+
+class Heartbeat(models.Model):
+    """When a process that nobody talks to was last seen working."""
+
+    process = models.CharField(max_length=50, primary_key=True)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.process

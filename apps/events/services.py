@@ -1,36 +1,47 @@
-"""Telling facts: what happened is written with the change, and delivered after it."""
+"""Telling facts: what happened is written with the change, and delivered after it, to each receiver once."""
 
 import json
+import logging
+import random
+import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Protocol
 
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from apps.common.logs import request_id
+from apps.events.failpoints import failpoint
+from apps.events.models import Delivery, Event, Outbox
+from apps.events.registry import Fact, receiver_named
+from apps.events.schemas import check_data
 from apps.events.wakeup import wake_relay
 
+__all__ = ["Fact", "deliver", "expire_events", "publish", "publish_many", "redeliver"]
 
-@dataclass(frozen=True)
-class Fact:
-    """
-    A kind of fact that an app publishes.
+logger = logging.getLogger(__name__)
 
-    :param type: "<app>.<aggregate>.<fact>.v<version>", as in "crm.deal.won.v1"
-    """
+# 5 s, doubled each time up to 2.5 h: the twentieth attempt comes about 23 hours after the first.
+MAX_ATTEMPTS = 20
+_FIRST_DELAY = timedelta(seconds=5)
+_LONGEST_DELAY = timedelta(hours=2.5)
+# As much of a traceback as helps: its end.
+_ERROR_LENGTH = 4000
+_EXPIRY_BATCH = 1000
 
-    type: str
-
-    @property
-    def aggregate(self) -> str:
-        return self.type.split(".")[1]
-
-
-# One statement: the counter row is locked until the caller's transaction ends, so numbers have no gaps and no twins.
+# One statement: the counter row is locked until the caller's transaction ends, so numbers have no gaps and no
+# twins. Counters are locked in the order of their subjects, so that two such statements cannot wait for each
+# other.
 _PUBLISH = """
 with fact as (
-    select * from unnest(%(subjects)s::text[], %(data)s::jsonb[]) with ordinality as fact (subject, data, place)
+    select * from unnest(%(subjects)s::text[], %(data)s::jsonb[])
+    with ordinality as fact (subject, data, place)
 ), counted as (
     insert into events_aggregate as a (subject, sequence)
     select subject, 1 from fact order by subject
@@ -44,6 +55,10 @@ with fact as (
 )
 insert into events_outbox (event_id) select id from told
 """
+
+
+class _Actor(Protocol):
+    def has_perm(self, perm: str) -> bool: ...
 
 
 def publish(fact: Fact, pk: int, data: Mapping[str, Any], *, actor_id: int | None) -> None:
@@ -64,8 +79,11 @@ def publish_many(fact: Fact, items: Iterable[tuple[int, Mapping[str, Any]]], *, 
     rows = [(f"{fact.aggregate}/{pk}", json.dumps(data, cls=DjangoJSONEncoder)) for pk, data in items]
     if not rows:
         return
+    if settings.EVENT_VALIDATE:
+        for _subject, snapshot in rows:
+            check_data(fact.type, json.loads(snapshot))
     subjects, snapshots = zip(*rows, strict=True)
-    params = {
+    params: dict[str, Any] = {
         "subjects": list(subjects),
         "data": list(snapshots),
         "type": fact.type,
@@ -75,3 +93,115 @@ def publish_many(fact: Fact, items: Iterable[tuple[int, Mapping[str, Any]]], *, 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_PUBLISH, params)
     wake_relay()
+
+
+def deliver(event_id: int, receiver: str) -> None:
+    """
+    Let one receiver hear one fact, unless it already has: its effect and the record of it commit together.
+
+    A receiver that fails is rolled back and put off; the relay sends it again when its time has come.
+    """
+    token = request_id.set(f"event-{event_id}")
+    try:
+        with transaction.atomic():
+            _hear(event_id, receiver)
+        failpoint("receiver.after_commit")
+    except Exception as error:
+        logger.exception("%s failed", receiver)
+        _put_off(event_id, receiver, error)
+    finally:
+        request_id.reset(token)
+
+
+def _hear(event_id: int, receiver: str) -> None:
+    # Whoever holds the row is at this very effect; waiting for them would only keep a worker busy.
+    rows = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).select_related("event")
+    delivery = rows.filter(event_id=event_id, receiver=receiver).first()
+    if delivery is None:
+        return
+    if delivery.done_at is not None:
+        Delivery.objects.filter(pk=delivery.pk).update(duplicates=F("duplicates") + 1)
+        return
+    failpoint("receiver.before_effect")
+    receiver_named(receiver)(delivery.event)
+    failpoint("receiver.after_effect")
+    delivery.done_at = timezone.now()
+    delivery.attempts += 1
+    delivery.next_attempt_at = None
+    delivery.error = ""
+    delivery.save(update_fields=["done_at", "attempts", "next_attempt_at", "error"])
+
+
+@transaction.atomic
+def _put_off(event_id: int, receiver: str, error: Exception) -> None:
+    """Record a failure and when to try again; after the last attempt, never by itself."""
+    rows = Delivery.objects.select_for_update().filter(event_id=event_id, receiver=receiver, done_at=None)
+    delivery = rows.first()
+    if delivery is None:
+        return
+    delivery.attempts += 1
+    delivery.error = _text_of(error)
+    delivery.next_attempt_at = None
+    if delivery.attempts < MAX_ATTEMPTS:
+        delivery.next_attempt_at = timezone.now() + _delay_after(delivery.attempts)
+    delivery.save(update_fields=["attempts", "error", "next_attempt_at"])
+
+
+def _delay_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many failures, spread so that those who fell together rise apart."""
+    delay: timedelta = min(_FIRST_DELAY * 2 ** (attempts - 1), _LONGEST_DELAY)
+    return delay * random.uniform(0.75, 1.25)  # noqa: S311 - guards nothing
+
+
+def _text_of(error: Exception) -> str:
+    text = "".join(traceback.format_exception(error))
+    # PostgreSQL has no room for the character 0 in a text.
+    return text.replace("\0", "␀")[-_ERROR_LENGTH:]
+
+
+@transaction.atomic
+def redeliver(delivery_id: int, *, actor: _Actor) -> Delivery:
+    """
+    Have a delivery that failed tried again at once, with all its attempts before it.
+
+    :raises PermissionDenied: the actor may not change deliveries
+    :raises Delivery.DoesNotExist: there is no such delivery
+    :raises ValidationError: its effect has already happened (code "delivery_done")
+    """
+    if not actor.has_perm("events.change_delivery"):
+        raise PermissionDenied
+    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    if delivery.done_at is not None:
+        raise ValidationError(_("This has already been delivered."), code="delivery_done")
+    delivery.attempts = 0
+    delivery.next_attempt_at = timezone.now()
+    delivery.save(update_fields=["attempts", "next_attempt_at"])
+    return delivery
+
+
+def expire_events() -> int:
+    """
+    Delete facts past their retention that everybody has heard, in small transactions; return how many.
+
+    The counters of their aggregates stay, so that numbers go on where they were.
+    """
+    total = 0
+    while deleted := _expire_batch():
+        total += deleted
+    return total
+
+
+@transaction.atomic
+def _expire_batch() -> int:
+    undone = Delivery.objects.filter(event=OuterRef("pk"), done_at=None)
+    unsent = Outbox.objects.filter(pk=OuterRef("pk"))
+    old = Event.objects.filter(at__lt=timezone.now() - timedelta(days=settings.EVENT_RETENTION_DAYS))
+    batch = list(
+        old.exclude(Exists(undone))
+        .exclude(Exists(unsent))
+        .order_by("at")
+        .values_list("pk", flat=True)[:_EXPIRY_BATCH]
+    )
+    Delivery.objects.filter(event__in=batch).delete()
+    Event.objects.filter(pk__in=batch).delete()
+    return len(batch)

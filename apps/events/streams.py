@@ -1,8 +1,8 @@
 """
 Streams: numbered things that somebody watches live, read from PostgreSQL from the watcher's last number on.
 
-An app registers a source for a prefix ("job" serves "job:42"). Redis carries only pokes ("job:42 has moved"); a watcher
-who missed one catches up at the next heartbeat.
+An app registers a source for a prefix ("job" serves "job:42"). Redis carries only pokes ("job:42 has moved"):
+a watcher who missed one catches up at the next heartbeat.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class StreamSource(Protocol):
         """Return the epoch (a new one makes watchers start over) and the last number given."""
 
     def read(self, key: str, after: int, limit: int) -> list[StreamEvent]:
-        """Return at most `limit` events after number `after`, in order; empty also when they are gone for good."""
+        """Return at most `limit` events after number `after`, in order; none also when they are gone."""
 
     def state(self, key: str) -> tuple[int, dict[str, Any]]:
         """Return a number and the whole state as of it, for a watcher who is too far behind."""

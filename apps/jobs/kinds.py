@@ -42,7 +42,7 @@ class Reporter(Protocol):
         """Show progress within the chunk, at most twice a second; never raises."""
 
     def is_cancelled(self) -> bool:
-        """Tell whether somebody asked to cancel; the chunk may raise :class:`JobCancelled` to roll back and stop."""
+        """Tell whether somebody asked to cancel; the chunk may raise :class:`JobCancelled` to roll back."""
 
 
 class JobCancelled(Exception):
@@ -50,7 +50,7 @@ class JobCancelled(Exception):
 
 
 class JobRefused(Exception):
-    """Raised by a chunk when the job cannot go on, with a text for the owner; the job fails without a retry."""
+    """Raised by a chunk when the job cannot go on, with a text for the owner; it fails at once."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ class JobKind:
 
     :param key: "<app>.<what>", as in "crm.apply_import"
     :param step: does the next chunk inside a transaction that also commits its checkpoint and progress
-    :param ended: called in the transaction in which the job fails or is cancelled, for the owner's bookkeeping
+    :param ended: called in the transaction in which the job fails or is cancelled, for bookkeeping
+    :param resumed: called in the transaction in which such a job is told to go on, to take `ended` back;
+        a ValidationError refuses
     :param page: the address of the page where the result is seen, given the job; "" for none
     """
 
@@ -68,6 +70,7 @@ class JobKind:
     label: str | Promise
     step: "Callable[[Job, Reporter], Step]"
     ended: "Callable[[Job], None] | None" = None
+    resumed: "Callable[[Job], None] | None" = None
     page: "Callable[[Job], str] | None" = None
 
 

@@ -57,8 +57,9 @@ class Home:
         :raises Refusal: they cannot
         """
         try:
-            self.run.mkdir(parents=True, exist_ok=True)
-            for name in ["media", "static"]:
+            # Uploaded files and keys are nobody else's business.
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ["run", "media", "static"]:
                 (self.path / name).mkdir(exist_ok=True)
             tempfile.TemporaryFile(dir=self.run).close()
         except OSError as problem:

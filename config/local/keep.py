@@ -43,10 +43,10 @@ def die_with_parent(signum: signal.Signals) -> Callable[[], None]:
 class Keeper:
     """Starts a command, starts it again when it dies, and ends it when told to."""
 
-    def __init__(self, name: str, command: str, *, well: float = WELL) -> None:
+    def __init__(self, name: str, command: str, *, first_delay: float = FIRST_DELAY) -> None:
         self.name = name
         self.command = command
-        self.well = well
+        self.first_delay = first_delay
         self.parent = os.getppid()
         self.was_told_to_stop = False
         # Signals also arrive as bytes, so that one wait serves them, the end of the child and the delays.
@@ -59,14 +59,14 @@ class Keeper:
 
     def run(self) -> int:
         """Keep the command until told to stop; return the exit code of this process."""
-        delay, bad_starts = FIRST_DELAY, 0
+        delay, bad_starts = self.first_delay, 0
         while True:
             started_at = time.monotonic()
             code = self._run_once()
             if self._must_stop():
                 return 0
-            if time.monotonic() - started_at > self.well:
-                delay, bad_starts = FIRST_DELAY, 0
+            if time.monotonic() - started_at > WELL:
+                delay, bad_starts = self.first_delay, 0
             bad_starts += 1
             if bad_starts == ATTEMPTS:
                 self._say(f"ended with {describe(code)}, {ATTEMPTS} times in a row; giving up")
@@ -122,7 +122,7 @@ def main() -> int:
     die_with_parent(signal.SIGTERM)()
     name = sys.argv[1]
     procfile = Path(os.environ.get("PROCFILE") or ROOT / "Procfile")
-    return Keeper(name, command_of(name, procfile), well=float(os.environ.get("KEEP_WELL") or WELL)).run()
+    return Keeper(name, command_of(name, procfile)).run()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def _load_settings() -> None:
     try:
         django.setup()
         errors = [message for message in run_checks() if message.is_serious()]
-    except (ImproperlyConfigured, ValueError) as problem:
+    except (ImproperlyConfigured, ValueError, OSError) as problem:
         raise Refusal(
             f"A setting is missing or wrong: {one_line(problem)} (.env.example explains all)"
         ) from None

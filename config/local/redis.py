@@ -103,7 +103,7 @@ class RedisServer:
     def _server(self) -> psutil.Process | None:
         with contextlib.suppress(FileNotFoundError, ValueError):
             pid = int((self.directory / "pid").read_text())
-            return find(pid, name="redis-server", argument="127.0.0.1")
+            return find(pid, name="redis-server", argument=f"127.0.0.1:{self._settings().get('port')}")
         return None
 
     def _answers(self) -> bool:

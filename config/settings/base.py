@@ -25,10 +25,11 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "unfold",
+    # The basic one: the other puts a site of its own in place of ours.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "config.admin.ArtelAdminConfig",
+    "config.apps.ArtelAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -154,6 +155,9 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# How many proxies of ours stand in front: the address that limits count by is taken from what the last one says.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 ACCOUNT_SESSION_REMEMBER = True
 
 # Words and numbers
@@ -227,24 +231,71 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.common.api.schema.add_problems",
+    ],
 }
 
-# The admin's skin
+# The admin's skin. The grays lean to the accent's hue, so that the pages look like one thing in both themes.
 UNFOLD = {
     "SITE_TITLE": "Artel",
     "SITE_HEADER": "Artel",
-    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SITE_ICON": lambda request: static("img/artel.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/artel.svg")},
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
+    "BORDER_RADIUS": "7px",
+    "COLORS": {
+        "base": {
+            "50": "oklch(98.3% .003 220)",
+            "100": "oklch(96.3% .005 220)",
+            "200": "oklch(92% .008 220)",
+            "300": "oklch(86.5% .011 220)",
+            "400": "oklch(70.5% .017 222)",
+            "500": "oklch(54% .021 224)",
+            "600": "oklch(43.5% .023 226)",
+            "700": "oklch(36.5% .024 228)",
+            "800": "oklch(27% .022 230)",
+            "900": "oklch(20.5% .02 232)",
+            "950": "oklch(14.5% .016 232)",
+        },
+        "primary": {
+            "50": "oklch(97.8% .014 196)",
+            "100": "oklch(94.6% .03 196)",
+            "200": "oklch(89.5% .052 197)",
+            "300": "oklch(82.5% .078 198)",
+            "400": "oklch(76% .098 199)",
+            "500": "oklch(70% .105 200)",
+            "600": "oklch(50% .088 203)",
+            "700": "oklch(43.5% .076 205)",
+            "800": "oklch(38% .063 207)",
+            "900": "oklch(33% .05 209)",
+            "950": "oklch(24% .038 211)",
+        },
+    },
     "STYLES": [lambda request: static("css/artel.css")],
     "SCRIPTS": [lambda request: static("js/live.js"), lambda request: static("js/keys.js")],
     "COMMAND": {"search_models": True, "show_history": False},
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "config.admin.navigation"},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": "config.admin.navigation",
+    },
 }
 
 # Facts and long work
 FAILPOINTS = env.bool("ARTEL_FAILPOINTS", default=False)
+# Published data are held against their schemas where mistakes should be found.
+EVENT_VALIDATE = env.bool("EVENT_VALIDATE", default=DEBUG)
+# A receiver that has not run this long after its message was sent is sent another.
+EVENT_RESEND_SECONDS = env.float("EVENT_RESEND_SECONDS", default=30.0)
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
 JOB_RETENTION_DAYS = env.int("JOB_RETENTION_DAYS", default=90)
 # A worker renews its lease every third of it; after this many seconds without a renewal another worker takes over.

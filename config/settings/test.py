@@ -4,6 +4,7 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import ARTEL_HOME, STORAGES
 
 FAILPOINTS = True
+EVENT_VALIDATE = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 JOB_LEASE_SECONDS = 3

@@ -9,7 +9,7 @@ NOT_A_BENCH = {"__init__", "__main__", "harness"}
 
 
 def main(names: list[str]) -> int:
-    there = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in NOT_A_BENCH)
+    there = sorted({path.stem for path in HERE.glob("*.py")} - NOT_A_BENCH)
     unknown = [name for name in names if name not in there]
     if unknown:
         print(

@@ -33,8 +33,8 @@ from tests.support.services import Services, start_services
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEADER = """# Results
 
-Written by `make bench`. A ratio compares ours with the limit of the same run on the same machine: the median of
-the rounds and their range. INCONCLUSIVE: the limit itself moved by more than 1.5 between rounds.
+Written by `make bench`. A ratio compares ours with the limit of the same run on the same machine: median and
+range of the rounds. INCONCLUSIVE: the limit itself moved by more than 1.5 between rounds.
 
 | bench | claim | goal | median | range | limit, s | ours, s | verdict | machine | day |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |

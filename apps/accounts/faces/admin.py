@@ -5,7 +5,8 @@ Stock Django scopes the list by `get_queryset` at best; choices of foreign keys,
 inlines, delete pages and what a saved row turned into are all open. Here they are closed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -16,10 +17,11 @@ from django.contrib.admin.filters import RelatedFieldListFilter
 from django.contrib.admin.utils import NestedObjects, quote
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
-from django.db import models, router
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db import IntegrityError, models, router, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
@@ -35,6 +37,8 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.scoping import Rule
 from apps.common.admin import BaseAdmin, call_service, refusal_text
+from apps.common.constraints import name_of, words_of
+from apps.common.models import Stamped, Versioned
 
 __all__ = [
     "OutOfReach",
@@ -51,6 +55,27 @@ __all__ = [
 
 class OutOfReach(PermissionDenied):
     """What was saved is no longer, or never was, within the person's reach; the whole page is taken back."""
+
+
+class Refused(Exception):
+    """A service, the policy or the database refused what a page was about to save."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """
+    Mark what goes wrong while saving, as opposed to on the way to the page, so that it can be shown there.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise Refused(ValidationError(words_of(name_of(error)), code=name_of(error) or "conflict")) from error
+    except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
+        raise Refused(error) from error
 
 
 def has_rule(model: type[models.Model]) -> bool:
@@ -87,8 +112,16 @@ class ScopedFormMixin:
     """
     A form whose choices of related rows are what the person may see, and what the row already points at.
 
-    Without the second, saving a row would silently drop what a colleague linked it to.
+    Without the second, saving a row would silently drop what a colleague linked it to. A refusal of the
+    service behind the page is shown in the form itself, with all that was typed.
     """
+
+    refusal: Exception | None = None
+
+    def full_clean(self) -> None:
+        super().full_clean()  # type: ignore[misc]
+        if self.refusal is not None:
+            _add_refusal(self, self.refusal)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,6 +131,15 @@ class ScopedFormMixin:
         for name, field in form.fields.items():
             if getattr(field, "is_limited", False):
                 _keep_linked(field, form.initial.get(name))
+
+
+def _add_refusal(form: Any, refusal: Exception) -> None:
+    by_field = getattr(refusal, "error_dict", None)
+    if by_field is None:
+        form.add_error(None, refusal if isinstance(refusal, ValidationError) else refusal_text(refusal))
+        return
+    for field, errors in by_field.items():
+        form.add_error(field if field in form.fields else None, errors)
 
 
 def _keep_linked(field: Any, linked: Any) -> None:
@@ -304,11 +346,12 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     # Saving
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
-        kwargs.setdefault("form", _with_mixin(self.form))
-        return super().get_form(request, obj, change, **kwargs)
+        form = _with_mixin(kwargs.pop("form", self.form))
+        form = type(form.__name__, (form,), {"refusal": request.__dict__.get("_refusal")})
+        return super().get_form(request, obj, change, form=form, **kwargs)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs.setdefault("form", _with_mixin(self.form))
+        kwargs["form"] = _with_mixin(kwargs.get("form", self.form))
         return super().get_changelist_form(request, **kwargs)
 
     def changeform_view(
@@ -320,51 +363,81 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except OutOfReach as refusal:
-            return self._taken_back(request, refusal)
+        except Refused as refused:
+            # Everything is rolled back; the same page comes again with what was typed and why it was refused.
+            request.__dict__["_refusal"] = refused.reason
+            request.__dict__.pop("_may", None)
+            return super().changeform_view(request, object_id, form_url, extra_context)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
             return super().changelist_view(request, extra_context)
-        except OutOfReach as refusal:
-            return self._taken_back(request, refusal)
+        except Refused as refused:
+            return self._taken_back(request, refused)
 
-    def _taken_back(self, request: HttpRequest, refusal: OutOfReach) -> HttpResponse:
-        self.message_user(request, refusal_text(refusal), messages.ERROR)
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Refused as refused:
+            return self._taken_back(request, refused)
+
+    def _taken_back(self, request: HttpRequest, refused: Refused) -> HttpResponse:
+        self.message_user(request, refusal_text(refused.reason), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
-        if change:
-            _insist(
-                self._ask(_user(request), "change", obj.pk),
-                _("You may not change this row."),
-            )
-        self.save_row(request, obj, form, change=change)
+        with _refusals():
+            if change:
+                _insist(self._ask(_user(request), "change", obj.pk), _("You may not change this row."))
+            self.save_row(request, obj, form, change=change)
 
     def save_row(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
-        """Save what a page's form made of a row; for subclasses that save through a service."""
+        """
+        Save what a page's form made of a row; a subclass calls its service here, and sets `obj.pk` of a new
+        row.
+        """
+        stamp(obj, _user(request), is_new=not change)
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
         user = _user(request)
         refused = _("You may not change these rows.")
-        for kind, rows in (
-            ("change", _changed(formset)),
-            ("delete", _deleted(formset)),
-        ):
-            for row in rows:
-                _insist(_can(user, kind, row), refused)
-        super().save_formset(request, form, formset, change)
-        for row in getattr(formset, "new_objects", []):
-            _insist(_can(user, "add", row), refused)
-        for row, _fields in getattr(formset, "changed_objects", []):
-            _insist(_can(user, "change", row), refused)
+        with _refusals():
+            for kind, rows in (("change", _changed(formset)), ("delete", _deleted(formset))):
+                for row in rows:
+                    _insist(_can(user, kind, row), refused)
+            self.save_rows(request, formset)
+            for row in getattr(formset, "new_objects", []):
+                _insist(_can(user, "add", row), refused)
+            for row, _fields in getattr(formset, "changed_objects", []):
+                _insist(_can(user, "change", row), refused)
+
+    def save_rows(self, request: HttpRequest, formset: Any) -> None:
+        """Save the rows of an inline; a subclass may call services here."""
+        for row in formset.save(commit=False):
+            stamp(row, _user(request), is_new=row.pk is None)
+            row.save()
+        for row in formset.deleted_objects:
+            row.delete()
+        formset.save_m2m()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
-        super().save_related(request, form, formsets, change)
-        self.check_saved(request, form.instance, "change" if change else "add")
+        with _refusals():
+            super().save_related(request, form, formsets, change)
+            self.check_saved(request, form.instance, "change" if change else "add")
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        with _refusals():
+            _insist(self._ask(_user(request), "delete", obj.pk), _("You may not delete this row."))
+            self.delete_row(request, obj)
+
+    def delete_row(self, request: HttpRequest, obj: Any) -> None:
+        """Delete one row; a subclass may call its service here."""
+        super().delete_model(request, obj)
 
     def check_saved(self, request: HttpRequest, row: models.Model, action: str) -> None:
         """
@@ -375,6 +448,67 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         request.__dict__.pop("_may", None)
         text = _("Nothing was saved: with this owner and team, the row would be out of your reach.")
         _insist(self._ask(_user(request), action, row.pk), text)
+
+    # What services do to one row
+
+    def ask(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        run: Callable[[Any, dict[str, Any]], object],
+        *,
+        action: str,
+        title: str,
+        text: str = "",
+        form_class: type[forms.Form] = forms.Form,
+        done: str = "",
+    ) -> HttpResponse:
+        """
+        Show a page that asks before it changes one row, and calls a service when it is answered.
+
+        :param run: called with the row and the form's data; its refusal is shown on the page, with what was
+            typed
+        :param action: what is asked of the policy
+        :param title: the action as verb and object ("Win deal"), also on its button
+        :param done: what to say when it is done
+        """
+        row = self.get_object(request, object_id)
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.may(action, request, row):
+            raise PermissionDenied
+        form = form_class(request.POST if request.method == "POST" else None)
+        back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=(quote(row.pk),))
+        if request.method == "POST" and form.is_valid() and self._run(request, run, row, form):
+            if done:
+                self.message_user(request, done, messages.SUCCESS)
+            is_visible = self.get_queryset(request).filter(pk=row.pk).exists()
+            return HttpResponseRedirect(back if is_visible else self._list_url())
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "subtitle": str(row),
+            "text": text,
+            "form": form,
+            "opts": self.opts,
+            "back_url": back,
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, "admin/object_action.html", context)
+
+    def _list_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def _run(
+        self, request: HttpRequest, run: Callable[[Any, dict[str, Any]], object], row: Any, form: forms.Form
+    ) -> bool:
+        try:
+            with transaction.atomic(), _refusals():
+                run(row, form.cleaned_data)
+        except Refused as refused:
+            _add_refusal(form, refused.reason)
+            return False
+        return True
 
     # Deleting
 
@@ -395,7 +529,19 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         return nested, counts, shown.lacking(), protected
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        super().delete_queryset(request, queryset.filter(access.scope(_user(request), "delete", self.model)))
+        with transaction.atomic():
+            for row in queryset:
+                self.delete_model(request, row)
+
+
+def stamp(row: models.Model, user: User, *, is_new: bool) -> None:
+    """Write down who makes or changes a row, and count its version on."""
+    if isinstance(row, Stamped):
+        row.updated_by = user
+        if is_new:
+            row.created_by = user
+    if isinstance(row, Versioned) and not is_new:
+        row.version += 1
 
 
 def _field_at(model: type[models.Model], path: str) -> Any:
@@ -515,9 +661,6 @@ class ScopedStackedInline(_ScopedInline, StackedInline):  # type: ignore[misc]
 class PolicyAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     """A site that never reads a password: people log in where everybody does."""
 
-    # How many rows of a kind the search of everything shows.
-    found_per_model = 8
-
     def has_permission(self, request: HttpRequest) -> bool:
         user = request.user
         return user.is_active and user.is_staff
@@ -530,6 +673,11 @@ class PolicyAdminSite(UnfoldAdminSite):  # type: ignore[misc]
             raise PermissionDenied(_("Your account does not open the admin."))
         query = urlencode({REDIRECT_FIELD_NAME: target})
         return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_change_password"))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("account_logout"))

@@ -209,6 +209,10 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
             _keep_fields(getattr(serializer, "child", serializer), wanted)
         return serializer
 
+    def get_input_class(self) -> type[serializers.BaseSerializer[Any]]:
+        """Return what a POST of a new row takes, where that is not what the viewset shows."""
+        return self.get_serializer_class()
+
     def respond(
         self, row: models.Model, http_status: int = status.HTTP_200_OK, headers: dict[str, str] | None = None
     ) -> Response:
@@ -283,7 +287,7 @@ class CreateMixin:
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
-        serializer = view.get_serializer(data=request.data)
+        serializer = view.get_input_class()(data=request.data, context=view.get_serializer_context())
         with transaction.atomic():
             serializer.is_valid(raise_exception=True)
             row = self.perform_create(serializer)

@@ -5,6 +5,8 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
+import apps.accounts.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -40,10 +42,25 @@ class Migration(migrations.Migration):
                         verbose_name="kind",
                     ),
                 ),
-                ("locale", models.CharField(blank=True, default="", max_length=8, verbose_name="language")),
+                (
+                    "locale",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        max_length=8,
+                        validators=[apps.accounts.models.validate_language],
+                        verbose_name="language",
+                    ),
+                ),
                 (
                     "time_zone",
-                    models.CharField(blank=True, default="", max_length=64, verbose_name="time zone"),
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        max_length=64,
+                        validators=[apps.accounts.models.validate_time_zone],
+                        verbose_name="time zone",
+                    ),
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 ("is_staff", models.BooleanField(default=False, verbose_name="may open the admin")),
@@ -92,6 +109,7 @@ class Migration(migrations.Migration):
                     models.SlugField(blank=True, editable=False, null=True, unique=True, verbose_name="key"),
                 ),
                 ("description", models.TextField(blank=True, default="", verbose_name="description")),
+                ("offered", models.JSONField(default=list, editable=False)),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -301,7 +319,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "grant",
                 "verbose_name_plural": "grants",
                 "constraints": [
-                    models.UniqueConstraint(fields=("role", "permission", "reach"), name="role_grant_unique")
+                    models.UniqueConstraint(fields=("role", "permission"), name="role_grant_unique")
                 ],
             },
         ),
@@ -329,6 +347,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="membership",
-            constraint=models.UniqueConstraint(fields=("user", "team", "role"), name="membership_unique"),
+            constraint=models.UniqueConstraint(
+                fields=("user", "team", "role"),
+                name="membership_unique",
+                violation_error_message="They have this role in this team already.",
+            ),
         ),
     ]

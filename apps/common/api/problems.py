@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -21,12 +20,14 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from apps.common.constraints import name_of, words_of
+
 CONTENT_TYPE = "application/problem+json"
 
 logger = logging.getLogger(__name__)
 
 # What a service's code means to an HTTP client, where it is more than a wrong input.
-_status_of_code: dict[str, int] = {}
+_status_of_code: dict[str, int] = {"stale": 412}
 
 
 def register_status(http_status: int, *codes: str) -> None:
@@ -157,17 +158,10 @@ def _invalid(errors: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def _from_constraint(error: IntegrityError) -> dict[str, Any]:
-    name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
-    constraint = _constraint(name)
-    if constraint is None:
+    name = name_of(error)
+    if not name:
         logger.warning("refused by the database: %s", error)
-        return problem(409, "conflict", _("This does not fit what is there already."))
-    return problem(409, name, str(constraint.get_violation_error_message()))
-
-
-def _constraint(name: str) -> models.BaseConstraint | None:
-    declared = (c for model in apps.get_models() for c in model._meta.constraints)
-    return next((constraint for constraint in declared if constraint.name == name), None)
+    return problem(409, name or "conflict", words_of(name))
 
 
 # Outside of REST framework's views

@@ -3,7 +3,7 @@
 from apps.crm.models.catalog import Product, Tag
 from apps.crm.models.companies import Company, ContactPoint, Employment, Person
 from apps.crm.models.deals import Deal, DealLine, StageTransition
-from apps.crm.models.imports import ImportBatch, ImportMapping, ImportRow
+from apps.crm.models.imports import ImportBatch, ImportMapping, ImportReference, ImportRow
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Employment",
     "ImportBatch",
     "ImportMapping",
+    "ImportReference",
     "ImportRow",
     "LostReason",
     "Person",

@@ -48,6 +48,8 @@ class ImportBatch(Stamped, Versioned):
     # The file's header and a few sample rows, as text.
     header = models.JSONField(default=list, editable=False)
     sample = models.JSONField(default=list, editable=False)
+    # What was noticed while reading, for the person to look at: [{"code", "params"}].
+    notices = models.JSONField(default=list, editable=False)
     # {column of the file: field key}; columns that are left out are not imported.
     mapping = models.JSONField(_("columns"), default=dict)
     # {field key: {value in the file: value meant}}.
@@ -55,14 +57,23 @@ class ImportBatch(Stamped, Versioned):
     mode = models.CharField(_("mode"), max_length=6, choices=Mode, default=Mode.UPSERT)
     # Field keys by which a known row is recognized.
     match_by = models.JSONField(_("recognize by"), default=list)
+    # {"currency": ISO code for amounts without one, "create_missing": field keys whose unknown values are created}.
     options = models.JSONField(_("options"), default=dict)
-    # {"rows", "create", "update", "unchanged", "error"} of the last rehearsal.
+    # The system that the file's external ids belong to.
+    source = models.CharField(_("source"), max_length=64, default="import")
+    # {"rows", "create", "update", "unchanged", "error", "conflict"}: of the rehearsal, then of what was applied.
     counts = models.JSONField(_("counts"), default=dict)
     # SHA-256 over what the rehearsal decided for each row: what apply must find unchanged.
     plan_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
     rehearse_job = models.ForeignKey(
         Job, null=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
+    # How far apply has come: {"pass", "line"}; committed with each chunk, so that another job goes on where one ended.
+    applied_to = models.JSONField(default=dict, editable=False)
+    skips_errors = models.BooleanField(default=False, editable=False)
+    applied_at = models.DateTimeField(_("applied"), null=True, editable=False)
+    # When the file and the rows were removed, their retention being over.
+    expired_at = models.DateTimeField(null=True, editable=False)
     apply_job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+", editable=False)
 
     objects = ScopedQuerySet.as_manager()
@@ -78,7 +89,11 @@ class ImportBatch(Stamped, Versioned):
 
 
 class ImportRow(models.Model):
-    """One row of an imported file, and what it would do or did."""
+    """
+    One row of an imported file, and what it would do or did.
+
+    Staged by the hundred thousand, so it has one index and no checked foreign key; only the import engine writes it.
+    """
 
     class Verdict(models.TextChoices):
         CREATE = "C", _("new")
@@ -87,14 +102,18 @@ class ImportRow(models.Model):
         ERROR = "E", _("error")
         CONFLICT = "X", _("changed meanwhile")
 
-    batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    pk = models.CompositePrimaryKey("batch_id", "line")
+    batch = models.ForeignKey(
+        ImportBatch, on_delete=models.CASCADE, related_name="rows", db_index=False, db_constraint=False
+    )
     # The line in the file where the row begins, counted from 1 with the header.
     line = models.PositiveIntegerField(_("line"))
-    # The row's cells by field key, parsed; the raw text of a cell that could not be parsed.
+    # The row's cells by field key, parsed to canonical text; empty cells are left out.
     data = models.JSONField()
     verdict = models.CharField(_("verdict"), max_length=1, choices=Verdict)
-    # [{"field", "code", "message", "value", "suggestion"}]
-    errors = models.JSONField(default=list)
+    # [{"field", "code", "value", "suggestion", "params"}]; None for none.
+    errors = models.JSONField(null=True)
+    # The known row, or the id that is kept for the new one: a row that is applied twice meets itself.
     target_id = models.BigIntegerField(null=True)
     target_version = models.PositiveIntegerField(null=True)
 
@@ -102,13 +121,35 @@ class ImportRow(models.Model):
     access = Rule(via=("batch",))
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["batch", "line"], name="import_row_line_unique")]
         indexes = [
             models.Index(
                 fields=["batch", "line"],
                 condition=models.Q(verdict__in=["E", "X"]),
                 name="import_row_refused",
             ),
+        ]
+
+
+class ImportReference(models.Model):
+    """A value by which rows of a batch name another row ("GTX Pro"), and which row that is."""
+
+    batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, related_name="references")
+    field = models.CharField(max_length=64)
+    # The value in upper case: what rows are joined by.
+    key = models.TextField()
+    value = models.TextField()
+    count = models.PositiveIntegerField()
+    target_id = models.BigIntegerField(null=True)
+    # Empty when it was found; else "unknown" or "ambiguous".
+    code = models.CharField(max_length=32, blank=True, default="")
+    suggestion = models.TextField(blank=True, default="")
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(via=("batch",))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "field", "key"], name="import_reference_unique"),
         ]
 
 

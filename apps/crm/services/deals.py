@@ -1,4 +1,4 @@
-"""What happens to deals: the one way to make, move, close, reopen, assign and archive one, whatever the face."""
+"""What happens to deals: the one way to make, move, close, assign and archive one, whatever the face."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -266,7 +266,7 @@ def assign_deal(
 
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not assign it
-    :raises ValidationError: "archived", "stale", the new owner is unknown ("not_found") or has left ("inactive")
+    :raises ValidationError: "archived", "stale", the new owner is unknown ("not_found") or left ("inactive")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="assign", expected_version=expected_version)
     rows.require_active(deal)

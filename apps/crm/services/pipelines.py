@@ -124,7 +124,7 @@ def add_stage(pipeline_id: int, *, actor: User, **fields: Unpack[StageFields]) -
 
     :raises DoesNotExist: the pipeline is out of sight
     :raises PermissionDenied: the actor may not change it
-    :raises ValidationError: its name or kind is taken ("stage_name_unique", "stage_one_won", "stage_one_lost")
+    :raises ValidationError: name or kind is taken ("stage_name_unique", "stage_one_won", "stage_one_lost")
     """
     pipeline = rows.locked(Pipeline, pipeline_id, actor=actor, action="change")
     rows.require_active(pipeline)

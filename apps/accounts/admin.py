@@ -1,0 +1,382 @@
+"""Pages of users, teams and roles."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Model, Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+
+from apps.accounts import access, services
+from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, has_rule
+from apps.accounts.models import Membership, Role, RoleGrant, Team, User
+from apps.accounts.scoping import Rule
+
+
+class NewPasswordForm(forms.Form):
+    """A password for somebody else."""
+
+    password = forms.CharField(
+        label=_("New password"),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        strip=False,
+    )
+
+
+class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What it takes to make a user: who they are, and their first place."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=_("Left empty, they set one themselves by “Forgot your password?”."),
+    )
+
+    class Meta:
+        model = User
+        fields = ("name", "email")
+
+
+class WhyForm(forms.Form):
+    """A row to ask about."""
+
+    kind = forms.ChoiceField(label=_("Kind"), widget=UnfoldAdminSelectWidget)
+    number = forms.IntegerField(
+        label=_("Number, as in its address"), min_value=1, widget=UnfoldAdminIntegerFieldWidget
+    )
+    action = forms.CharField(initial="view", widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind: Any = self.fields["kind"]
+        kind.choices = [(m._meta.label_lower, capfirst(m._meta.verbose_name)) for m in _wholes()]
+
+
+def _wholes() -> list[type[Model]]:
+    """List the models that have permissions of their own, as their apps are ordered."""
+    return [model for model in apps.get_models() if has_rule(model) and not _rule(model).via]
+
+
+def _rule(model: type[Model]) -> Rule:
+    rule: Rule = model.access  # type: ignore[attr-defined]
+    return rule
+
+
+class MembershipInline(ScopedTabularInline):
+    """A user's places in teams: given and taken away, never rewritten."""
+
+    model = Membership
+    fields = ("team", "role")
+    extra = 0
+    verbose_name = _("place in a team")
+    verbose_name_plural = _("places in teams")
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(ScopedModelAdmin):
+    """Users; a password is set here and never shown."""
+
+    list_display = ("name", "email", "places", "shows_active")
+    list_filter = ("is_active", "memberships__team", "memberships__role")
+    search_fields = ("name", "email")
+    ordering = ("name", "pk")
+    inlines = (MembershipInline,)
+    actions_detail = ("set_password", "turn_off", "turn_on", "why")
+    readonly_fields = ("kind", "is_active", "last_login", "created_at")
+    actions = None
+    fields = (
+        "name",
+        "email",
+        "locale",
+        "time_zone",
+        "is_staff",
+        "kind",
+        "is_active",
+        "last_login",
+        "created_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        places = Membership.objects.select_related("team", "role")
+        return super().get_queryset(request).prefetch_related(Prefetch("memberships", queryset=places))
+
+    @display(description=_("places"))
+    def places(self, user: User) -> str:
+        if user.is_superuser:
+            return gettext("administrator of everything")
+        return ", ".join(f"{m.team} ({m.role})" for m in user.memberships.all()) or "—"
+
+    @display(description=_("active"), boolean=True, ordering="is_active")
+    def shows_active(self, user: User) -> bool:
+        return user.is_active
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        return ("name", "email", "team", "role", "password") if obj is None else self.fields
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return self.inlines if obj is not None else ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        if obj is None:
+            kwargs["form"] = self._new_user_form(request)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def _new_user_form(self, request: HttpRequest) -> type[NewUserForm]:
+        # The membership's own fields, so that teams and roles are offered as everywhere else.
+        places = MembershipInline(User, self.admin_site)
+        fields = {
+            name: places.formfield_for_foreignkey(Membership._meta.get_field(name), request)
+            for name in ("team", "role")
+        }
+        return type("NewUserForm", (NewUserForm,), fields)
+
+    def save_row(self, request: HttpRequest, obj: User, form: Any, *, change: bool) -> None:
+        values = form.cleaned_data
+        actor: Any = request.user
+        if change:
+            fields = {name: values[name] for name in form.changed_data if name in values}
+            fields.pop("seen_version", None)
+            services.change_user(obj.pk, actor=actor, **fields)
+            return
+        user = services.create_user(
+            values["name"],
+            email=values["email"],
+            team_id=values["team"].pk,
+            role_id=values["role"].pk,
+            password=values["password"] or None,
+            actor=actor,
+        )
+        obj.pk = user.pk
+
+    def save_rows(self, request: HttpRequest, formset: Any) -> None:
+        actor: Any = request.user
+        formset.save(commit=False)
+        for membership in formset.deleted_objects:
+            services.revoke_membership(membership.pk, actor=actor)
+        for membership in formset.new_objects:
+            granted = services.grant_membership(
+                membership.user_id, membership.team_id, membership.role_id, actor=actor
+            )
+            membership.pk = granted.pk
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        # What somebody did stays theirs; an account is turned off.
+        return False
+
+    @action(description=_("Set password"), permissions=["change"], icon="key")
+    def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        actor: Any = request.user
+        return self.ask(
+            request,
+            object_id,
+            lambda user, values: services.set_password(user.pk, values["password"], actor=actor),
+            action="change",
+            title=gettext("Set password"),
+            text=gettext("They are logged out everywhere, and log in with the new one."),
+            form_class=NewPasswordForm,
+            done=gettext("The new password is set."),
+        )
+
+    @action(description=_("Turn off"), permissions=["change"], icon="person_off")
+    def turn_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        actor: Any = request.user
+        return self.ask(
+            request,
+            object_id,
+            lambda user, _values: services.deactivate_user(user.pk, actor=actor),
+            action="change",
+            title=gettext("Turn off account"),
+            text=gettext("They are logged out everywhere within a second. What they own stays as it is."),
+            done=gettext("The account is turned off."),
+        )
+
+    @action(description=_("Turn on"), permissions=["change"], icon="person_check")
+    def turn_on(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        actor: Any = request.user
+        return self.ask(
+            request,
+            object_id,
+            lambda user, _values: services.activate_user(user.pk, actor=actor),
+            action="change",
+            title=gettext("Turn on account"),
+            text=gettext("They may log in again, with the roles they had."),
+            done=gettext("The account is turned on."),
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer to turn an account off or on, whichever makes sense."""
+        actions = super().get_actions_detail(request, object_id)
+        is_active = User.objects.filter(pk=object_id, is_active=True).exists()
+        hidden = "turn_on" if is_active else "turn_off"
+        return [found for found in actions if not found.action_name.endswith(hidden)]
+
+    @action(description=_("Why can or can't they see…"), permissions=["change"], icon="help")
+    def why(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Explain, for administrators, what the policy says of this person and one row."""
+        person = self.get_object(request, object_id)
+        if person is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        form = WhyForm(request.GET or None)
+        subject, lines = _explained(request, person, form)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": str(person),
+            "person": person,
+            "form": form,
+            "subject": subject,
+            "lines": lines,
+            "opts": self.opts,
+            "back_url": reverse("admin:accounts_user_change", args=(person.pk,)),
+        }
+        return TemplateResponse(request, "admin/accounts/why.html", context)
+
+
+def _explained(request: HttpRequest, person: User, form: WhyForm) -> tuple[str, list[str]]:
+    """Return the row that was asked about and the reasons; only rows that the one who asks may see."""
+    if not form.is_bound or not form.is_valid():
+        return "", []
+    model = apps.get_model(form.cleaned_data["kind"])
+    asker: Any = request.user
+    rows = model._base_manager.filter(access.scope(asker, "view", model))
+    row = rows.filter(pk=form.cleaned_data["number"]).first()
+    if row is None:
+        return gettext("There is no such row, or you may not see it."), []
+    return str(row), access.explain(person, form.cleaned_data["action"] or "view", row)
+
+
+@admin.register(Team)
+class TeamAdmin(ScopedModelAdmin):
+    """The tree of teams."""
+
+    list_display = ("in_tree", "head_count")
+    list_filter = ("parent",)
+    search_fields = ("name",)
+    ordering = ("path",)
+    fields = ("name", "parent")
+    autocomplete_fields = ("parent",)
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
+        teams: QuerySet[Team] = super().get_queryset(request).filter(archived_at=None)
+        return teams.prefetch_related("memberships")
+
+    @display(description=_("team"), ordering="path")
+    def in_tree(self, team: Team) -> str:
+        # An em space for each team above it, which HTML does not fold.
+        return "\u2003" * (team.path.count("/") - 2) + team.name
+
+    @display(description=_("people"))
+    def head_count(self, team: Team) -> int:
+        return len({membership.user_id for membership in team.memberships.all()})
+
+    def save_row(self, request: HttpRequest, obj: Team, form: Any, *, change: bool) -> None:
+        actor: Any = request.user
+        parent_id = obj.parent_id
+        if not change:
+            obj.pk = services.create_team(obj.name, parent_id=parent_id, actor=actor).pk
+            return
+        if "name" in form.changed_data:
+            services.rename_team(obj.pk, obj.name, actor=actor)
+        if "parent" in form.changed_data:
+            services.move_team(obj.pk, parent_id=parent_id, actor=actor)
+
+    def delete_row(self, request: HttpRequest, obj: Team) -> None:
+        actor: Any = request.user
+        services.archive_team(obj.pk, actor=actor)
+
+
+_GRANT = "grant:"
+
+
+@admin.register(Role)
+class RoleAdmin(ScopedModelAdmin):
+    """Roles, each as a page of sentences: may see – own rows."""
+
+    list_display = ("name", "description", "in_short")
+    search_fields = ("name",)
+    ordering = ("name",)
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
+        roles: QuerySet[Role] = super().get_queryset(request).prefetch_related("grants")
+        return roles
+
+    @display(description=_("grants"))
+    def in_short(self, role: Role) -> str:
+        return gettext("%(count)d permissions") % {"count": len(role.grants.all())}
+
+    @display(description=_("may"))
+    def in_words(self, role: Role) -> str:
+        grants = sorted(role.grants.all(), key=lambda grant: grant.permission)
+        return "; ".join(f"{access.label_of(g.permission)}: {g.get_reach_display()}" for g in grants) or "—"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> Any:
+        return ("in_words",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Role | None = None) -> Any:
+        head = (None, {"fields": ["name", "description"]})
+        if not (
+            self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        ):
+            return [(None, {"fields": ["name", "description", "in_words"]})]
+        return [head, *((title, {"fields": names}) for title, names in _grant_fields())]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        held = dict(obj.grants.values_list("permission", "reach")) if obj else {}
+        fields = {
+            f"{_GRANT}{name}": _grant_field(name, held.get(name, "")) for name in access.all_permissions()
+        }
+        kwargs["form"] = type("RoleForm", (forms.ModelForm,), fields)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_row(self, request: HttpRequest, obj: Role, form: Any, *, change: bool) -> None:
+        actor: Any = request.user
+        if not change:
+            obj.pk = services.create_role(obj.name, description=obj.description, actor=actor).pk
+        elif {"name", "description"} & set(form.changed_data):
+            services.describe_role(obj.pk, obj.name, obj.description, actor=actor)
+        grants = {
+            field.removeprefix(_GRANT): reach
+            for field, reach in form.cleaned_data.items()
+            if field.startswith(_GRANT) and reach
+        }
+        services.set_role_grants(obj.pk, grants, actor=actor)
+
+
+def _grant_fields() -> Iterator[tuple[str, list[str]]]:
+    """Yield each kind of row with the fields of its permissions."""
+    by_title: dict[str, list[str]] = {}
+    for permission in access.all_permissions():
+        title = capfirst(str(access.subject_of(permission)))
+        by_title.setdefault(title, []).append(f"{_GRANT}{permission}")
+    yield from by_title.items()
+
+
+def _grant_field(permission: str, reach: str) -> forms.ChoiceField:
+    """Return the choice of how far a permission reaches; shared rows are reached all or not at all."""
+    choices: list[tuple[str, Any]] = [("", _("not"))]
+    if access.is_shared(permission):
+        choices.append((RoleGrant.Reach.ALL.value, RoleGrant.Reach.ALL.label))
+    else:
+        choices += RoleGrant.Reach.choices
+    return forms.ChoiceField(
+        label=_("may %(verb)s") % {"verb": access.verb_of(permission)},
+        choices=choices,
+        initial=reach,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )

@@ -1,0 +1,78 @@
+"""What the API shows and takes of users, teams and roles."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
+from apps.accounts.models import Membership, Role, RoleGrant, Team, User
+
+
+class UserSerializer(ScopedModelSerializer[User]):
+    """A user as colleagues see them."""
+
+    class Meta:
+        model = User
+        fields = [
+            "id",
+            "email",
+            "name",
+            "kind",
+            "locale",
+            "time_zone",
+            "is_active",
+            "is_staff",
+            "created_at",
+            "version",
+        ]
+        read_only_fields = ["id", "kind", "is_active", "created_at", "version"]
+
+
+class NewUserSerializer(serializers.Serializer[Any]):
+    """What it takes to make a user."""
+
+    name = serializers.CharField(max_length=150)
+    email = serializers.EmailField(allow_null=True, required=False, default=None)
+    team = ScopedPrimaryKeyRelatedField(queryset=Team.objects.all())
+    role = ScopedPrimaryKeyRelatedField(queryset=Role.objects.all())
+    password = serializers.CharField(write_only=True, required=False, default=None, allow_null=True)
+
+
+class TeamSerializer(ScopedModelSerializer[Team]):
+    """A team and its place in the tree."""
+
+    class Meta:
+        model = Team
+        fields = ["id", "name", "parent", "path", "archived_at", "created_at", "updated_at", "version"]
+        read_only_fields = ["id", "path", "archived_at", "created_at", "updated_at", "version"]
+        # The database's own words say it better.
+        validators: list[Any] = []
+
+
+class GrantSerializer(serializers.ModelSerializer[RoleGrant]):
+    """One permission of a role, and how far it reaches."""
+
+    class Meta:
+        model = RoleGrant
+        fields = ["permission", "reach"]
+
+
+class RoleSerializer(ScopedModelSerializer[Role]):
+    """A role and what it grants."""
+
+    grants = GrantSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Role
+        fields = ["id", "key", "name", "description", "grants", "version"]
+        read_only_fields = fields
+
+
+class MembershipSerializer(ScopedModelSerializer[Membership]):
+    """A user's place in a team, and the role they play there."""
+
+    class Meta:
+        model = Membership
+        fields = ["id", "user", "team", "role", "created_at"]
+        read_only_fields = ["id", "created_at"]
+        validators: list[Any] = []

@@ -1,0 +1,12 @@
+"""Addresses under /api/v1/accounts/."""
+
+from rest_framework.routers import SimpleRouter
+
+from apps.accounts.api import views
+
+router = SimpleRouter()
+router.register("users", views.UserViewSet)
+router.register("teams", views.TeamViewSet)
+router.register("roles", views.RoleViewSet)
+router.register("memberships", views.MembershipViewSet)
+urlpatterns = router.urls

@@ -1,0 +1,69 @@
+"""The facts that accounts publishes; what they carry is described in `schemas/`."""
+
+from typing import Any
+
+from apps.accounts.models import Membership, Role, Team, User
+from apps.events.services import Fact
+
+USER_CREATED = Fact("accounts.user.created.v1")
+USER_CHANGED = Fact("accounts.user.changed.v1")
+USER_DEACTIVATED = Fact("accounts.user.deactivated.v1")
+USER_ACTIVATED = Fact("accounts.user.activated.v1")
+MEMBERSHIP_GRANTED = Fact("accounts.membership.granted.v1")
+MEMBERSHIP_REVOKED = Fact("accounts.membership.revoked.v1")
+TEAM_CREATED = Fact("accounts.team.created.v1")
+TEAM_CHANGED = Fact("accounts.team.changed.v1")
+ROLE_CHANGED = Fact("accounts.role.changed.v1")
+
+FACTS = [
+    USER_CREATED,
+    USER_CHANGED,
+    USER_DEACTIVATED,
+    USER_ACTIVATED,
+    MEMBERSHIP_GRANTED,
+    MEMBERSHIP_REVOKED,
+    TEAM_CREATED,
+    TEAM_CHANGED,
+    ROLE_CHANGED,
+]
+
+
+def user_data(user: User) -> dict[str, Any]:
+    return {
+        "id": user.pk,
+        "email": user.email,
+        "name": user.name,
+        "kind": user.kind,
+        "is_active": user.is_active,
+        "version": user.version,
+    }
+
+
+def membership_data(membership: Membership) -> dict[str, Any]:
+    return {
+        "id": membership.pk,
+        "user_id": membership.user_id,
+        "team_id": membership.team_id,
+        "role_id": membership.role_id,
+        "role": membership.role.name,
+    }
+
+
+def team_data(team: Team) -> dict[str, Any]:
+    return {
+        "id": team.pk,
+        "name": team.name,
+        "parent_id": team.parent_id,
+        "path": team.path,
+        "is_archived": team.archived_at is not None,
+        "version": team.version,
+    }
+
+
+def role_data(role: Role, grants: dict[str, str]) -> dict[str, Any]:
+    """
+    Return a role's snapshot.
+
+    :param grants: the reach by permission
+    """
+    return {"id": role.pk, "name": role.name, "key": role.key, "grants": grants, "version": role.version}

@@ -1,0 +1,114 @@
+"""
+The roles that come with the platform.
+
+Each lists patterns of permissions with a reach; the first that matches decides, and what matches none is not
+granted. Permissions of apps that come later are offered to the roles when those apps are installed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from apps.accounts.models import RoleGrant
+
+OWN, TEAM, SUBTREE, ALL = (
+    RoleGrant.Reach.OWN,
+    RoleGrant.Reach.TEAM,
+    RoleGrant.Reach.SUBTREE,
+    RoleGrant.Reach.ALL,
+)
+Pattern = tuple[str, RoleGrant.Reach | None]
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """A role as it comes, before administrators make it theirs."""
+
+    key: str
+    name: str
+    description: str
+    patterns: tuple[Pattern, ...]
+
+
+# What is the same for everybody who sells.
+_CATALOG: tuple[Pattern, ...] = (
+    ("crm.view_product", ALL),
+    ("crm.view_pipeline", ALL),
+    ("crm.view_lostreason", ALL),
+    ("crm.view_tag", ALL),
+)
+
+READY_MADE = (
+    ReadyMade(
+        "administrator",
+        "Administrator",
+        "Runs the platform: everything, everywhere.",
+        (("*", ALL),),
+    ),
+    ReadyMade(
+        "sales_lead",
+        "Sales lead",
+        "Leads a team: its deals and customers, and those of the teams below it.",
+        (
+            *_CATALOG,
+            ("crm.delete_*", None),
+            ("crm.add_tag", ALL),
+            ("crm.*_deal", SUBTREE),
+            ("crm.*_company", SUBTREE),
+            ("crm.*_person", SUBTREE),
+            ("crm.*_importbatch", SUBTREE),
+            ("crm.*_importmapping", OWN),
+            ("jobs.*_job", SUBTREE),
+            ("accounts.view_user", SUBTREE),
+            ("accounts.view_team", SUBTREE),
+            ("accounts.view_membership", SUBTREE),
+            ("accounts.view_role", ALL),
+        ),
+    ),
+    ReadyMade(
+        "salesperson",
+        "Salesperson",
+        "Sells: own deals, people and companies.",
+        (
+            *_CATALOG,
+            ("crm.delete_*", None),
+            ("crm.assign_deal", None),
+            ("crm.*_deal", OWN),
+            ("crm.*_company", OWN),
+            ("crm.*_person", OWN),
+            ("crm.*_importbatch", OWN),
+            ("crm.*_importmapping", OWN),
+            ("jobs.*_job", OWN),
+            ("accounts.view_user", OWN),
+            ("accounts.view_team", TEAM),
+            ("accounts.view_membership", OWN),
+        ),
+    ),
+    ReadyMade(
+        "accountant",
+        "Accountant",
+        "Keeps the books: reads all customers and deals.",
+        (
+            ("crm.view_*", ALL),
+            ("jobs.*_job", OWN),
+            ("accounts.view_user", ALL),
+            ("accounts.view_team", ALL),
+        ),
+    ),
+    ReadyMade(
+        "auditor",
+        "Auditor",
+        "Reads everything, changes nothing.",
+        (("*.view_*", ALL),),
+    ),
+)
+
+
+def granted_by(role: ReadyMade, permissions: Iterable[str]) -> dict[str, str]:
+    """Return the reach of each of `permissions` that a role grants."""
+    granted = {name: _reach(role, name) for name in permissions}
+    return {name: reach.value for name, reach in granted.items() if reach is not None}
+
+
+def _reach(role: ReadyMade, permission: str) -> RoleGrant.Reach | None:
+    return next((reach for pattern, reach in role.patterns if fnmatchcase(permission, pattern)), None)

@@ -1,0 +1,105 @@
+"""What every service does the same way: find and lock a row for somebody, write it, say who did it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.common.constraints import name_of, words_of
+from apps.common.models import Stamped, Versioned
+
+_Model = TypeVar("_Model", bound=models.Model)
+
+
+def locked(
+    model: type[_Model], pk: int, *, actor: User, action: str, expected_version: int | None = None
+) -> _Model:
+    """
+    Lock a row that `actor` sees and may do `action` to, as the policy says once the lock is held.
+
+    :raises DoesNotExist: the row is out of the actor's sight, or there is none
+    :raises PermissionDenied: the actor sees it and may not do this
+    :raises ValidationError: somebody else was faster (code "stale")
+    """
+    rows = model._base_manager.filter(access.scope(actor, "view", model))
+    row = rows.select_for_update(of=("self",)).get(pk=pk)
+    access.require(actor, action, row)
+    if expected_version is not None and isinstance(row, Versioned) and row.version != expected_version:
+        raise ValidationError(
+            _("Somebody else has changed this meanwhile. Reload it and try again."), code="stale"
+        )
+    return row
+
+
+def refusal(field: str, message: Any, *, code: str, **params: Any) -> ValidationError:
+    """Return a refusal that belongs to one field."""
+    return ValidationError({field: ValidationError(message, code=code, params=params)})
+
+
+def insert(row: _Model, *, actor: User) -> _Model:
+    """
+    Insert a row in the actor's name; that they may is the caller's to check.
+
+    :raises ValidationError: a field or a constraint refuses it
+    """
+    if isinstance(row, Stamped):
+        row.created_by = row.updated_by = actor
+    _clean(row, exclude=set())
+    with refusals():
+        row.save(force_insert=True)
+    return row
+
+
+def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
+    """
+    Set `values` on a locked row, count its version on, and save just that.
+
+    :raises ValidationError: a field or a constraint refuses it
+    """
+    for name, value in values.items():
+        setattr(row, name, value)
+    _clean(
+        row, exclude={f.name for f in row._meta.concrete_fields if not {f.name, f.attname} & values.keys()}
+    )
+    saved = {*values}
+    if isinstance(row, Versioned):
+        row.version += 1
+        saved.add("version")
+    if isinstance(row, Stamped):
+        row.updated_by = actor
+        saved |= {"updated_by", "updated_at"}
+    with refusals():
+        row.save(update_fields=saved)
+    return row
+
+
+def differing(row: models.Model, values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that differ from what the row holds."""
+    return {name: value for name, value in values.items() if getattr(row, name) != value}
+
+
+def _clean(row: models.Model, *, exclude: set[str]) -> None:
+    """
+    Ask the fields' own validators; relations were looked up, and constraints are the database's to judge.
+    """
+    relations = {f.name for f in row._meta.concrete_fields if f.is_relation}
+    row.clean_fields(exclude=exclude | relations)
+    row.clean()
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """
+    Turn the database's refusal into the words of the constraint that refused, with its name as the code.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        name = name_of(error)
+        raise ValidationError(words_of(name), code=name or "conflict") from error

@@ -1,0 +1,35 @@
+"""What may be changed about users, teams and roles, and by whom."""
+
+from apps.accounts.services.memberships import grant_membership, revoke_membership
+from apps.accounts.services.people import ensure_member, ensure_team
+from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
+from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team
+from apps.accounts.services.users import (
+    activate_user,
+    change_own_settings,
+    change_user,
+    create_user,
+    deactivate_user,
+    set_password,
+)
+
+__all__ = [
+    "activate_user",
+    "archive_team",
+    "change_own_settings",
+    "change_user",
+    "create_role",
+    "create_team",
+    "create_user",
+    "deactivate_user",
+    "describe_role",
+    "ensure_member",
+    "ensure_team",
+    "grant_membership",
+    "move_team",
+    "rename_team",
+    "revoke_membership",
+    "set_password",
+    "set_role_grants",
+    "sync_roles",
+]

@@ -1,0 +1,52 @@
+"""Memberships: who is in which team, in which role."""
+
+from django.db import transaction
+
+from apps.accounts import access, events, rows
+from apps.accounts.models import Membership, Role, Team, User
+from apps.accounts.services.limits import require_over, require_within, tell_watchers
+from apps.events.services import publish
+
+
+@transaction.atomic
+def grant_membership(
+    user_id: int, team_id: int, role_id: int, *, actor: User, is_new: bool = False
+) -> Membership:
+    """
+    Give a user a place in a team.
+
+    :param is_new: the user has just been made, by somebody who may add users
+    :raises DoesNotExist: the actor does not see the user, the team or the role
+    :raises PermissionDenied: the role gives more than the actor holds, or the team is beyond them
+    :raises ValidationError: the user has this place already (code "membership_unique")
+    """
+    access.require(actor, "add", Membership)
+    known = User.objects.all() if is_new else User.objects.visible_to(actor)
+    user = known.select_for_update(of=("self",)).get(pk=user_id)
+    team = Team.objects.visible_to(actor).active().get(pk=team_id)
+    role = Role.objects.visible_to(actor).get(pk=role_id)
+    require_over(actor, user)
+    require_within(actor, role, team)
+    membership = rows.insert(Membership(user=user, team=team, role=role), actor=actor)
+    access.require(actor, "add", membership)
+    access.forget(actor)
+    tell_watchers([user.pk])
+    publish(events.MEMBERSHIP_GRANTED, membership.pk, events.membership_data(membership), actor_id=actor.pk)
+    return membership
+
+
+@transaction.atomic
+def revoke_membership(membership_id: int, *, actor: User) -> None:
+    """
+    Take a user's place in a team away; open pages and sockets notice within a second.
+
+    :raises DoesNotExist: there is no such membership for the actor
+    :raises PermissionDenied: the actor may not, or the user holds more than they do
+    """
+    membership = rows.locked(Membership, membership_id, actor=actor, action="delete")
+    require_over(actor, membership.user)
+    data = events.membership_data(membership)
+    membership.delete()
+    access.forget(actor)
+    tell_watchers([data["user_id"]])
+    publish(events.MEMBERSHIP_REVOKED, data["id"], data, actor_id=actor.pk)

@@ -1,0 +1,83 @@
+"""How pages write numbers, money and times."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+register = template.Library()
+
+_SYMBOLS = {"RUB": "₽", "USD": "$", "EUR": "€", "GBP": "£", "KZT": "₸", "BYN": "Br", "CNY": "¥"}
+# What keeps the groups of one number on one line.
+_THIN = "\u202f"
+_NO_BREAK = "\u00a0"
+
+
+@register.filter
+def number(value: int | Decimal | float | str | None) -> str:
+    """Write a number in the reader's way, without trailing zeros; nothing for None."""
+    if value is None or value == "":
+        return ""
+    amount = Decimal(str(value))
+    places = 0 if amount == amount.to_integral_value() else 2
+    return number_format(amount, decimal_pos=places, force_grouping=True).replace(_NO_BREAK, _THIN)
+
+
+@register.filter
+def money(value: int | Decimal | None, currency: str = "") -> str:
+    """Write an amount with its currency; nothing for None."""
+    if value is None:
+        return ""
+    sign = _SYMBOLS.get(currency, currency)
+    return f"{number(value)}{_NO_BREAK}{sign}".rstrip(_NO_BREAK)
+
+
+@register.filter
+def when(value: datetime | date | None) -> str | SafeString:
+    """Tell a time relatively up to a week ago, else as a date; the exact time stands in the title."""
+    if value is None:
+        return ""
+    if not isinstance(value, datetime):
+        return day(value)
+    local = timezone.localtime(value)
+    exact = f"{date_format(local, 'DATE_FORMAT')}, {date_format(local, 'TIME_FORMAT')}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, _relative(value, local)
+    )
+
+
+def _relative(value: datetime, local: datetime) -> str:
+    days = (timezone.now() - value).days
+    if days < 0 or days >= 7:
+        return date_format(local, "DATE_FORMAT")
+    if days == 0:
+        return str(naturaltime(value))
+    return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
+
+
+@register.filter
+def day(value: date | None) -> str | SafeString:
+    """Tell a day by its distance within a week, else as a date."""
+    if value is None:
+        return ""
+    exact = date_format(value, "DATE_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, _near(value) or exact)
+
+
+def _near(value: date) -> str:
+    days = (value - timezone.localdate()).days
+    words = {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}
+    if days in words:
+        return words[days]
+    if 1 < days < 7:
+        return ngettext("in %(count)d day", "in %(count)d days", days) % {"count": days}
+    if -7 < days < -1:
+        return ngettext("%(count)d day ago", "%(count)d days ago", -days) % {"count": -days}
+    return ""

@@ -1,0 +1,100 @@
+"""Products, tags and the reasons for losing, in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.faces.admin import call_service
+from apps.common.templatetags.artel import money
+from apps.crm.admin.parts import SalesAdmin, ServiceAdmin, TrashFilter, VersionedForm, actor_of
+from apps.crm.models import LostReason, Product, Tag
+from apps.crm.services import catalog
+
+
+@admin.register(Product)
+class ProductAdmin(SalesAdmin):
+    """What is sold."""
+
+    create = staticmethod(catalog.create_product)
+    change = staticmethod(catalog.change_product)
+    archive = staticmethod(catalog.archive_product)
+    restore = staticmethod(catalog.restore_product)
+    archive_action = "delete"
+    ordering = ("name", "id")
+    list_display = ("name", "sku_cell", "family", "price_cell")
+    list_filter = (TrashFilter,)
+    extra_lookups = ("family",)
+    search_fields = ("name", "sku")
+    search_help_text = _("Name or SKU")
+    fields = ("name", ("sku", "family"), ("price", "currency"))
+
+    @admin.display(description=_("SKU"), ordering="sku")
+    def sku_cell(self, product: Product) -> str:
+        return product.sku or "–"
+
+    @admin.display(description=_("list price"), ordering="price")
+    def price_cell(self, product: Product) -> SafeString:
+        return format_html(
+            '<span class="crm-amount">{}</span>', money(product.price, product.currency) or "–"
+        )
+
+
+class TagForm(VersionedForm):
+    """Tags have no versions: what is written last stands."""
+
+    expected_version = None  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super(VersionedForm, self).__init__(*args, **kwargs)
+
+
+class _DeletableAdmin(ServiceAdmin):
+    """Rows that carry nothing and may go for good, each by its service."""
+
+    form = TagForm
+    change_form_before_template = None
+    delete: Any
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        call_service(request, type(self).delete, obj.pk, actor=actor_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+
+@admin.register(Tag)
+class TagAdmin(_DeletableAdmin):
+    """Words that rows are marked with."""
+
+    create = staticmethod(catalog.create_tag)
+    change = staticmethod(catalog.change_tag)
+    delete = staticmethod(catalog.delete_tag)
+    ordering = ("name",)
+    list_display = ("name", "color")
+    search_fields = ("name",)
+    fields = ("name", "color")
+
+
+@admin.register(LostReason)
+class LostReasonAdmin(ServiceAdmin):
+    """Why deals are lost; one that is no longer offered stays on the deals that have it."""
+
+    form = TagForm
+    change_form_before_template = None
+    create = staticmethod(catalog.create_lost_reason)
+    change = staticmethod(catalog.change_lost_reason)
+    ordering = ("name",)
+    list_display = ("name", "is_active")
+    search_fields = ("name",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["name", "is_active"] if obj and not obj.is_unknown else ["name"]

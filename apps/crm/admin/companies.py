@@ -1,0 +1,96 @@
+"""Companies in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from apps.crm.admin.contacts import ContactInline, save_contacts
+from apps.crm.admin.parts import SalesAdmin, ScopedAutocompleteFilter, TrashFilter, actor_of
+from apps.crm.admin.stories import may_see, worth_by_stage
+from apps.crm.models import Company, Deal, Person
+from apps.crm.services import companies
+
+# What a page lists of what may be very much; the rest is a click away.
+SHOWN = 10
+
+
+@admin.register(Company)
+class CompanyAdmin(SalesAdmin):
+    """A company with its contacts, its deals by stage, its people, and the companies around it."""
+
+    create = staticmethod(companies.create_company)
+    change = staticmethod(companies.change_company)
+    archive = staticmethod(companies.archive_company)
+    restore = staticmethod(companies.restore_company)
+    list_display = ("name", "industry_cell", "country_cell", "parent_cell", "owner_cell", "created_at")
+    list_select_related = ("parent", "owner")
+    list_filter = ("owner", "team", ("parent", ScopedAutocompleteFilter), "tags", TrashFilter)
+    extra_lookups = ("industry",)
+    search_fields = ("name",)
+    search_help_text = _("A part of the name")
+    autocomplete_fields = ("parent", "owner", "team", "tags")
+    inlines = (ContactInline,)
+    change_form_outer_before_template = "admin/crm/company/header.html"
+    change_form_outer_after_template = "admin/crm/company/around.html"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "legal_name"),
+                    ("industry", "country", "city"),
+                    ("domain", "tax_id"),
+                    ("founded_year", "employee_count", "annual_revenue"),
+                    "parent",
+                    ("owner", "team"),
+                    "description",
+                    "tags",
+                )
+            },
+        ),
+    )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": actor_of(request).pk, **super().get_changeform_initial_data(request)}
+
+    def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:
+        # An empty team is the owner's own.
+        return values if values.get("team_id") else {k: v for k, v in values.items() if k != "team_id"}
+
+    def save_parts(self, request: HttpRequest, row: Any, formset: Any) -> None:
+        save_contacts(request, row, formset)
+
+    @admin.display(description=_("industry"), ordering="industry")
+    def industry_cell(self, company: Company) -> str:
+        return company.industry or "–"
+
+    @admin.display(description=_("country"), ordering="country")
+    def country_cell(self, company: Company) -> str:
+        return company.country or "–"
+
+    @admin.display(description=_("part of"))
+    def parent_cell(self, company: Company) -> str:
+        return company.parent.name if company.parent else "–"
+
+    @admin.display(description=_("owner"))
+    def owner_cell(self, company: Company) -> str:
+        return str(company.owner) if company.owner else str(_("everybody's"))
+
+    def page_context(self, request: HttpRequest, row: Company) -> dict[str, Any]:
+        actor = actor_of(request)
+        deals = Deal.objects.visible_to(actor).active().filter(company=row)
+        people = Person.objects.visible_to(actor).active().filter(employments__company=row)
+        family = Company.objects.visible_to(actor).active().filter(parent=row).order_by("name")
+        parent = row.parent
+        return {
+            **super().page_context(request, row),
+            "worth": worth_by_stage(deals),
+            "deals": deals.select_related("stage", "owner").order_by("-id")[:SHOWN],
+            "people": people.order_by("full_name", "id")[: SHOWN + 1],
+            "shown": SHOWN,
+            "children": family[: SHOWN + 1],
+            "parent": parent,
+            "is_parent_visible": parent is not None and may_see(actor, parent),
+        }

@@ -1,0 +1,97 @@
+"""People in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from apps.crm.admin.contacts import ContactInline, EmploymentInline, save_contacts, save_employments
+from apps.crm.admin.parts import SalesAdmin, TrashFilter, actor_of
+from apps.crm.models import ContactPoint, Deal, Employment, Person
+from apps.crm.services import people
+
+
+@admin.register(Person)
+class PersonAdmin(SalesAdmin):
+    """A person with how to reach them, where they work, and their deals."""
+
+    create = staticmethod(people.create_person)
+    change = staticmethod(people.change_person)
+    archive = staticmethod(people.archive_person)
+    restore = staticmethod(people.restore_person)
+    list_display = ("full_name", "job_title", "company_cell", "email_cell", "phone_cell", "owner_cell")
+    list_select_related = ("owner",)
+    list_filter = ("owner", "team", "tags", TrashFilter)
+    extra_lookups = ("employments__company__id__exact",)
+    search_fields = ("full_name",)
+    search_help_text = _("A part of the name")
+    autocomplete_fields = ("owner", "team", "tags")
+    inlines = (ContactInline, EmploymentInline)
+    change_form_outer_before_template = "admin/crm/person/header.html"
+    change_form_outer_after_template = "admin/crm/person/around.html"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("given_name", "middle_name", "family_name"),
+                    ("job_title", "locale"),
+                    ("owner", "team"),
+                    "description",
+                    "tags",
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
+        points = ContactPoint.objects.active().order_by("-is_primary", "id")
+        work = Employment.objects.select_related("company").order_by("-is_primary", "id")
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related(
+                Prefetch("contact_points", points, to_attr="points"),
+                Prefetch("employments", work, to_attr="work"),
+            )
+        )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": actor_of(request).pk, **super().get_changeform_initial_data(request)}
+
+    def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:
+        # An empty team is the owner's own.
+        return values if values.get("team_id") else {k: v for k, v in values.items() if k != "team_id"}
+
+    def save_parts(self, request: HttpRequest, row: Any, formset: Any) -> None:
+        save = save_contacts if formset.model is ContactPoint else save_employments
+        save(request, row, formset)
+
+    @admin.display(description=_("company"))
+    def company_cell(self, person: Any) -> str:
+        return person.work[0].company.name if person.work else "–"
+
+    @admin.display(description=_("e-mail"))
+    def email_cell(self, person: Any) -> str:
+        return _first(person.points, ContactPoint.Kind.EMAIL)
+
+    @admin.display(description=_("phone"))
+    def phone_cell(self, person: Any) -> str:
+        return _first(person.points, ContactPoint.Kind.PHONE)
+
+    @admin.display(description=_("owner"))
+    def owner_cell(self, person: Person) -> str:
+        return str(person.owner) if person.owner else str(_("everybody's"))
+
+    def page_context(self, request: HttpRequest, row: Person) -> dict[str, Any]:
+        deals = Deal.objects.visible_to(actor_of(request)).active().filter(person=row)
+        return {
+            **super().page_context(request, row),
+            "deals": deals.select_related("stage", "owner").order_by("-id")[:10],
+        }
+
+
+def _first(points: list[ContactPoint], kind: str) -> str:
+    return next((point.raw for point in points if point.kind == kind), "–")

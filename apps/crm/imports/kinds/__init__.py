@@ -1,0 +1,15 @@
+"""What can be imported: one module per kind."""
+
+from apps.crm.imports.fields import ImportKind
+from apps.crm.imports.kinds.companies import COMPANIES
+from apps.crm.imports.kinds.deals import DEALS
+from apps.crm.imports.kinds.people import PEOPLE
+from apps.crm.imports.kinds.products import PRODUCTS
+from apps.crm.imports.kinds.users import USERS
+
+KINDS: dict[str, ImportKind] = {kind.key: kind for kind in (PRODUCTS, USERS, COMPANIES, PEOPLE, DEALS)}
+
+
+def kind_of(key: str) -> ImportKind:
+    """Return a kind. :raises KeyError: nothing of that name can be imported"""
+    return KINDS[key]

@@ -1,0 +1,10 @@
+"""The gateway's part of the API."""
+
+from django.urls import path
+
+from apps.gateway.api.views import StreamView, TicketView
+
+urlpatterns = [
+    path("ws-tickets/", TicketView.as_view(), name="ws-tickets"),
+    path("streams/<str:name>/", StreamView.as_view(), name="streams"),
+]

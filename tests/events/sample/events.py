@@ -1,0 +1,3 @@
+from apps.events.services import Fact
+
+THING_HAPPENED = Fact("sample.thing.happened.v1")

@@ -1,0 +1,127 @@
+"""Processes die at the worst moments; no fact is lost, and each effect happens once."""
+
+import signal
+
+import pytest
+import redis
+from django.db import connection
+from django.db.models import Sum
+
+from apps.events.models import Delivery, Heartbeat, Outbox
+from tests.events.platform import RECEIVERS, Platform
+
+EVENTS = 30
+ONCE_EACH = {name: list(range(1, EVENTS + 1)) for name in RECEIVERS}
+
+
+def _duplicates() -> int:
+    return int(Delivery.objects.aggregate(total=Sum("duplicates"))["total"] or 0)
+
+
+@pytest.mark.parametrize("place", ["relay.before_publish", "relay.after_publish"])
+def test_killed_relay_loses_nothing_and_repeats_no_effect(platform: Platform, place: str) -> None:
+    platform.tell(EVENTS)
+    worker, relay = platform.worker(), platform.relay(ARTEL_FAILPOINT=place)
+
+    assert relay.wait() == -signal.SIGKILL
+    assert Outbox.objects.count() == EVENTS
+    platform.relay()
+    worker.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
+    worker.await_true(lambda: not Delivery.objects.pending().exists(), "end of deliveries")
+
+    assert platform.effects() == ONCE_EACH
+    if place == "relay.after_publish":
+        worker.await_true(lambda: _duplicates() == EVENTS * len(RECEIVERS), "duplicates")
+    else:
+        assert _duplicates() == 0
+
+
+def test_killed_receivers_lose_nothing_and_repeat_no_effect(platform: Platform) -> None:
+    places = ["receiver.before_effect", "receiver.after_effect", "receiver.after_commit"]
+    workers = [platform.worker(ARTEL_FAILPOINT=f"{place}:5") for place in places]
+    for worker in workers:
+        worker.await_line(" ready.")
+    platform.tell(EVENTS)
+    relay = platform.relay()
+    for worker in workers:
+        worker.await_line("signal 9 (SIGKILL)")
+    for worker in workers:
+        worker.kill()
+    assert 0 < platform.effect_count() < EVENTS * len(RECEIVERS)
+
+    platform.worker()
+    relay.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
+    relay.await_true(lambda: not Delivery.objects.pending().exists(), "end of deliveries")
+
+    assert platform.effects() == ONCE_EACH
+
+
+def test_flushed_redis_costs_nothing(platform: Platform, redis_url: str) -> None:
+    worker, relay = platform.worker(), platform.relay()
+    platform.tell(1)
+    worker.await_true(lambda: platform.effect_count() == 2, "first effects")
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    platform.tell(1, first=2)
+    worker.await_true(lambda: platform.effect_count() == 4, "effects after the flush", within=10)
+
+    worker.kill()
+    platform.tell(1, first=3)
+    relay.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
+    with redis.Redis.from_url(redis_url) as client:
+        # The messages themselves go this time.
+        client.flushdb()
+    platform.worker()
+    relay.await_true(lambda: platform.effect_count() == 6, "effects of what was flushed", within=10)
+
+    assert platform.effects() == {name: [1, 2, 3] for name in RECEIVERS}
+
+
+def test_second_relay_stands_by_and_takes_over(platform: Platform) -> None:
+    first = platform.relay()
+    first.await_line("relay is leading")
+    second = platform.relay()
+    second.await_line("relay is standing by")
+    first.kill()
+    second.await_line("relay is leading")
+
+    platform.tell(1)
+    second.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
+    assert Heartbeat.objects.filter(process="relay").exists()
+    assert second.terminate(within=2) == 0
+
+
+def test_relay_survives_the_loss_of_its_connection(platform: Platform) -> None:
+    relay = platform.relay()
+    relay.await_line("relay is leading")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_locks join pg_database d on d.oid = database"
+            " where locktype = 'advisory' and datname = current_database()"
+        )
+        assert cursor.fetchall() == [(True,)]
+    platform.tell(1)
+
+    relay.await_true(lambda: not Outbox.objects.exists(), "empty outbox")
+    assert relay.output().count("relay is leading") == 2
+    assert "relay tries again in 0.1 s" in relay.output()
+
+
+def test_publisher_killed_after_its_commit_has_told(platform: Platform) -> None:
+    statement = (
+        "from django.db import transaction; from apps.events.services import publish;"
+        "from tests.events.sample.events import THING_HAPPENED;"
+        "publish(THING_HAPPENED, 1, {'number': 1, 'fails': False}, actor_id=None)"
+    )
+    publisher = platform.processes.manage(
+        "shell",
+        "--command",
+        statement,
+        DJANGO_SETTINGS_MODULE="tests.events.settings",
+        ARTEL_FAILPOINT="publisher.after_commit",
+    )
+    worker, _relay = platform.worker(), platform.relay()
+
+    assert publisher.wait() == -signal.SIGKILL
+    worker.await_true(lambda: platform.effect_count() == 2, "effects")

@@ -8,8 +8,9 @@ class CrmConfig(AppConfig):
     verbose_name = _("Customers and deals")
 
     def ready(self) -> None:
-        from apps.crm import defaults  # noqa: PLC0415 - models are loaded by now
+        from apps.crm import defaults, history  # noqa: PLC0415 - models are loaded by now
         from apps.crm.imports import jobs  # noqa: PLC0415
 
         post_migrate.connect(defaults.ensure, sender=self)
         jobs.register_kinds()
+        history.declare()

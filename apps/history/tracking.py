@@ -65,7 +65,7 @@ class Tracked:
         """Tell whether this is the table between two models that Django made by itself."""
         return bool(self.model._meta.auto_created)
 
-    def fields(self) -> dict[str, models.Field[Any, Any]]:
+    def fields(self) -> "dict[str, models.Field[Any, Any]]":
         """Return the model's fields by column, without what is never recorded."""
         return {
             f.column: f

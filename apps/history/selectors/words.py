@@ -25,7 +25,7 @@ _SIGNED = {*FOLLOWING, "created_at", "created_by_id"}
 _NAMES = ("name", "title", "full_name", "given_name", "raw", "email")
 
 
-def shown_fields(tracked: Tracked) -> dict[str, models.Field[Any, Any]]:
+def shown_fields(tracked: Tracked) -> "dict[str, models.Field[Any, Any]]":
     """Return the fields that people have a word for, by column; the others are the program's own."""
     return {
         column: field
@@ -34,7 +34,7 @@ def shown_fields(tracked: Tracked) -> dict[str, models.Field[Any, Any]]:
     }
 
 
-def _has_words(field: models.Field[Any, Any]) -> bool:
+def _has_words(field: "models.Field[Any, Any]") -> bool:
     return getattr(field, "_verbose_name", None) is not None
 
 
@@ -109,7 +109,7 @@ class Words:
         ]
         return " · ".join(texts[:4])
 
-    def text(self, field: models.Field[Any, Any], value: Any) -> str:
+    def text(self, field: "models.Field[Any, Any]", value: Any) -> str:
         """Return a recorded value in words."""
         if value is None or value == "":
             return NOTHING
@@ -152,7 +152,7 @@ def sees_all(actor: User, model: type[models.Model]) -> bool:
     return access.scope(actor, "view", model) == access.EVERYTHING
 
 
-def _plain(field: models.Field[Any, Any], value: Any) -> str:
+def _plain(field: "models.Field[Any, Any]", value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | Decimal) and not isinstance(field, models.CharField):

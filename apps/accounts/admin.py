@@ -77,6 +77,7 @@ class MembershipInline(ScopedTabularInline):
     """A user's places in teams: given and taken away, never rewritten."""
 
     model = Membership
+    fk_name = "user"
     fields = ("team", "role")
     extra = 0
     verbose_name = _("place in a team")

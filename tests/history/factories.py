@@ -6,13 +6,14 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection, models
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.history.context import Face, Work, change_set
 from apps.history.models import Change, ChangeSet, Undo
 from apps.history.services import undoing
 from apps.history.tracking import FOLLOWING, tracked_models
-from apps.jobs.kinds import Step
+from apps.jobs.models import Job
 
 
 @contextmanager
@@ -52,6 +53,7 @@ def run_undo(started: Undo, chunks: int | None = None) -> dict[str, Any] | None:
         job.refresh_from_db()
         done += 1
         if step.result is not None:
+            Job.objects.filter(pk=job.pk).update(state=Job.State.SUCCEEDED, finished_at=timezone.now())
             return step.result
     return None
 
@@ -94,4 +96,4 @@ def whole_table(label: str) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-__all__ = ["Step", "changes_of", "everything", "recorded", "run_undo", "set_of", "undo", "whole_table"]
+__all__ = ["changes_of", "everything", "recorded", "run_undo", "set_of", "undo", "whole_table"]

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django import forms
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -20,6 +22,11 @@ from apps.accounts import access, services
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, has_rule
 from apps.accounts.models import Membership, Role, RoleGrant, Team, User
 from apps.accounts.scoping import Rule
+
+# Libraries bring pages that ask no policy; what they show has no meaning here.
+for _unwanted in (Group, EmailAddress):
+    if admin.site.is_registered(_unwanted):
+        admin.site.unregister(_unwanted)
 
 
 class NewPasswordForm(forms.Form):

@@ -1,0 +1,197 @@
+"""
+What `manage.py check` refuses: a page, an address, a socket or a model that nobody asks the access policy
+about.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.filters import RelatedFieldListFilter
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import models
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from apps.accounts.scoping import Rule
+
+# Models without a rule: nobody is shown their rows as rows.
+UNSCOPED_MODELS = {
+    "events.Aggregate": "the counter behind an outbox sequence, read by the outbox alone",
+    "events.Event": "the outbox, read by the relay and by receivers",
+    "events.Outbox": "the relay's own list of what is still to be sent",
+    "events.Heartbeat": "when the relay was last heard of, a figure for operators",
+    "events.Delivery": "the outbox's own record of what each receiver has done",
+}
+# Addresses of libraries, which cannot say it themselves.
+DECLARED_VIEWS = {
+    "allauth.account.views": "logging in and one's own password, for everybody",
+    "django.views.i18n.set_language": "the language of one's own browser",
+    "drf_spectacular.views": "the description of the API, for whoever is logged in",
+}
+
+
+@register(Tags.security)
+def check_models(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find models of ours that do not say whose their rows are."""
+    return [
+        Error(
+            f"{model._meta.label} has no access rule, nor a reason in UNSCOPED_MODELS.",
+            obj=model,
+            id="accounts.E001",
+        )
+        for config in apps.get_app_configs()
+        if config.name.startswith("apps.")
+        for model in config.get_models()
+        if not isinstance(getattr(model, "access", None), Rule) and model._meta.label not in UNSCOPED_MODELS
+    ]
+
+
+@register(Tags.security)
+def check_admin(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find pages of the admin that do not derive from the scoped ones."""
+    return [
+        error for site in [admin.site] for page in site._registry.values() for error in errors_of_admin(page)
+    ]
+
+
+def errors_of_admin(page: Any) -> Iterator[CheckMessage]:
+    """Say what is open about one model's pages."""
+    from apps.accounts.faces.admin import (  # noqa: PLC0415 - unfold, which only the web process needs
+        ScopedAutocompleteFilter,
+        ScopedModelAdmin,
+        ScopedRelatedFilter,
+        ScopedStackedInline,
+        ScopedTabularInline,
+    )
+
+    if not isinstance(page, ScopedModelAdmin):
+        yield Error(f"{_name(type(page))} is no ScopedModelAdmin.", obj=page.model, id="accounts.E002")
+        return
+    for inline in page.inlines:
+        if not issubclass(inline, ScopedTabularInline | ScopedStackedInline):
+            yield Error(f"{_name(inline)} is no scoped inline.", obj=page.model, id="accounts.E003")
+    for item in page.list_filter:
+        kind = item[1] if isinstance(item, list | tuple) else None
+        is_related = isinstance(kind, type) and issubclass(kind, RelatedFieldListFilter)
+        is_scoped = is_related and issubclass(kind, ScopedRelatedFilter | ScopedAutocompleteFilter)
+        if is_related and kind is not RelatedFieldListFilter and not is_scoped:
+            text = f"{_name(type(page))} filters by {item[0]} with a filter that offers every row."
+            yield Error(text, obj=page.model, id="accounts.E004")
+
+
+@register(Tags.security)
+def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find addresses that neither ask the policy nor say why not."""
+    return [error for route, callback in addresses() for error in errors_of_view(route, callback)]
+
+
+def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every address outside of the admin, with its view."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            if entry.app_name != "admin":
+                yield from addresses(entry, route)
+        elif isinstance(entry, URLPattern):
+            yield route, entry.callback
+
+
+def errors_of_view(route: str, callback: Any) -> Iterator[CheckMessage]:
+    """Say what is open about one address."""
+    from rest_framework.views import APIView  # noqa: PLC0415 - only where there are addresses
+
+    from apps.accounts.faces.api import ScopedViewSet  # noqa: PLC0415 - the same
+    from apps.accounts.faces.declared import reason_of  # noqa: PLC0415 - the same
+
+    view = getattr(callback, "cls", None) or getattr(callback, "view_class", None) or callback
+    if _declared(view) or reason_of(view):
+        return
+    if isinstance(view, type) and issubclass(view, ScopedViewSet):
+        yield from errors_of_viewset(view)
+    elif isinstance(view, type) and issubclass(view, APIView):
+        text = f"/{route}: {_name(view)} is no ScopedViewSet and does not say why (public, own_only)."
+        yield Error(text, id="accounts.E005")
+    else:
+        text = f"/{route}: {_name(view)} does not say whom it is for (faces.declared.public, own_only)."
+        yield Error(text, id="accounts.E006")
+
+
+def errors_of_viewset(view: Any) -> Iterator[CheckMessage]:
+    """Say which actions ask nothing, and which references take any row."""
+    from apps.accounts.faces.api import is_scoped_reference  # noqa: PLC0415 - only where there are addresses
+
+    for action in view.get_extra_actions():
+        if action.__name__ not in view.action_permissions:
+            text = f"{_name(view)}.{action.__name__} is not in action_permissions."
+            yield Error(text, id="accounts.E007")
+    for serializer in filter(None, {view.serializer_class, *getattr(view, "input_classes", {}).values()}):
+        for name, field in serializer().fields.items():
+            if _is_reference(field) and not field.read_only and not is_scoped_reference(field):
+                text = f"{_name(serializer)}.{name} takes rows that the caller may not see."
+                yield Error(text, id="accounts.E008")
+
+
+def _is_reference(field: Any) -> bool:
+    from rest_framework.relations import ManyRelatedField, RelatedField  # noqa: PLC0415 - the same
+
+    return isinstance(field, ManyRelatedField | RelatedField)
+
+
+@register(Tags.security)
+def check_sockets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find socket consumers that do not derive from the scoped one."""
+    application = import_string(settings.ASGI_APPLICATION)
+    mapping = getattr(application, "application_mapping", {})
+    return [
+        error for consumer in consumers(mapping.get("websocket")) for error in errors_of_consumer(consumer)
+    ]
+
+
+def consumers(application: Any) -> Iterator[type[Any]]:
+    """Yield the consumers behind an ASGI application, through whatever is wrapped around them."""
+    if application is None:
+        return
+    if hasattr(application, "routes"):
+        for route in application.routes:
+            yield from consumers(route.callback)
+        return
+    consumer = getattr(application, "consumer_class", None)
+    if consumer is not None:
+        yield consumer
+        return
+    for name in ("inner", "application", "app"):
+        if hasattr(application, name):
+            yield from consumers(getattr(application, name))
+
+
+def errors_of_consumer(consumer: type[Any]) -> Iterator[CheckMessage]:
+    """Say whether a consumer is open."""
+    from apps.accounts.faces.sockets import ScopedConsumer  # noqa: PLC0415 - channels, for sockets only
+
+    if not issubclass(consumer, ScopedConsumer):
+        yield Error(f"{_name(consumer)} is no ScopedConsumer.", id="accounts.E009")
+
+
+def _declared(view: Any) -> str:
+    name = _name(view)
+    return next(
+        (why for known, why in DECLARED_VIEWS.items() if name == known or name.startswith(f"{known}.")), ""
+    )
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
+
+
+def scoped_models() -> list[type[models.Model]]:
+    """List every model of ours that carries a rule."""
+    return [
+        model
+        for config in apps.get_app_configs()
+        if config.name.startswith("apps.")
+        for model in config.get_models()
+        if isinstance(getattr(model, "access", None), Rule)
+    ]

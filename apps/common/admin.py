@@ -29,6 +29,13 @@ class BaseAdmin(ModelAdmin):
     view_on_site = False
     save_on_top = False
 
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        """Fetch what the columns point at together with the rows; Django leaves out what may be empty."""
+        if self.list_select_related is not False:
+            return super().get_list_select_related(request)
+        relations = {f.name for f in self.opts.get_fields() if f.many_to_one or (f.one_to_one and f.concrete)}
+        return [name for name in self.get_list_display(request) if name in relations]
+
 
 def refusal_text(error: Exception) -> str:
     """Say in one line why a service refused."""

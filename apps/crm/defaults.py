@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps.registry import Apps
+from django.apps.registry import apps as installed
 from django.db import router, transaction
 
 # Name, kind, probability in percent, days until a deal that stands there counts as stale.
@@ -21,8 +22,9 @@ UNKNOWN_REASON = "Not stated"
 
 def ensure(
     app_config: AppConfig,
-    apps: Apps,
     using: str,
+    # A flush does not say which.
+    apps: Apps = installed,
     **kwargs: Any,
 ) -> None:
     """

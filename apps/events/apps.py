@@ -9,6 +9,6 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers its checks by being imported.
-        from apps.events import checks  # noqa: F401
+        from apps.events import checks  # noqa: F401, PLC0415
 
         autodiscover_modules("receivers")

@@ -36,7 +36,7 @@ def schema_path(event_type: str) -> Path:
 
 def problems_of_schema(path: Path) -> list[str]:
     """List what keeps a file from being a schema of facts."""
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - not needed in production
 
     try:
         schema = json.loads(path.read_text())
@@ -63,7 +63,7 @@ def check_data(event_type: str, data: Any) -> None:
 
 @cache
 def _validator(event_type: str) -> "Draft202012Validator | None":
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - not needed in production
 
     try:
         path = schema_path(event_type)

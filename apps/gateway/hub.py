@@ -28,13 +28,13 @@ from apps.gateway.watchers import Watcher
 
 logger = logging.getLogger(__name__)
 
-# Who has missed more than this gets the state instead of the story, and so does who asks for more at once than
-# the second figure.
+# Who has missed more than this gets the state instead of the story, and so does who asks for more at once
+# than the second figure.
 MAX_BEHIND = 200
 MAX_CAUGHT_UP = 1_000
 PAGE = 200
-# Rights are asked about when a poke says that they changed, when the user's perm_version says so at a heartbeat,
-# and this often anyway: rows change hands, and sessions end.
+# Rights are asked about when a poke says that they changed, when the user's perm_version says so at a
+# heartbeat, and this often anyway: rows change hands, and sessions end.
 RIGHTS_SECONDS = 30.0
 # The poke of a logout may come before the session is gone.
 RIGHTS_DELAY_SECONDS = 0.25

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 
 from apps.events.streams import StreamEvent
@@ -14,9 +15,11 @@ def _text(**message: Any) -> str:
 
 
 def welcome(streams: Mapping[str, tuple[str, int]], denied: Iterable[str]) -> str:
-    """What is watched from now on, with each stream's epoch and last number, and what may not be."""
+    """What is watched from now on, with epoch and last number; what may not be; seconds between beats."""
     shown = {name: {"epoch": epoch, "head": head} for name, (epoch, head) in streams.items()}
-    return _text(op="welcome", streams=shown, denied=sorted(denied))
+    return _text(
+        op="welcome", streams=shown, denied=sorted(denied), heartbeat=settings.STREAM_HEARTBEAT_SECONDS
+    )
 
 
 def event(stream: str, event: StreamEvent) -> str:

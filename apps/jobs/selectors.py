@@ -61,3 +61,11 @@ def log_of(job: Job) -> list[dict[str, Any]]:
     """Return the last lines of the job's log as of the instance, oldest first: [{"seq", "at", "text"}]."""
     lines = job.events.filter(kind=JobEvent.Kind.LOG, seq__lte=job.seq).order_by("-seq")[:LOG_LINES]
     return [{"seq": line.seq, "at": line.at, "text": line.data["text"]} for line in reversed(lines)]
+
+
+def kind_label(job: Job) -> str:
+    """Return what kind of work it is, in the reader's language."""
+    try:
+        return str(kind_of(job.kind).label)
+    except KeyError:
+        return job.kind

@@ -25,6 +25,7 @@ def prepare() -> None:
     _load_settings()
     _reach_database()
     _reach_redis()
+    _check()
     call_command("migrate", interactive=False, verbosity=0)
     _load_demo(Home.from_environment())
 
@@ -33,11 +34,14 @@ def _load_settings() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
     try:
         django.setup()
-        errors = [message for message in run_checks() if message.is_serious()]
     except (ImproperlyConfigured, ValueError, OSError) as problem:
         raise Refusal(
             f"A setting is missing or wrong: {one_line(problem)} (.env.example explains all)"
         ) from None
+
+
+def _check() -> None:
+    errors = [message for message in run_checks() if message.is_serious()]
     if errors:
         raise Refusal(f"The settings do not fit: {one_line(errors[0].msg)} ({errors[0].id})")
 

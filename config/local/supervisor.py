@@ -19,6 +19,7 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.process import Process
 
+from config.local.fingerprint import Fingerprint
 from config.local.home import ROOT, Home, load_dotenv, start_services, stop_services
 from config.local.keep import die_with_parent
 from config.local.preflight import check_all
@@ -27,7 +28,7 @@ KEEPER = Path(__file__).with_name("keep.py")
 ANSWER_SECONDS = 120
 
 
-class TiedProcess(Process):
+class TiedProcess(Process):  # type: ignore[misc]
     """A process of honcho that goes with its manager, also when that is killed."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +36,7 @@ class TiedProcess(Process):
         super().run(*args, **kwargs)
 
 
-class Supervisor(Manager):
+class Supervisor(Manager):  # type: ignore[misc]
     """honcho's manager with a keeper around each line of the Procfile and a greeting when the web answers."""
 
     def __init__(self, environment: Mapping[str, str], home: Home, port: int) -> None:
@@ -90,14 +91,14 @@ def run(home: Home, port: int) -> int:
     # In a container everything runs as root; that Celery finds it unwise helps nobody there.
     environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    prepared = subprocess.run(
-        [sys.executable, "-m", "config.local", "prepare"], cwd=ROOT, env=environment, check=False
-    )
-    if prepared.returncode:
-        return prepared.returncode
-    print(
-        f"Database, translations and demo are ready after {time.monotonic() - started_at:.1f} s", flush=True
-    )
+    fingerprint = Fingerprint(home)
+    if not fingerprint.is_current():
+        prepare = [sys.executable, "-m", "config.local", "prepare"]
+        code = subprocess.run(prepare, cwd=ROOT, env=environment, check=False).returncode
+        if code:
+            return code
+        fingerprint.write()
+    print(f"Database and translations are ready after {time.monotonic() - started_at:.1f} s", flush=True)
     # honcho hands its processes a method of its own, which only fork passes on everywhere.
     multiprocessing.set_start_method("fork", force=True)
     supervisor = Supervisor(environment, home, port)

@@ -4,6 +4,8 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import ARTEL_HOME, STORAGES
 
 FAILPOINTS = True
+# Files are found where they lie: nobody collects them for a test.
+WHITENOISE_AUTOREFRESH = True
 EVENT_VALIDATE = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
@@ -16,3 +18,5 @@ STORAGES = STORAGES | {
         "OPTIONS": {"location": str(ARTEL_HOME / "media")},
     }
 }
+# Files are served from where they lie: nothing has been collected, and looking through all of them takes a second.
+WHITENOISE_AUTOREFRESH = True

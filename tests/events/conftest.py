@@ -74,7 +74,7 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def forget_connections() -> None:
         kombu.pools.reset()
-        current_app._after_fork()
+        current_app._after_fork()  # type: ignore[attr-defined]
 
     monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     forget_connections()

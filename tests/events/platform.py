@@ -24,7 +24,9 @@ class Platform:
     processes: Processes
 
     def worker(self, **env: str) -> Running:
-        return self.processes.worker(is_awaited=False, DJANGO_SETTINGS_MODULE="tests.events.settings", **env)
+        """Start a worker; what is sent before it is ready waits for it."""
+        env = {"DJANGO_SETTINGS_MODULE": "tests.events.settings"} | env
+        return self.processes.worker(concurrency=1, is_awaited=False, **env)
 
     def relay(self, **env: str) -> Running:
         return self.processes.relay(DJANGO_SETTINGS_MODULE="tests.events.settings", **env)

@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.common.logs import request_id
 from apps.events import services
 from apps.events.models import Aggregate, Delivery, Event
 from apps.events.services import deliver, redeliver
@@ -127,13 +128,13 @@ def test_failing_receiver_does_not_hold_its_sibling(hear: Hear) -> None:
 
 def test_log_lines_of_a_receiver_name_the_event(hear: Hear) -> None:
     seen: list[str] = []
-    hear(action=lambda event: seen.append(services.request_id.get()))
+    hear(action=lambda event: seen.append(request_id.get()))
     delivery = _delivery()
 
     deliver(delivery.event_id, "tests.listener")
 
     assert seen == [f"event-{delivery.event_id}"]
-    assert services.request_id.get() == "-"
+    assert request_id.get() == "-"
 
 
 def _elsewhere(function: Callable[..., Any], *args: Any) -> Any:

@@ -42,7 +42,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         for model in [Delivery, Outbox, Event, Aggregate]:
-            model.objects.all().delete()
+            model._default_manager.all().delete()
         self.told: Counter[int] = Counter()
         self.broker: list[tuple[int, str]] = []
         self.dies_at: str | None = None

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def test_every_fact_has_a_schema() -> None:
 
 
 @pytest.fixture
-def crm_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def crm_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty directory in place of the schemas of crm."""
     monkeypatch.setattr(apps.get_app_config("crm"), "path", str(tmp_path))
     (tmp_path / "schemas").mkdir()

@@ -80,8 +80,10 @@ class Door:
         **options: Any,
     ) -> Socket:
         """Open a socket as a page of ours does, unless told otherwise."""
-        headers = {"Cookie": cookie or self.cookie(user)} if cookie or user else {}
-        shown = self.server.url if origin == "" else origin
+        if user is not None:
+            cookie = self.cookie(user)
+        headers = {"Cookie": cookie} if cookie else {}
+        shown: Any = self.server.url if origin == "" else origin
         connection = connect(
             f"{self.server.ws_url}/ws/{query}",
             additional_headers=headers,

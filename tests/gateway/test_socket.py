@@ -1,7 +1,7 @@
 """The socket tells what moves, from where the client stopped, to whom may know, for as long as they may."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -20,9 +20,6 @@ from apps.jobs.services.writing import advance
 from tests.gateway.sockets import Door, Socket
 from tests.jobs.factories import make_job, make_owner, make_user
 
-if TYPE_CHECKING:
-    from tests.support.processes import Server
-
 
 def log(job: Job, *texts: str) -> None:
     """Let a job that is being done say something."""
@@ -36,7 +33,7 @@ def running_job() -> Job:
     return job
 
 
-def watch(door: Door, job: Job) -> tuple[Socket, dict]:
+def watch(door: Door, job: Job) -> tuple[Socket, dict[str, Any]]:
     socket = door.open(job.owner)
     socket.hello(**{f"job_{job.pk}": {}})
     welcome = socket.next_of("welcome")
@@ -70,7 +67,7 @@ def test_a_client_that_comes_back_is_told_what_it_missed(door: Door) -> None:
 
 def test_a_client_that_is_up_to_date_is_sent_nothing_twice(door: Door) -> None:
     job = running_job()
-    socket, shown = watch(door, job)
+    _socket, shown = watch(door, job)
     other = door.open(job.owner)
     other.hello(**{f"job_{job.pk}": {"epoch": shown["epoch"], "seq": 2}})
     other.next_of("welcome")
@@ -79,7 +76,7 @@ def test_a_client_that_is_up_to_date_is_sent_nothing_twice(door: Door) -> None:
 
 
 @pytest.mark.parametrize("since", [{"epoch": "another", "seq": 2}, {"seq": 1}, {"seq": 10**6}])
-def test_a_client_with_another_past_starts_over(door: Door, since: dict) -> None:
+def test_a_client_with_another_past_starts_over(door: Door, since: dict[str, Any]) -> None:
     job = running_job()
     socket = door.open(job.owner)
     socket.hello(**{f"job_{job.pk}": since})
@@ -100,7 +97,7 @@ def test_a_client_that_was_away_for_long_gets_the_state(door: Door) -> None:
 
 def test_events_that_are_gone_for_good_are_replaced_by_the_state(door: Door) -> None:
     job = running_job()
-    socket, shown = watch(door, job)
+    _socket, shown = watch(door, job)
     log(job, *"abc")
     JobEvent.objects.filter(job=job, seq=3).delete()
     again = door.open(job.owner)

@@ -2,12 +2,13 @@
 
 import logging
 from threading import Thread
+from typing import cast
 
 import pytest
 from django.core.exceptions import ValidationError
 
 from apps.jobs import runner
-from apps.jobs.kinds import Step
+from apps.jobs.kinds import Reporter, Step
 from apps.jobs.models import Job, JobEvent
 from apps.jobs.services import cancel_job, retry_job, start_job, working
 from apps.jobs.services.writing import Fenced
@@ -204,11 +205,9 @@ def test_a_cancelled_job_keeps_its_chunks_and_goes_on_when_told_to() -> None:
     job = make_job()
     claimed = working.claim_job(job.pk)
     assert claimed is not None
+    reporter = cast(Reporter, None)
     working.do_chunk(
-        claimed,
-        lambda fresh: kinds.count(fresh, None),
-        eta=lambda *_: None,
-        is_told=lambda: True,  # type: ignore[arg-type]
+        claimed, lambda fresh: kinds.count(fresh, reporter), eta=lambda *_: None, is_told=lambda: True
     )
     cancel_job(job.pk, actor=job.owner)
     working.end_cancelled(claimed)

@@ -29,7 +29,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.admin import StackedInline, TabularInline
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
+from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.sites import UnfoldAdminSite
 from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
@@ -99,6 +100,20 @@ class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
         if ordering:
             rows = rows.order_by(*ordering)
         return [(row.pk, str(row)) for row in rows]
+
+
+class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
+    """A choice of one row that names only what the person may see."""
+
+    def __init__(self, request: HttpRequest, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, name, *args, **kwargs)
+        self.fields[name].queryset = visible_rows(_user(request), self.fields[name].queryset.model)
+
+
+class ScopedAutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+    """A filter by one of very many related rows, found by typing; names only rows the person may see."""
+
+    form_class = _ScopedDropdown
 
 
 def _user(request: HttpRequest) -> User:
@@ -312,7 +327,15 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         if isinstance(item, type):
             return getattr(item, "parameter_name", None) == lookup
         path = item[0] if isinstance(item, list | tuple) else item
-        return lookup == path or lookup.startswith(f"{path}__")
+        if lookup == path or not lookup.startswith(f"{path}__"):
+            return lookup == path
+        # By a related row itself, not by what stands in it.
+        rest = lookup.removeprefix(f"{path}__")
+        return not self._leads_to_rows(path) or rest in {"exact", "in", "isnull"} | self._keys_at(path)
+
+    def _keys_at(self, path: str) -> set[str]:
+        names = {"pk", _field_at(self.model, path).related_model._meta.pk.name}
+        return {f"{name}__{lookup}" for name in names for lookup in ("exact", "in")}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)

@@ -177,6 +177,10 @@ def unknown_address(request: HttpRequest) -> JsonResponse:
     return problem_response(problem(404, "not_found", _("There is nothing at this address.")))
 
 
+# Read by the system check of addresses.
+unknown_address.public = "says that there is nothing"  # type: ignore[attr-defined]
+
+
 def _is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 

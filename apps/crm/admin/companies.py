@@ -6,8 +6,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from apps.accounts.faces.admin import ScopedAutocompleteFilter
 from apps.crm.admin.contacts import ContactInline, save_contacts
-from apps.crm.admin.parts import SalesAdmin, ScopedAutocompleteFilter, TrashFilter, actor_of
+from apps.crm.admin.parts import SalesAdmin, TrashFilter, actor_of
 from apps.crm.admin.stories import may_see, worth_by_stage
 from apps.crm.models import Company, Deal, Person
 from apps.crm.services import companies

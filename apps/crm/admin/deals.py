@@ -18,13 +18,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from apps.accounts.faces.admin import ScopedTabularInline, call_service
+from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, call_service
 from apps.accounts.models import User
 from apps.common.templatetags.artel import day, money
 from apps.crm.admin.parts import (
     Command,
     SalesAdmin,
-    ScopedAutocompleteFilter,
     TrashFilter,
     VersionedForm,
     actor_of,

@@ -164,7 +164,8 @@ def page_of(
         "batch": batch,
         "steps": steps_of(batch, shown),
         "step": shown,
-        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED} and not batch.expired_at,
+        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED}
+        and not batch.expired_at,
         "job": latest_job(batch),
         "facts": file_facts(batch),
     }
@@ -381,4 +382,3 @@ _PANELS: dict[str, Callable[[ImportBatch, str, Mapping[str, str]], dict[str, Any
 def summary(batch: ImportBatch) -> str:
     """Say in a line what came of an import so far, for the list."""
     return " · ".join(f"{number(each.count)} {each.text}" for each in verdicts_of(batch))
-

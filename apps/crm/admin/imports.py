@@ -29,6 +29,8 @@ from apps.jobs.models import Job
 from apps.jobs.services import retry_job
 
 Refusal = (PermissionDenied, ValidationError, ObjectDoesNotExist)
+
+
 @admin.register(ImportBatch)
 class ImportBatchAdmin(ScopedModelAdmin):
     """Everything is done by :mod:`apps.crm.services.imports`; this only asks and shows."""
@@ -253,7 +255,9 @@ class ImportBatchAdmin(ScopedModelAdmin):
     def _unreplace(self, request: HttpRequest, pk: int) -> HttpResponse:
         field, old = request.POST.get("field", ""), request.POST.get("old", "")
         values = self._batch(request, pk).values
-        kept = {key: {o: n for o, n in pairs.items() if (key, o) != (field, old)} for key, pairs in values.items()}
+        kept = {
+            key: {o: n for o, n in pairs.items() if (key, o) != (field, old)} for key, pairs in values.items()
+        }
         services.correct_import(pk, actor=_actor(request), values=kept)
         return HttpResponseRedirect(_url(pk, "columns"))
 

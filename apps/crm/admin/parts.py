@@ -16,10 +16,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as text
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
-from unfold.contrib.filters.forms import AutocompleteDropdownForm
+from unfold.contrib.filters.admin import DropdownFilter
 
-from apps.accounts import access
 from apps.accounts.faces.admin import ScopedModelAdmin, call_service
 from apps.accounts.models import User
 
@@ -81,21 +79,6 @@ class TrashFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(archived_at__isnull=self.value() != "1")
-
-
-class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
-    """A choice of one row that names only what the person may see."""
-
-    def __init__(self, request: HttpRequest, name: str, *args: Any, **kwargs: Any) -> None:
-        super().__init__(request, name, *args, **kwargs)
-        rows = self.fields[name].queryset
-        self.fields[name].queryset = rows.filter(access.scope(actor_of(request), "view", rows.model))
-
-
-class ScopedAutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
-    """A filter by one of very many rows, found by typing."""
-
-    form_class = _ScopedDropdown
 
 
 class ServiceAdmin(ScopedModelAdmin):

@@ -121,8 +121,7 @@ def correct_import(
     if source is not None:
         batch.source = (source or "import")[:64]
     _forget_plan(batch)
-    batch.updated_by = actor
-    batch.save()
+    _save(batch, actor)
     _remember(batch)
     return batch
 
@@ -147,8 +146,7 @@ def rehearse_import(batch_id: int, *, actor: User) -> Job:
     )
     batch.state = State.REHEARSING
     batch.rehearse_job = job
-    batch.updated_by = actor
-    batch.save()
+    _save(batch, actor)
     return job
 
 
@@ -217,8 +215,7 @@ def apply_import(batch_id: int, *, actor: User, skip_errors: bool = False) -> Jo
     batch.state = State.APPLYING
     batch.apply_job = job
     batch.skips_errors = skip_errors
-    batch.updated_by = actor
-    batch.save()
+    _save(batch, actor)
     return job
 
 
@@ -310,6 +307,12 @@ def _locked(batch_id: int, actor: User) -> ImportBatch:
     if not access.can(actor, "change", batch):
         raise PermissionDenied
     return batch
+
+
+def _save(batch: ImportBatch, actor: User) -> None:
+    batch.updated_by = actor
+    batch.version += 1
+    batch.save()
 
 
 def _must_be_editable(batch: ImportBatch) -> None:

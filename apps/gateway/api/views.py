@@ -41,6 +41,7 @@ class NoTickets(APIException):
 class TicketView(APIView):
     """Tickets for the socket."""
 
+    own_only = "A ticket opens a socket for the one who asked for it and nobody else."
     permission_classes = (IsAuthenticated,)
 
     @extend_schema(
@@ -73,6 +74,7 @@ class StreamView(View):
     `?after=` otherwise.
     """
 
+    own_only = "Each stream asks the policy whether the caller may watch it."
     http_method_names = ("get", "head", "options")
 
     async def get(self, request: HttpRequest, name: str) -> HttpResponseBase:

@@ -1,0 +1,20 @@
+"""Addresses under /api/v1/crm/."""
+
+from rest_framework.routers import SimpleRouter
+
+from apps.crm.api import views
+
+router = SimpleRouter()
+router.register("companies", views.CompanyViewSet)
+router.register("people", views.PersonViewSet)
+router.register("contact-points", views.ContactPointViewSet)
+router.register("employments", views.EmploymentViewSet)
+router.register("products", views.ProductViewSet)
+router.register("tags", views.TagViewSet)
+router.register("lost-reasons", views.LostReasonViewSet)
+router.register("pipelines", views.PipelineViewSet)
+router.register("stages", views.StageViewSet)
+router.register("deals", views.DealViewSet)
+router.register("deal-lines", views.DealLineViewSet)
+router.register("transitions", views.TransitionViewSet)
+urlpatterns = router.urls

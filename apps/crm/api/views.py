@@ -1,0 +1,412 @@
+"""The sales side over REST: every change is its service, every refusal a problem document."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.db.models import Prefetch
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers as drf
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.faces.api import (
+    CreateMixin,
+    DestroyMixin,
+    ListMixin,
+    RetrieveMixin,
+    ScopedEditViewSet,
+    ScopedReadOnlyViewSet,
+    ScopedViewSet,
+)
+from apps.crm.api import serializers as shapes
+from apps.crm.api.serializers import service_values
+from apps.crm.models import (
+    Company,
+    ContactPoint,
+    Deal,
+    DealLine,
+    Employment,
+    LostReason,
+    Person,
+    Pipeline,
+    Product,
+    Stage,
+    StageTransition,
+    Tag,
+)
+from apps.crm.services import catalog, companies, contacts, deals, lines, people, pipelines
+
+Face = StageTransition.Face
+_TRASH = {"archive": "archive", "restore": "archive"}
+_Filters = ClassVar[dict[str, list[str]]]
+
+
+class SalesViewSet(ScopedEditViewSet):
+    """
+    Rows that services write, and that go to the trash and come back.
+
+    :cvar create_service: makes a row of the validated data
+    :cvar change_service: changes one
+    """
+
+    create_service: Callable[..., Any]
+    change_service: Callable[..., Any]
+    archive_service: Callable[..., Any]
+    restore_service: Callable[..., Any]
+    action_permissions: ClassVar[dict[str, str]] = _TRASH
+    input_classes: ClassVar[dict[str, type[drf.BaseSerializer[Any]]]] = {}
+
+    def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
+        return self.input_classes.get(str(self.action)) or super().get_input_class()
+
+    def perform_create(self, serializer: Any) -> Any:
+        return type(self).create_service(actor=self.actor, **service_values(serializer.validated_data))
+
+    def perform_update(self, row: Any, serializer: Any) -> Any:
+        values = service_values(serializer.validated_data)
+        return type(self).change_service(row.pk, actor=self.actor, **values)
+
+    def act(self, service: Callable[..., Any], shape: type[drf.Serializer[Any]], **values: Any) -> Response:
+        """Run a service with what the body says, in the version that the caller names."""
+        body = shape(data=self.request.data, context=self.get_serializer_context())
+        body.is_valid(raise_exception=True)
+        return self.run(service, **service_values(body.validated_data), **values)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, pk: str) -> Response:
+        """Put it into the trash."""
+        return self.run(type(self).archive_service)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Take it out of the trash."""
+        return self.run(type(self).restore_service)
+
+
+def _contacts() -> Any:
+    points = ContactPoint.objects.active().order_by("-is_primary", "id")
+    return Prefetch("contact_points", points, to_attr="active_contact_points")
+
+
+class CompanyViewSet(SalesViewSet):
+    """Companies."""
+
+    queryset = Company.objects.prefetch_related("tags", _contacts())
+    serializer_class = shapes.CompanySerializer
+    input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewCompanySerializer}
+    create_service = staticmethod(companies.create_company)
+    change_service = staticmethod(companies.change_company)
+    archive_service = staticmethod(companies.archive_company)
+    restore_service = staticmethod(companies.restore_company)
+    filterset_fields: _Filters = {
+        "name": ["exact", "iexact", "icontains"],
+        "tax_id": ["exact"],
+        "owner": ["exact"],
+        "team": ["exact"],
+        "parent": ["exact", "isnull"],
+        "tags": ["exact"],
+        "archived_at": ["isnull"],
+        "external_id": ["exact"],
+    }
+
+    @extend_schema(request=shapes.NewCompanySerializer, responses={201: shapes.CompanySerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request, *args, **kwargs)
+
+    def perform_create(self, serializer: Any) -> Company:
+        values = dict(serializer.validated_data)
+        points = values.pop("contact_points", [])
+        return companies.create_company(actor=self.actor, contact_points=points, **service_values(values))
+
+
+class PersonViewSet(SalesViewSet):
+    """People."""
+
+    queryset = Person.objects.prefetch_related(
+        "tags", _contacts(), Prefetch("employments", Employment.objects.select_related("company"))
+    )
+    serializer_class = shapes.PersonSerializer
+    input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewPersonSerializer}
+    create_service = staticmethod(people.create_person)
+    change_service = staticmethod(people.change_person)
+    archive_service = staticmethod(people.archive_person)
+    restore_service = staticmethod(people.restore_person)
+    filterset_fields: _Filters = {
+        "full_name": ["exact", "icontains"],
+        "employments__company": ["exact"],
+        "contact_points__value": ["exact"],
+        "owner": ["exact"],
+        "team": ["exact"],
+        "tags": ["exact"],
+        "archived_at": ["isnull"],
+        "external_id": ["exact"],
+    }
+
+    @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request, *args, **kwargs)
+
+    def perform_create(self, serializer: Any) -> Person:
+        values = dict(serializer.validated_data)
+        points = values.pop("contact_points", [])
+        return people.create_person(actor=self.actor, contact_points=points, **service_values(values))
+
+
+class ContactPointViewSet(ScopedEditViewSet, DestroyMixin):
+    """Contacts of people and companies; a deleted one goes to the trash and is free for others."""
+
+    queryset = ContactPoint.objects.active()
+    serializer_class = shapes.HeldContactSerializer
+    filterset_fields: _Filters = {
+        "person": ["exact"],
+        "company": ["exact"],
+        "kind": ["exact"],
+        "value": ["exact"],
+    }
+
+    def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
+        is_new = self.action == "create"
+        return shapes.HeldContactSerializer if is_new else shapes.ChangeContactSerializer
+
+    def perform_create(self, serializer: Any) -> ContactPoint:
+        values = dict(serializer.validated_data)
+        person, company = values.pop("person", None), values.pop("company", None)
+        if (person is None) == (company is None):
+            raise drf.ValidationError({"person": ["Name either a person or a company."]}, code="one_holder")
+        holder = person or company
+        return contacts.add_contact_point(type(holder), holder.pk, actor=self.actor, **values)
+
+    def perform_update(self, row: ContactPoint, serializer: Any) -> ContactPoint:
+        return contacts.change_contact_point(row.pk, actor=self.actor, **_kept(serializer))
+
+    def perform_destroy(self, row: ContactPoint) -> None:
+        contacts.archive_contact_point(row.pk, actor=self.actor)
+
+
+def _kept(serializer: Any) -> dict[str, Any]:
+    """Return what may be changed of a part: it stays with its whole."""
+    whole = {"person", "company", "deal", "pipeline"}
+    return {name: value for name, value in serializer.validated_data.items() if name not in whole}
+
+
+class EmploymentViewSet(CreateMixin, DestroyMixin, RetrieveMixin, ListMixin, ScopedViewSet):
+    """Who works where; naming a pair again changes the position or the primary one."""
+
+    queryset = Employment.objects.select_related("company")
+    serializer_class = shapes.NewEmploymentSerializer
+    filterset_fields: _Filters = {"person": ["exact"], "company": ["exact"], "is_primary": ["exact"]}
+
+    def perform_create(self, serializer: Any) -> Employment:
+        values = service_values(serializer.validated_data)
+        return people.employ_person(values.pop("person_id"), actor=self.actor, **values)
+
+    def perform_destroy(self, row: Employment) -> None:
+        people.end_employment(row.pk, actor=self.actor)
+
+
+class ProductViewSet(SalesViewSet):
+    """What is sold."""
+
+    queryset = Product.objects.all()
+    serializer_class = shapes.ProductSerializer
+    create_service = staticmethod(catalog.create_product)
+    change_service = staticmethod(catalog.change_product)
+    archive_service = staticmethod(catalog.archive_product)
+    restore_service = staticmethod(catalog.restore_product)
+    action_permissions: ClassVar[dict[str, str]] = {"archive": "delete", "restore": "delete"}
+    filterset_fields: _Filters = {
+        "name": ["exact", "iexact", "icontains"],
+        "sku": ["exact"],
+        "family": ["exact"],
+        "archived_at": ["isnull"],
+    }
+
+
+class TagViewSet(ScopedEditViewSet, DestroyMixin):
+    """Words that rows are marked with."""
+
+    queryset = Tag.objects.all()
+    serializer_class = shapes.TagSerializer
+    filterset_fields: _Filters = {"name": ["exact", "iexact"]}
+
+    def perform_create(self, serializer: Any) -> Tag:
+        return catalog.create_tag(actor=self.actor, **serializer.validated_data)
+
+    def perform_update(self, row: Tag, serializer: Any) -> Tag:
+        return catalog.change_tag(row.pk, actor=self.actor, **serializer.validated_data)
+
+    def perform_destroy(self, row: Tag) -> None:
+        catalog.delete_tag(row.pk, actor=self.actor)
+
+
+class LostReasonViewSet(ScopedEditViewSet, DestroyMixin):
+    """Why deals are lost."""
+
+    queryset = LostReason.objects.all()
+    serializer_class = shapes.LostReasonSerializer
+    filterset_fields: _Filters = {"is_active": ["exact"]}
+
+    def perform_create(self, serializer: Any) -> LostReason:
+        return catalog.create_lost_reason(actor=self.actor, name=serializer.validated_data["name"])
+
+    def perform_update(self, row: LostReason, serializer: Any) -> LostReason:
+        return catalog.change_lost_reason(row.pk, actor=self.actor, **serializer.validated_data)
+
+    def perform_destroy(self, row: LostReason) -> None:
+        catalog.delete_lost_reason(row.pk, actor=self.actor)
+
+
+class PipelineViewSet(SalesViewSet):
+    """The ways a deal can go, each with its stages in order."""
+
+    queryset = Pipeline.objects.prefetch_related(
+        Prefetch("stages", Stage.objects.order_by("position"), to_attr="ordered_stages")
+    )
+    serializer_class = shapes.PipelineSerializer
+    archive_service = staticmethod(pipelines.archive_pipeline)
+    restore_service = staticmethod(pipelines.restore_pipeline)
+    change_service = staticmethod(pipelines.change_pipeline)
+    action_permissions: ClassVar[dict[str, str]] = {
+        "archive": "delete",
+        "restore": "delete",
+        "reorder": "change",
+    }
+    filterset_fields: _Filters = {"is_default": ["exact"], "archived_at": ["isnull"]}
+
+    def perform_create(self, serializer: Any) -> Pipeline:
+        return pipelines.create_pipeline(actor=self.actor, name=serializer.validated_data["name"])
+
+    @extend_schema(request=shapes.StageOrderSerializer, responses=shapes.PipelineSerializer)
+    @action(detail=True, methods=["post"])
+    def reorder(self, request: Request, pk: str) -> Response:
+        """Put all stages into this order."""
+        return self.act(pipelines.reorder_stages, shapes.StageOrderSerializer)
+
+
+class StageViewSet(ScopedEditViewSet, DestroyMixin):
+    """Stages; the order is the pipeline's to change."""
+
+    queryset = Stage.objects.all()
+    serializer_class = shapes.StageSerializer
+    filterset_fields: _Filters = {"pipeline": ["exact"], "kind": ["exact"]}
+
+    def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
+        return shapes.StageSerializer if self.action == "create" else shapes.ChangeStageSerializer
+
+    def perform_create(self, serializer: Any) -> Stage:
+        values = service_values(serializer.validated_data)
+        return pipelines.add_stage(values.pop("pipeline_id"), actor=self.actor, **values)
+
+    def perform_update(self, row: Stage, serializer: Any) -> Stage:
+        return pipelines.change_stage(row.pk, actor=self.actor, **_kept(serializer))
+
+    def perform_destroy(self, row: Stage) -> None:
+        pipelines.delete_stage(row.pk, actor=self.actor)
+
+
+class DealViewSet(SalesViewSet):
+    """Deals. Where a deal stands is changed by its actions, never by an edit."""
+
+    queryset = Deal.objects.select_related("stage", "company", "person", "owner").prefetch_related("tags")
+    serializer_class = shapes.DealSerializer
+    input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewDealSerializer}
+    create_service = staticmethod(deals.create_deal)
+    change_service = staticmethod(deals.change_deal)
+    archive_service = staticmethod(deals.archive_deal)
+    restore_service = staticmethod(deals.restore_deal)
+    action_permissions: ClassVar[dict[str, str]] = _TRASH | {
+        name: name for name in ("move", "win", "lose", "reopen", "assign")
+    }
+    filterset_fields: _Filters = {
+        "number": ["exact"],
+        "title": ["icontains"],
+        "status": ["exact"],
+        "stage": ["exact"],
+        "pipeline": ["exact"],
+        "owner": ["exact"],
+        "team": ["exact"],
+        "company": ["exact", "isnull"],
+        "person": ["exact"],
+        "tags": ["exact"],
+        "expected_close_date": ["gte", "lte"],
+        "closed_at": ["gte", "lt"],
+        "archived_at": ["isnull"],
+        "external_id": ["exact"],
+    }
+
+    @extend_schema(request=shapes.NewDealSerializer, responses={201: shapes.DealSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request, *args, **kwargs)
+
+    def perform_create(self, serializer: Any) -> Deal:
+        values = service_values(serializer.validated_data)
+        return deals.create_deal(actor=self.actor, face=Face.API, **values)
+
+    @extend_schema(request=shapes.MoveSerializer)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, pk: str) -> Response:
+        """Move an open deal to another open stage of its pipeline."""
+        return self.act(deals.move_deal, shapes.MoveSerializer, face=Face.API)
+
+    @extend_schema(request=shapes.WinSerializer)
+    @action(detail=True, methods=["post"])
+    def win(self, request: Request, pk: str) -> Response:
+        """Close an open deal as won."""
+        return self.act(deals.win_deal, shapes.WinSerializer, face=Face.API)
+
+    @extend_schema(request=shapes.LoseSerializer)
+    @action(detail=True, methods=["post"])
+    def lose(self, request: Request, pk: str) -> Response:
+        """Close an open deal as lost, with the reason."""
+        return self.act(deals.lose_deal, shapes.LoseSerializer, face=Face.API)
+
+    @extend_schema(request=shapes.ReopenSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Open a closed deal again, in the stage in which it was closed."""
+        return self.act(deals.reopen_deal, shapes.ReopenSerializer, face=Face.API)
+
+    @extend_schema(request=shapes.AssignSerializer)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: str) -> Response:
+        """Give a deal to somebody; 204 when that takes it out of the caller's sight."""
+        return self.act(deals.assign_deal, shapes.AssignSerializer)
+
+
+class DealLineViewSet(ScopedEditViewSet, DestroyMixin):
+    """What deals consist of."""
+
+    queryset = DealLine.objects.select_related("product")
+    serializer_class = shapes.DealLineSerializer
+    filterset_fields: _Filters = {"deal": ["exact"], "product": ["exact"]}
+
+    def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
+        return shapes.DealLineSerializer if self.action == "create" else shapes.ChangeDealLineSerializer
+
+    def perform_create(self, serializer: Any) -> DealLine:
+        values = serializer.validated_data
+        line = lines.NewLine(
+            values["product"].pk,
+            **{name: values[name] for name in ("quantity", "unit_price") if name in values},
+        )
+        deal = lines.change_lines(values["deal"].pk, actor=self.actor, add=[line])
+        return deal.lines.latest("pk")
+
+    def perform_update(self, row: DealLine, serializer: Any) -> DealLine:
+        values = service_values(_kept(serializer))
+        lines.change_lines(row.deal_id, actor=self.actor, change={row.pk: values})
+        return DealLine.objects.get(pk=row.pk)
+
+    def perform_destroy(self, row: DealLine) -> None:
+        lines.change_lines(row.deal_id, actor=self.actor, remove=[row.pk])
+
+
+class TransitionViewSet(ScopedReadOnlyViewSet):
+    """The steps that deals took; nobody changes them."""
+
+    queryset = StageTransition.objects.select_related("from_stage", "to_stage", "actor")
+    serializer_class = shapes.TransitionSerializer
+    filterset_fields: _Filters = {"deal": ["exact"], "to_stage": ["exact"], "at": ["gte", "lt"]}

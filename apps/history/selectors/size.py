@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection
 
 from apps.history.models import ChangeSet
@@ -11,7 +12,7 @@ from apps.history.tracking import tracked
 # Up to so many changes are counted; beyond, the planner's estimate is as good and costs nothing.
 _COUNTED = 200_000
 _ESTIMATE = "select greatest(reltuples, 0)::bigint from pg_class where oid = 'history_change'::regclass"
-_COUNT = "select count(*) from (select 1 from history_change limit %s) as some"
+_COUNT = "select count(*) from (select 1 from history_change limit %s) as counted"
 _BYTES = "select pg_total_relation_size('history_change') + pg_total_relation_size('history_changeset')"
 # A sample of one page in a hundred, scaled up, where the table is large.
 _BY_MODEL = """
@@ -42,6 +43,18 @@ class Size:
     models: list[ModelSize]
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept: for how many days, and at most how many changes."""
+
+    days: int
+    changes: int
+
+
+def limits() -> Limits:
+    return Limits(settings.HISTORY_RETENTION_DAYS, settings.HISTORY_MAX_CHANGES)
+
+
 def estimated_changes() -> int:
     """Return how many changes are kept: counted while they are few, estimated beyond."""
     with connection.cursor() as cursor:
@@ -64,7 +77,7 @@ def size() -> Size:
         (total,) = cursor.fetchone()
         cursor.execute(_BY_MODEL.format(sample="tablesample system (1)" if is_estimate else ""))
         models = [_model_size(*row, 100 if is_estimate else 1) for row in cursor.fetchall()]
-        cursor.execute("select count(*) from (select 1 from history_changeset limit %s) as some", [_COUNTED])
+        cursor.execute("select count(*) from (select 1 from history_changeset limit %s) as counted", [_COUNTED])
         (sets,) = cursor.fetchone()
     return Size(changes, total, sets, oldest, is_estimate, models)
 

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Kind, Net, fold
 from apps.history.selectors import sets
-from apps.history.selectors.words import NOTHING, Words, shown_fields
+from apps.history.selectors.words import Words, shown_fields
 from apps.history.tracking import Tracked, tracked
 
 # So many recorded changes make one page of a story.
@@ -75,7 +75,7 @@ def _entries(changes: list[Change], label: str, actor: User) -> list[Entry]:
     found = []
     for change_set_id, of_set in groupby(changes, lambda change: change.change_set_id):
         found.append((change_set_id, _folded(of_set)))
-    known = ChangeSet.objects.select_related("job", "reverts", "reverted_by").in_bulk([pk for pk, _n in found])
+    known = ChangeSet.objects.select_related("job", "reverts", "undo").in_bulk([pk for pk, _n in found])
     _announce(words, [nets for _pk, nets in found], known.values())
     entries = [
         _entry(words, known[pk], label, nets) for pk, nets in found if pk in known
@@ -156,6 +156,14 @@ def _part_name(model: Tracked) -> str:
     return capfirst(str(model.model._meta.verbose_name))
 
 
+def model_name(label: str) -> str:
+    """Return what rows of a recorded model are called."""
+    model = tracked(label)
+    if model is None:
+        return label
+    return _part_name(model) if model.is_link else capfirst(str(model.model._meta.verbose_name_plural))
+
+
 @dataclass
 class RowStory:
     """What a change set did to one row."""
@@ -165,6 +173,7 @@ class RowStory:
     kind: Kind
     lines: list[Line]
     model: type[models.Model]
+    url: str = ""
 
 
 @dataclass
@@ -179,7 +188,11 @@ class ModelStory:
     touched: sets.Touched
     rows: list[RowStory] = field(default_factory=list)
     unseen: int = 0
-    older: str = ""
+
+    @property
+    def more(self) -> int:
+        """How many rows come after those that are shown."""
+        return max(0, self.touched.total - len(self.rows) - self.unseen)
 
 
 def told(change_set: ChangeSet, *, actor: User, limit: int = 20) -> list[ModelStory]:
@@ -202,8 +215,7 @@ def _model_story(model: Tracked, touched: sets.Touched, nets: Sequence[Net], act
         words.expect(model, net.before)
         words.expect(model, net.after)
         words.expect_key(model.model, net.row_id)
-    name = _part_name(model) if model.is_link else capfirst(str(model.model._meta.verbose_name_plural))
-    result = ModelStory(name, touched)
+    result = ModelStory(model_name(model.label), touched)
     for net in nets:
         if not words.is_row_visible(model, net.row_id, net.about):
             result.unseen += 1
@@ -213,5 +225,3 @@ def _model_story(model: Tracked, touched: sets.Touched, nets: Sequence[Net], act
         result.rows.append(RowStory(shown, net.row_id, net.kind, lines, model.model))
     return result
 
-
-__all__ = ["NOTHING", "Entry", "Line", "ModelStory", "RowStory", "Story", "story", "told", "who"]

@@ -17,6 +17,7 @@ from apps.crm.models import (
     Employment,
     ImportBatch,
     ImportMapping,
+    ImportReference,
     ImportRow,
     LostReason,
     Person,
@@ -44,7 +45,7 @@ def declare() -> None:
     track(ContactPoint, part_of=("person", "company"))
     track(DealLine, part_of=("deal",))
     track(StageTransition, part_of=("deal",), is_append_only=True)
-    for machinery in (ImportBatch, ImportRow, ImportMapping):
+    for machinery in (ImportBatch, ImportRow, ImportMapping, ImportReference):
         exempt(machinery, "An import records itself; what it does to other rows is recorded there.")
     name_face("crm.apply_import", Face.IMPORT)
 

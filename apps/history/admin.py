@@ -12,7 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
@@ -66,7 +67,7 @@ def row_story(
 
 
 # The base class of all rows' pages stands below this app and knows nothing of it.
-ScopedModelAdmin.history_view = row_story  # type: ignore[method-assign]
+ScopedModelAdmin.history_view = row_story
 
 
 @admin.register(ChangeSet)
@@ -171,7 +172,7 @@ class ChangeSetAdmin(ScopedModelAdmin):
         chosen = request.POST.get("conflict", "")
         waiting = undo.conflicts.filter(outcome=Conflict.Outcome.OPEN).order_by("pk")
         if chosen != "all":
-            waiting = waiting.filter(pk=int(chosen) if chosen.isdecimal() else None)
+            waiting = waiting.filter(pk=int(chosen) if chosen.isdecimal() else 0)
         self._decide(request, list(waiting), decide)
         return HttpResponseRedirect(f"{reverse('admin:history_undo', args=[pk])}#conflicts")
 
@@ -300,4 +301,3 @@ def _url(row: stories.RowStory) -> str:
         return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.row_id])
     except NoReverseMatch:
         return ""
-

@@ -125,7 +125,9 @@ class Undo(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.PROTECT, related_name="+"
     )
-    job = models.ForeignKey(Job, verbose_name=_("job"), on_delete=models.SET_NULL, null=True, related_name="+")
+    job = models.ForeignKey(
+        Job, verbose_name=_("job"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="")
     created_at = models.DateTimeField(_("started"), default=timezone.now, editable=False)
 

@@ -64,7 +64,9 @@ def _net(changes: list[Recorded], following: set[str]) -> Net:
     was_there, is_there = first.op != "I", last.op != "D"
     if was_there and is_there:
         columns = [
-            c for c in after if c not in following and c in before and _written(before[c]) != _written(after[c])
+            c
+            for c in after
+            if c not in following and c in before and _written(before[c]) != _written(after[c])
         ]
         kind = Kind.CHANGED if columns else Kind.NOTHING
         return Net(first.row_id, last.about, kind, _pick(before, columns), _pick(after, columns))

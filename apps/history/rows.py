@@ -62,12 +62,12 @@ def _update(tracked: Tracked, columns: Sequence[str], group: list[Row], actor_id
 
 def _followed(tracked: Tracked, actor_id: int) -> tuple[list[str], list[Any]]:
     """Return what is set on every changed row, and its parameters."""
-    values = {
+    values: dict[str, tuple[str, list[Any]]] = {
         "version": ("version = t.version + 1", []),
         "updated_at": ("updated_at = %s", [timezone.now()]),
         "updated_by_id": ("updated_by_id = %s", [actor_id]),
     }
-    chosen: list[tuple[str, list[Any]]] = [values[column] for column in tracked.following()]
+    chosen = [values[column] for column in tracked.following()]
     return [text for text, _p in chosen], [value for _t, parameters in chosen for value in parameters]
 
 

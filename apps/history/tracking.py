@@ -17,6 +17,8 @@ from apps.accounts.scoping import Rule
 # Columns that follow every change. They are no change by themselves, and an undo moves them on, never back: a
 # version that came back would let a form through that was opened before.
 FOLLOWING = ("version", "updated_at", "updated_by_id")
+# Whoever signed a row was there before it; in the order of models they would only make circles.
+_SIGNATURES = ("created_by", "updated_by")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Tracked:
     def fields(self) -> "dict[str, models.Field[Any, Any]]":
         """Return the model's fields by column, without what is never recorded."""
         return {
-            f.column: f
+            str(f.column): f
             for f in self.model._meta.concrete_fields
             if f.column not in self.hidden and not f.generated
         }
@@ -164,7 +166,7 @@ def _needed_by(label: str) -> set[str]:
         targets = {
             f.related_model._meta.label_lower
             for f in member.model._meta.concrete_fields
-            if f.is_relation and isinstance(f.related_model, type)
+            if f.is_relation and isinstance(f.related_model, type) and f.name not in _SIGNATURES
         }
         # A part of either of two wholes makes neither wait for the other.
         needed |= targets if member is one else targets - set(_whole_labels(member))

@@ -78,7 +78,9 @@ def everything() -> dict[str, dict[str, dict[str, Any]]]:
         for model in tracked_models():
             cursor.execute(f"select {model.key}::text, to_jsonb(t)::text from {model.table} t")
             if not model.is_append_only:
-                found[model.label] = {key: _lasting(row, {*FOLLOWING, *model.hidden}) for key, row in cursor.fetchall()}
+                found[model.label] = {
+                    key: _lasting(row, {*FOLLOWING, *model.hidden}) for key, row in cursor.fetchall()
+                }
     return found
 
 

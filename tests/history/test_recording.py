@@ -159,9 +159,9 @@ def test_a_primary_key_never_changes(anna: User) -> None:
 
 def test_what_is_rolled_back_leaves_no_history(anna: User) -> None:
     with recorded(anna) as work:
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             Tag.objects.create(name="gone")
-            raise ZeroDivisionError
+            transaction.set_rollback(True)
         Tag.objects.create(name="stays")
     assert [c.new["name"] for c in changes_of(work, Tag) if c.new] == ["stays"]
     assert set_of(work).actor == anna

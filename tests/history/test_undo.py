@@ -258,7 +258,7 @@ def test_a_row_may_stay_as_it_is(conflict: Conflict, anna: User) -> None:
     decided = keep_row(conflict.pk, actor=anna)
     assert (decided.outcome, decided.decided_by) == (Conflict.Outcome.KEPT, anna)
     deal = Deal.objects.get(pk=conflict.row_id)
-    assert (deal.amount, deal.next_step) == (3, "call")
+    assert (deal.amount, deal.next_step) == (Decimal(3), "call")
     with pytest.raises(ValidationError) as refused:
         keep_row(conflict.pk, actor=anna)
     assert refused.value.code == "decided"
@@ -267,7 +267,7 @@ def test_a_row_may_stay_as_it_is(conflict: Conflict, anna: User) -> None:
 def test_a_row_may_be_put_back_all_the_same(conflict: Conflict, anna: User) -> None:
     assert put_back_row(conflict.pk, actor=anna).outcome == Conflict.Outcome.REVERTED
     deal = Deal.objects.get(pk=conflict.row_id)
-    assert (deal.amount, deal.next_step) == (1, "write")
+    assert (deal.amount, deal.next_step) == (Decimal(1), "write")
     made = ChangeSet.objects.get(uid=conflict.undo.uid)
     assert made.changes.filter(row_id=conflict.row_id).exists()
 
@@ -276,7 +276,7 @@ def test_a_row_may_be_put_back_in_part(conflict: Conflict, anna: User) -> None:
     decided = put_back_row(conflict.pk, actor=anna, columns=["next_step"])
     assert decided.outcome == Conflict.Outcome.PARTLY
     deal = Deal.objects.get(pk=conflict.row_id)
-    assert (deal.amount, deal.next_step) == (3, "write")
+    assert (deal.amount, deal.next_step) == (Decimal(3), "write")
 
 
 def test_a_decision_about_something_else_is_refused(conflict: Conflict, anna: User) -> None:

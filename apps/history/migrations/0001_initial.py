@@ -9,107 +9,267 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('jobs', '0001_initial'),
+        ("jobs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ChangeSet',
+            name="ChangeSet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='when')),
-                ('face', models.CharField(choices=[('ADMIN', 'the admin'), ('SITE', 'a page'), ('API', 'the API'), ('JOB', 'a job'), ('BOT', 'the bot'), ('COMMAND', 'a command'), ('IMPORT', 'an import'), ('SYSTEM', 'the system')], max_length=8, verbose_name='through')),
-                ('label', models.CharField(blank=True, default='', max_length=200, verbose_name='what')),
-                ('reason', models.CharField(blank=True, default='', max_length=500, verbose_name='reason')),
-                ('request_id', models.CharField(blank=True, default='', max_length=64, verbose_name='request')),
-                ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='change_sets', to='jobs.job', verbose_name='job')),
-                ('reverts', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reverted_by', to='history.changeset', verbose_name='undoes')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="when")),
+                (
+                    "face",
+                    models.CharField(
+                        choices=[
+                            ("ADMIN", "the admin"),
+                            ("SITE", "a page"),
+                            ("API", "the API"),
+                            ("JOB", "a job"),
+                            ("BOT", "the bot"),
+                            ("COMMAND", "a command"),
+                            ("IMPORT", "an import"),
+                            ("SYSTEM", "the system"),
+                        ],
+                        max_length=8,
+                        verbose_name="through",
+                    ),
+                ),
+                ("label", models.CharField(blank=True, default="", max_length=200, verbose_name="what")),
+                ("reason", models.CharField(blank=True, default="", max_length=500, verbose_name="reason")),
+                (
+                    "request_id",
+                    models.CharField(blank=True, default="", max_length=64, verbose_name="request"),
+                ),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="who",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="change_sets",
+                        to="jobs.job",
+                        verbose_name="job",
+                    ),
+                ),
+                (
+                    "reverts",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reverted_by",
+                        to="history.changeset",
+                        verbose_name="undoes",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'change set',
-                'verbose_name_plural': 'changes',
-                'permissions': [('undo_changeset', 'Can undo the changes of others, and old ones')],
-                'default_permissions': ('view',),
+                "verbose_name": "change set",
+                "verbose_name_plural": "changes",
+                "permissions": [("undo_changeset", "Can undo the changes of others, and old ones")],
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=80)),
-                ('row_id', models.CharField(max_length=40)),
-                ('about', models.CharField(max_length=120)),
-                ('op', models.CharField(choices=[('I', 'created'), ('U', 'changed'), ('D', 'deleted')], max_length=1)),
-                ('at', models.DateTimeField()),
-                ('old', models.JSONField(decoder=apps.history.exact.ExactDecoder, null=True)),
-                ('new', models.JSONField(decoder=apps.history.exact.ExactDecoder, null=True)),
-                ('change_set', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='changes', to='history.changeset')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("model", models.CharField(max_length=80)),
+                ("row_id", models.CharField(max_length=40)),
+                ("about", models.CharField(max_length=120)),
+                (
+                    "op",
+                    models.CharField(
+                        choices=[("I", "created"), ("U", "changed"), ("D", "deleted")], max_length=1
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("old", models.JSONField(decoder=apps.history.exact.ExactDecoder, null=True)),
+                ("new", models.JSONField(decoder=apps.history.exact.ExactDecoder, null=True)),
+                (
+                    "change_set",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="changes",
+                        to="history.changeset",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Undo',
+            name="Undo",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('reason', models.CharField(blank=True, default='', max_length=500, verbose_name='reason')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='started')),
-                ('actor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
-                ('change_set', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='undo', to='history.changeset', verbose_name='what is undone')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='jobs.job', verbose_name='job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("reason", models.CharField(blank=True, default="", max_length=500, verbose_name="reason")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="started"
+                    ),
+                ),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "change_set",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="undo",
+                        to="history.changeset",
+                        verbose_name="what is undone",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="jobs.job",
+                        verbose_name="job",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'undo',
-                'verbose_name_plural': 'undos',
-                'default_permissions': (),
+                "verbose_name": "undo",
+                "verbose_name_plural": "undos",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Conflict',
+            name="Conflict",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(max_length=80)),
-                ('row_id', models.CharField(max_length=40)),
-                ('kind', models.CharField(choices=[('CHANGED', 'Changed since'), ('GONE', 'Deleted since'), ('THERE', 'There again'), ('REFERRED', 'Something refers to it now'), ('REFUSED', 'Not possible any more'), ('FORBIDDEN', 'Not yours to change')], max_length=9)),
-                ('detail', models.CharField(blank=True, default='', max_length=500)),
-                ('outcome', models.CharField(choices=[('OPEN', 'to be decided'), ('KEPT', 'left as it is'), ('REVERTED', 'put back'), ('PARTLY', 'put back in part')], default='OPEN', max_length=8)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('undo', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='conflicts', to='history.undo')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("model", models.CharField(max_length=80)),
+                ("row_id", models.CharField(max_length=40)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("CHANGED", "Changed since"),
+                            ("GONE", "Deleted since"),
+                            ("THERE", "There again"),
+                            ("REFERRED", "Something refers to it now"),
+                            ("REFUSED", "Not possible any more"),
+                            ("FORBIDDEN", "Not yours to change"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("detail", models.CharField(blank=True, default="", max_length=500)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("OPEN", "to be decided"),
+                            ("KEPT", "left as it is"),
+                            ("REVERTED", "put back"),
+                            ("PARTLY", "put back in part"),
+                        ],
+                        default="OPEN",
+                        max_length=8,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "undo",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="conflicts",
+                        to="history.undo",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'conflict',
-                'verbose_name_plural': 'conflicts',
-                'default_permissions': (),
+                "verbose_name": "conflict",
+                "verbose_name_plural": "conflicts",
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='changeset',
-            index=models.Index(fields=['actor', '-id'], name='change_set_actor_latest'),
+            model_name="changeset",
+            index=models.Index(fields=["actor", "-id"], name="change_set_actor_latest"),
         ),
         migrations.AddIndex(
-            model_name='change',
-            index=models.Index(fields=['change_set', 'model', 'row_id', 'id'], name='change_of_set'),
+            model_name="change",
+            index=models.Index(fields=["change_set", "model", "row_id", "id"], name="change_of_set"),
         ),
         migrations.AddIndex(
-            model_name='change',
-            index=models.Index(fields=['about', 'id'], name='change_about'),
+            model_name="change",
+            index=models.Index(fields=["about", "id"], name="change_about"),
         ),
         migrations.AddConstraint(
-            model_name='conflict',
-            constraint=models.UniqueConstraint(fields=('undo', 'model', 'row_id'), name='conflict_once_per_row'),
+            model_name="conflict",
+            constraint=models.UniqueConstraint(
+                fields=("undo", "model", "row_id"), name="conflict_once_per_row"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='conflict',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('outcome', 'OPEN')), models.Q(models.Q(('outcome', 'OPEN'), _negated=True), ('decided_at__isnull', False)), _connector='OR'), name='conflict_decided_at'),
+            model_name="conflict",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at", None), ("outcome", "OPEN")),
+                    models.Q(models.Q(("outcome", "OPEN"), _negated=True), ("decided_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="conflict_decided_at",
+            ),
         ),
     ]

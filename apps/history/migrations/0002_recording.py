@@ -46,8 +46,11 @@ DROP_CHANGE_SET = "drop function history_change_set();"
 # A few rows are compared as JSON, by statements whose plans are kept: what one saved form costs. Many rows are first
 # compared column by column, over the whole statement; JSON is then built of the columns that differ anywhere, which
 # costs a quarter of building it of all.
+#
+# Columns of any name stand beside the variables here: hence the directive, and the long names of rows.
 RECORD = """
 create function history_record() returns trigger language plpgsql as $$
+#variable_conflict use_variable
 declare
     key text := tg_argv[1];
     unrecorded text[] := string_to_array(tg_argv[2], ',');
@@ -62,14 +65,14 @@ begin
         select history_change_set(), tg_argv[0], r ->> key,
             coalesce(tg_argv[4] || ':' || (r ->> tg_argv[5]), tg_argv[6] || ':' || (r ->> tg_argv[7])),
             'I', now(), r
-        from (select to_jsonb(n) - unrecorded as r from new_rows n) as rows;
+        from (select to_jsonb(new_row) - unrecorded as r from new_rows new_row) as rows;
         return null;
     elsif tg_op = 'DELETE' then
         insert into history_change (change_set_id, model, row_id, about, op, at, old)
         select history_change_set(), tg_argv[0], r ->> key,
             coalesce(tg_argv[4] || ':' || (r ->> tg_argv[5]), tg_argv[6] || ':' || (r ->> tg_argv[7])),
             'D', now(), r
-        from (select to_jsonb(o) - unrecorded as r from old_rows o) as rows;
+        from (select to_jsonb(old_row) - unrecorded as r from old_rows old_row) as rows;
         return null;
     end if;
     select count(*) into written from new_rows;
@@ -78,8 +81,8 @@ begin
         select history_change_set(), tg_argv[0], r ->> key,
             coalesce(tg_argv[4] || ':' || (r ->> tg_argv[5]), tg_argv[6] || ':' || (r ->> tg_argv[7])),
             'U', now(), difference.old, difference.new
-        from (select to_jsonb(n) - unrecorded as r from new_rows n) as after
-        left join (select to_jsonb(o) as p from old_rows o) as before on p -> key = r -> key
+        from (select to_jsonb(new_row) - unrecorded as r from new_rows new_row) as after
+        left join (select to_jsonb(old_row) as p from old_rows old_row) as before on p -> key = r -> key
         cross join lateral (
             select jsonb_object_agg(field.key, p -> field.key) as old, jsonb_object_agg(field.key, field.value) as new
             from jsonb_each(r - quiet) as field
@@ -87,7 +90,7 @@ begin
             having count(*) > 0
         ) as difference;
         select count(*) into matched
-        from old_rows o join new_rows n on to_jsonb(o) -> key = to_jsonb(n) -> key;
+        from old_rows old_row join new_rows new_row on to_jsonb(old_row) -> key = to_jsonb(new_row) -> key;
     else
         select string_agg(
             format('case when bool_or(o.%1$I is distinct from n.%1$I) then %1$L end', attname), ', ')

@@ -76,13 +76,17 @@ def size() -> Size:
         cursor.execute(_BYTES)
         (total,) = cursor.fetchone()
         cursor.execute(_BY_MODEL.format(sample="tablesample system (1)" if is_estimate else ""))
-        models = [_model_size(*row, 100 if is_estimate else 1) for row in cursor.fetchall()]
-        cursor.execute("select count(*) from (select 1 from history_changeset limit %s) as counted", [_COUNTED])
+        factor = 100 if is_estimate else 1
+        models = [_model_size(row, factor) for row in cursor.fetchall()]
+        cursor.execute(
+            "select count(*) from (select 1 from history_changeset limit %s) as counted", [_COUNTED]
+        )
         (sets,) = cursor.fetchone()
     return Size(changes, total, sets, oldest, is_estimate, models)
 
 
-def _model_size(label: str, changes: int, size: int, oldest: datetime, factor: int) -> ModelSize:
+def _model_size(row: tuple[str, int, int, datetime], factor: int) -> ModelSize:
+    label, changes, size, oldest = row
     model = tracked(label)
     name = str(model.model._meta.verbose_name_plural) if model and not model.is_link else label
     return ModelSize(name, changes * factor, size * factor, oldest)

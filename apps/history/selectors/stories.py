@@ -77,9 +77,7 @@ def _entries(changes: list[Change], label: str, actor: User) -> list[Entry]:
         found.append((change_set_id, _folded(of_set)))
     known = ChangeSet.objects.select_related("job", "reverts", "undo").in_bulk([pk for pk, _n in found])
     _announce(words, [nets for _pk, nets in found], known.values())
-    entries = [
-        _entry(words, known[pk], label, nets) for pk, nets in found if pk in known
-    ]
+    entries = [_entry(words, known[pk], label, nets) for pk, nets in found if pk in known]
     return [entry for entry in entries if entry.lines or entry.kind != Kind.CHANGED]
 
 
@@ -141,9 +139,7 @@ def _part_lines(words: Words, model: Tracked, net: Net) -> list[Line]:
         return [Line(label, "", words.summary(model, net.after))]
     if net.kind == Kind.DELETED:
         return [Line(label, words.summary(model, net.before), "")]
-    return [
-        Line(f"{label}: {line.label}", line.old, line.new) for line in row_lines(words, model, net)
-    ]
+    return [Line(f"{label}: {line.label}", line.old, line.new) for line in row_lines(words, model, net)]
 
 
 def _part_name(model: Tracked) -> str:
@@ -224,4 +220,3 @@ def _model_story(model: Tracked, touched: sets.Touched, nets: Sequence[Net], act
         shown = words.row_name(model, net.row_id, net.before | net.after)
         result.rows.append(RowStory(shown, net.row_id, net.kind, lines, model.model))
     return result
-

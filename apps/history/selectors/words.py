@@ -105,7 +105,7 @@ class Words:
         texts = [
             self.text(field, values[column])
             for column, field in shown_fields(tracked).items()
-            if column not in skipped and values.get(column) not in {None, "", False, 0} and column in values
+            if column not in skipped and values.get(column)
         ]
         return " · ".join(texts[:4])
 
@@ -142,7 +142,9 @@ def _visible(actor: User, model: type[models.Model]) -> models.Q:
         return access.EVERYTHING if actor.is_superuser else access.NOTHING
     condition = access.scope(actor, "view", model)
     # People know their own name, whatever their roles.
-    return condition | models.Q(pk=actor.pk) if model is User and condition != access.EVERYTHING else condition
+    return (
+        condition | models.Q(pk=actor.pk) if model is User and condition != access.EVERYTHING else condition
+    )
 
 
 def sees_all(actor: User, model: type[models.Model]) -> bool:

@@ -56,4 +56,4 @@ def _delete_changes(last: int) -> int:
             " (select id from history_change where change_set_id <= %s limit %s)",
             [last, BATCH],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

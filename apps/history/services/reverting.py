@@ -50,7 +50,13 @@ class OutOfReach(Exception):
 
 
 def revert(
-    change_set_id: int, tracked: Tracked, kind: Kind, ids: Sequence[str], *, actor: User, is_rehearsal: bool = False
+    change_set_id: int,
+    tracked: Tracked,
+    kind: Kind,
+    ids: Sequence[str],
+    *,
+    actor: User,
+    is_rehearsal: bool = False,
 ) -> Outcome:
     """
     Put back those of some rows with which the change set dealt in one way: created, changed or deleted them.
@@ -66,7 +72,9 @@ def revert(
     current = rows.read(tracked, [net.row_id for net in nets], is_locked=not is_rehearsal)
     reach = permitted(tracked, nets, actor)
     fit = [net for net in nets if _is_fit(tracked, net, current.get(net.row_id), reach, outcome)]
-    parts = created_parts(change_set_id, tracked, fit, is_locked=not is_rehearsal) if kind == Kind.CREATED else {}
+    parts = (
+        created_parts(change_set_id, tracked, fit, is_locked=not is_rehearsal) if kind == Kind.CREATED else {}
+    )
     fit = [net for net in fit if _are_parts_fit(net, parts, outcome)]
     if is_rehearsal:
         outcome.reverted = len(fit)

@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.events.failpoints import failpoint
+from apps.history import rows
 from apps.history.context import Face, Work, change_set
 from apps.history.models import ChangeSet, Conflict, Undo
 from apps.history.nets import Kind, Net
-from apps.history.selectors import sets
+from apps.history.selectors import conflicts, sets
 from apps.history.services import reverting
 from apps.history.tracking import Tracked, parents_first, tracked
 from apps.jobs.kinds import JobRefused, Reporter, Step
@@ -262,8 +263,6 @@ def put_back_row(
     :raises ValidationError: decided before ("decided"), changed since it was looked at ("stale"), or not possible
         ("refused")
     """
-    from apps.history.selectors import conflicts
-
     conflict = _open_conflict(conflict_id, actor)
     model, net = conflicts.subject(conflict)
     current = conflicts.locked(model, net)
@@ -304,13 +303,11 @@ def _chosen(net: Net, columns: Collection[str] | None) -> Net:
 
 def _force(conflict: Conflict, model: Tracked, net: Net, actor: User) -> None:
     """:raises ValidationError: the database refuses it (code "refused")"""
-    current = reverting.rows.read(model, [net.row_id], is_locked=True)
+    current = rows.read(model, [net.row_id], is_locked=True)
     if (net.row_id in current) is (net.kind == Kind.DELETED):
         raise ValidationError(conflict.get_kind_display(), code="refused")
     parts = reverting.created_parts(conflict.undo.change_set_id, model, [net])
-    blocked = reverting.attempt(
-        [net], lambda some: reverting.put_back(model, some, current, parts, actor)
-    )
+    blocked = reverting.attempt([net], lambda some: reverting.put_back(model, some, current, parts, actor))
     if blocked:
         text = f"{Conflict.Kind(blocked[0].kind).label}. {blocked[0].detail}".strip()
         raise ValidationError(text, code="refused")

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import access
 from apps.accounts.models import User
-from apps.events.failpoints import failpoint
 from apps.history import rows
 from apps.history.context import Face, Work, change_set
 from apps.history.models import ChangeSet, Conflict, Undo
@@ -137,7 +136,6 @@ def undo_step(job: Job, reporter: Reporter) -> Step:
             _once_more(undo, progress)
         else:
             return _end(undo, progress)
-    failpoint("undo.after_chunk")
     return Step(checkpoint=vars(progress), done=progress.done, total=progress.total)
 
 

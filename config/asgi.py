@@ -6,7 +6,7 @@ from typing import Any, cast
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import CookieMiddleware
 from django.core.asgi import get_asgi_application
-from django.urls import path, re_path
+from django.urls import path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 # Loads the apps, which the imports below need.
@@ -31,7 +31,11 @@ async def nowhere(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-sockets = URLRouter([path("ws/", LiveConsumer.as_asgi()), re_path("", cast(Any, nowhere))])
+# Django's routes are typed for views.
+route: Any = path
+sockets = URLRouter(
+    [route("ws/", LiveConsumer.as_asgi()), route("<path:elsewhere>", nowhere), route("", nowhere)]
+)
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(cast(App, django_application)),

@@ -9,10 +9,13 @@ from importlib.util import find_spec
 
 from django.apps import apps
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from apps.accounts.api.me import MeView
+from apps.accounts.faces.declared import public
 from apps.common.api import problems
 
 
@@ -31,6 +34,11 @@ def _api_of_apps() -> list[URLPattern | URLResolver]:
     return mounted
 
 
+@public("leads to the admin, which asks who is there")
+def front_door(request: HttpRequest) -> HttpResponse:
+    return redirect("admin:index")
+
+
 api = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
@@ -39,6 +47,7 @@ api = [
 ]
 
 urlpatterns = [
+    path("", front_door, name="front_door"),
     path("admin/", admin.site.urls),
     path("accounts/", include("apps.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -21,7 +21,8 @@ from apps.accounts.models import RoleGrant, Team, User
 from apps.accounts.scoping import Rule
 
 NOTHING = Q(pk__in=[])
-EVERYTHING = Q()
+# Not an empty Q, which Django drops from an OR instead of letting it decide.
+EVERYTHING = ~NOTHING
 _VERBS: dict[str, str | Promise] = {
     "view": _("see"),
     "add": _("add"),

@@ -60,9 +60,8 @@ def check_admin(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 def errors_of_admin(page: Any) -> Iterator[CheckMessage]:
     """Say what is open about one model's pages."""
     from apps.accounts.faces.admin import (  # noqa: PLC0415 - unfold, which only the web process needs
-        ScopedAutocompleteFilter,
+        LimitsChoices,
         ScopedModelAdmin,
-        ScopedRelatedFilter,
         ScopedStackedInline,
         ScopedTabularInline,
     )
@@ -76,8 +75,7 @@ def errors_of_admin(page: Any) -> Iterator[CheckMessage]:
     for item in page.list_filter:
         kind = item[1] if isinstance(item, list | tuple) else None
         is_related = isinstance(kind, type) and issubclass(kind, RelatedFieldListFilter)
-        is_scoped = is_related and issubclass(kind, ScopedRelatedFilter | ScopedAutocompleteFilter)
-        if is_related and kind is not RelatedFieldListFilter and not is_scoped:
+        if is_related and kind is not RelatedFieldListFilter and not issubclass(kind, LimitsChoices):
             text = f"{_name(type(page))} filters by {item[0]} with a filter that offers every row."
             yield Error(text, obj=page.model, id="accounts.E004")
 

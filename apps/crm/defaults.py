@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.apps.registry import Apps
-from django.apps.registry import apps as installed
 from django.db import router, transaction
 
 # Name, kind, probability in percent, days until a deal that stands there counts as stale.
@@ -23,7 +23,6 @@ UNKNOWN_REASON = "Not stated"
 def ensure(
     app_config: AppConfig,
     using: str,
-    # A flush does not say which.
     apps: Apps = installed,
     **kwargs: Any,
 ) -> None:
@@ -31,6 +30,8 @@ def ensure(
     Make what is missing altogether, after migrations; what the company has changed stays as it is.
 
     A receiver of `post_migrate` rather than a migration, so that it also holds after a flush.
+
+    :param apps: the state that migrations ended in; a flush, which tells none, has the installed one
     """
     try:
         pipelines, stages, reasons = (apps.get_model("crm", n) for n in ["Pipeline", "Stage", "LostReason"])

@@ -11,8 +11,9 @@ from django.utils import timezone
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.crm.imports.kinds import kind_of
+from apps.crm.imports.mapping import header_digest
 from apps.crm.imports.sql import fetch
-from apps.crm.models import Company, Deal, ImportBatch, Product, Stage
+from apps.crm.models import Company, Deal, ImportBatch, ImportMapping, Product, Stage
 
 # What fits on the home page without scrolling past the figures.
 NEXT_STEPS = 8
@@ -172,3 +173,14 @@ def import_choices(batch: ImportBatch, fields: Iterable[str], actor: User) -> di
         ]
         for field in sorted(known)
     }
+
+
+def is_mapping_remembered(batch: ImportBatch) -> bool:
+    """Tell whether an import's columns are matched as its owner matched such a file before."""
+    return ImportMapping.objects.filter(
+        owner=batch.owner_id,
+        kind=batch.kind,
+        header_digest=header_digest(batch.header),
+        mapping=batch.mapping,
+        updated_at__lt=batch.created_at,
+    ).exists()

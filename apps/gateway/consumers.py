@@ -69,7 +69,7 @@ class LiveConsumer(ScopedConsumer):
 
     def _who(self) -> User | None:
         """Read anew who is on the other end."""
-        return user_of_session(self.scope) if self._holder is None else self._holder.user()
+        return user_of_session(dict(self.scope)) if self._holder is None else self._holder.user()
 
     async def opened(self) -> None:
         if self.actor is None:
@@ -90,8 +90,10 @@ class LiveConsumer(ScopedConsumer):
     async def _send_all(self, watcher: Watcher) -> None:
         """Send what waits, at the client's pace, and close when it is over."""
         sending = asyncio.create_task(self._send_waiting(watcher))
-        code = await watcher.gone()
-        sending.cancel()
+        try:
+            code = await watcher.gone()
+        finally:
+            sending.cancel()
         hub().leave(watcher)
         # A client that does not read does not take the close either; then the server's own time-outs end it.
         async with asyncio.timeout(CLOSE_SECONDS):

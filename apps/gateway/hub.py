@@ -101,11 +101,15 @@ class Hub:
         """
         Let somebody watch streams: they are sent a welcome, then what they missed of each, then what comes.
         """
-        heads = await self._run(lambda: _heads_of(watcher.actor, list(wanted)))
+        actor = watcher.actor
+        heads = await self._run(lambda: _heads_of(actor, list(wanted)))
         watcher.put(messages.welcome(heads, wanted.keys() - heads.keys()))
         budget = MAX_CAUGHT_UP
         for name, (epoch, head) in heads.items():
             budget -= await self._watch(watcher, name, (epoch, head), wanted[name], budget)
+        if watcher.actor is not actor:
+            # Rights changed meanwhile, and these streams were not yet among those that were asked about.
+            await self._check(watcher)
 
     def unwatch(self, watcher: Watcher, name: str) -> None:
         """Let somebody stop watching a stream."""
@@ -192,15 +196,19 @@ class Hub:
         """Send the whole state to watchers of a stream."""
         seq, state = await self._run(lambda: feed.source.state(feed.key))
         text = messages.reset(feed.name, feed.epoch, seq, state)
-        for watcher in watchers:
+        for watcher in feed.watchers.intersection(watchers):
             watcher.positions[feed.name] = seq
             watcher.put(text, f"{feed.epoch},{seq}")
         if len(watchers) == len(feed.watchers):
             feed.position = seq
 
     async def _start_over(self, feed: Feed) -> None:
-        """Follow a stream into its new epoch."""
-        feed.epoch, feed.position = await self._run(lambda: feed.source.head(feed.key))
+        """Follow a stream into its new epoch, if it is in one."""
+        epoch, head = await self._run(lambda: feed.source.head(feed.key))
+        if epoch == feed.epoch and head >= feed.position:
+            # What made it look so was read before the feed moved on.
+            return
+        feed.epoch, feed.position = epoch, head
         if feed.watchers:
             await self._reset(feed, list(feed.watchers))
 

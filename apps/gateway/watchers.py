@@ -39,6 +39,7 @@ class Watcher:
         self._waiting: deque[tuple[str, str]] = deque()
         self._bytes = 0
         self._something = asyncio.Event()
+        self._over = asyncio.Event()
         self._gone: int | None = None
 
     @property
@@ -72,6 +73,7 @@ class Watcher:
             self._gone = code
             self._waiting.clear()
             self._something.set()
+            self._over.set()
 
     async def next(self) -> tuple[str, str]:
         """
@@ -90,7 +92,5 @@ class Watcher:
 
     async def gone(self) -> int:
         """Wait until the connection is to end, and return the code."""
-        while self._gone is None:
-            self._something.clear()
-            await self._something.wait()
-        return self._gone
+        await self._over.wait()
+        return self._gone or 0

@@ -41,9 +41,9 @@ def _load_settings() -> None:
 
 
 def _check() -> None:
-    errors = [message for message in run_checks() if message.is_serious()]
+    errors = [found for found in run_checks() if found.is_serious() and not found.is_silenced()]
     if errors:
-        raise Refusal(f"The settings do not fit: {one_line(errors[0].msg)} ({errors[0].id})")
+        raise Refusal(f"A check of the platform fails: {one_line(errors[0].msg)} ({errors[0].id})")
 
 
 def _reach_database() -> None:

@@ -1,7 +1,7 @@
 """Settings of the tests: real PostgreSQL and Redis, a fast password hash, fail points compiled in."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ARTEL_HOME, STORAGES
+from config.settings.base import ARTEL_HOME, STATIC_ROOT, STORAGES
 
 FAILPOINTS = True
 # Files are found where they lie: nobody collects them for a test.
@@ -20,3 +20,5 @@ STORAGES = STORAGES | {
 }
 # Files are served from where they lie: nothing has been collected, and looking through all of them takes a second.
 WHITENOISE_AUTOREFRESH = True
+# Static files come from their sources; WhiteNoise warns of a place that is not there.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)

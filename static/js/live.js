@@ -218,6 +218,7 @@
       this.job = { state: jobState, done: Number(jobDone), total: jobTotal ? Number(jobTotal) : null, is_cancelling: false };
       this.endsAt = jobLeft ? Date.now() + Number(jobLeft) * 1000 : null;
       if (!FINAL.includes(jobState)) window.setInterval(() => this.tick(), 1000);
+      for (const list of this.logs()) list.scrollTop = list.scrollHeight;
       const handler = { event: (data) => this.event(data), state: (state) => this.state(state) };
       watch(`job:${job}`, handler, { epoch: jobEpoch, seq: Number(jobSeq) });
     }

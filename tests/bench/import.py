@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - named after what it measures
 """
 Import of 200,000 contacts from CSV, with validation, errors per cell and de-duplication, against a raw COPY.
 
@@ -64,7 +65,9 @@ class Importing:
 
         started_at = time.perf_counter()
         with self.file.open("rb") as file:
-            summary = import_file("people", file, "contacts.csv", actor=self.actor, applies=True, skip_errors=True)
+            summary = import_file(
+                "people", file, "contacts.csv", actor=self.actor, applies=True, skip_errors=True
+            )
         seconds = time.perf_counter() - started_at
         assert summary["applied"], summary
         assert summary["errors"] == self.rows // BAD + self.rows // REPEATED, summary
@@ -133,8 +136,32 @@ _PEOPLE = (
     " locale, description, created_at, updated_at, created_by_id, updated_by_id) from stdin"
 )
 _POINTS = "copy crm_contactpoint (person_id, kind, raw, value, is_primary) from stdin"
-_GIVEN = ["Anna", "Boris", "Carla", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Irina", "Jonas", "Katya", "Lev"]
-_FAMILY = ["Abramova", "Berg", "Costa", "Dubois", "Evans", "Fischer", "Gorelov", "Hansen", "Ivanova", "Jansen"]
+_GIVEN = [
+    "Anna",
+    "Boris",
+    "Carla",
+    "Dmitri",
+    "Elena",
+    "Farid",
+    "Greta",
+    "Hugo",
+    "Irina",
+    "Jonas",
+    "Katya",
+    "Lev",
+]
+_FAMILY = [
+    "Abramova",
+    "Berg",
+    "Costa",
+    "Dubois",
+    "Evans",
+    "Fischer",
+    "Gorelov",
+    "Hansen",
+    "Ivanova",
+    "Jansen",
+]
 
 
 def _names(who: int) -> tuple[str, str]:

@@ -337,9 +337,9 @@ def test_lines_are_added_changed_and_removed_in_one_step(deal: Deal, anna: User)
     desk, chair = factories.make_product("Desk"), factories.make_product("Chair", currency="EUR")
     lines.change_lines(deal.pk, actor=anna, add=[lines.NewLine(desk.pk), lines.NewLine(chair.pk, Decimal(4))])
     first, second = deal.lines.order_by("position")
-    assert (first.unit_price, first.quantity, second.unit_price) == (100, 1, None)
+    assert (first.unit_price, first.quantity, second.unit_price) == (Decimal(100), Decimal(1), None)
     lines.change_lines(deal.pk, actor=anna, change={first.pk: {"quantity": Decimal(40)}}, remove=[second.pk])
-    assert [(line.product, line.quantity) for line in deal.lines.all()] == [(desk, 40)]
+    assert [(line.product, line.quantity) for line in deal.lines.all()] == [(desk, Decimal(40))]
     assert facts() == ["deal.changed.v1", "deal.changed.v1"]
     assert Deal.objects.get(pk=deal.pk).version == 3
 

@@ -1,7 +1,7 @@
 """Settings of the processes that these tests start: those of all tests, and the sample app."""
 
-from config.settings.test import *  # noqa: F403
 from config.settings.base import env
+from config.settings.test import *  # noqa: F403
 from config.settings.test import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.events.sample"]

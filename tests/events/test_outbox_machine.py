@@ -159,7 +159,7 @@ def test_outbox_converges(hear: Hear, monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=20,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

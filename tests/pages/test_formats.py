@@ -76,7 +76,14 @@ def test_time_is_told_in_the_readers_zone() -> None:
 
 @pytest.mark.parametrize(
     ("days", "text"),
-    [(0, "today"), (1, "tomorrow"), (-1, "yesterday"), (3, "in 3 days"), (-6, "6 days ago"), (9, "Dec. 2, 2026")],
+    [
+        (0, "today"),
+        (1, "tomorrow"),
+        (-1, "yesterday"),
+        (3, "in 3 days"),
+        (-6, "6 days ago"),
+        (9, "Dec. 2, 2026"),
+    ],
 )
 def test_day(days: int, text: str) -> None:
     from apps.common.templatetags.artel import day

@@ -72,7 +72,9 @@ def test_next_steps_are_own_open_and_due_within_a_week_the_most_overdue_first(ad
     today = timezone.localdate()
 
     def due(title: str, days: int, **fields: Any) -> None:
-        make_deal(title, **({"owner": ada} | fields), next_step="Call", next_step_date=today + timedelta(days=days))
+        make_deal(
+            title, **({"owner": ada} | fields), next_step="Call", next_step_date=today + timedelta(days=days)
+        )
 
     due("soon", 7)
     due("overdue", -3)

@@ -1,5 +1,6 @@
 """Processes of the platform that a test starts, watches and kills: web, worker, relay, beat."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -42,21 +43,23 @@ class Running:
 
     def kill(self) -> None:
         """Send SIGKILL to the process and everything it started."""
-        family = self._family()
-        for process in family:
-            process.kill()
-        psutil.wait_procs(family, timeout=10)
+        children = self._children()
+        self.popen.kill()
         self.popen.wait(10)
+        for process in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(children, timeout=10)
 
     def terminate(self, within: float = 10) -> int:
         """Ask to end, kill what has not; return the exit code."""
-        family = self._family()
+        children = self._children()
         self.popen.send_signal(signal.SIGTERM)
         try:
             self.popen.wait(within)
         except subprocess.TimeoutExpired:
             self.popen.kill()
-        for process in psutil.wait_procs(family, timeout=1)[1]:
+        for process in psutil.wait_procs(children, timeout=1)[1]:
             process.kill()
         return self.popen.wait(10)
 
@@ -82,10 +85,10 @@ class Running:
                 raise AssertionError(f"No {what} of {self.name} in {within} s:\n{self.output()[-3000:]}")
             time.sleep(0.02)
 
-    def _family(self) -> list[psutil.Process]:
+    def _children(self) -> list[psutil.Process]:
+        # Without the process itself: waiting for it here would take its exit code from `popen`.
         try:
-            process = psutil.Process(self.pid)
-            return [process, *process.children(recursive=True)]
+            return psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
 

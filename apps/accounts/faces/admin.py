@@ -42,6 +42,7 @@ from apps.common.constraints import name_of, words_of
 from apps.common.models import Stamped, Versioned
 
 __all__ = [
+    "LimitsChoices",
     "OutOfReach",
     "PolicyAdminSite",
     "ScopedFormMixin",
@@ -91,7 +92,11 @@ def visible_rows(user: User, model: type[models.Model], action: str = "view") ->
     return model._default_manager.filter(access.scope(user, action, model))
 
 
-class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
+class LimitsChoices:
+    """Marks a filter by related rows that offers, and names, only those that the person may see."""
+
+
+class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):  # type: ignore[misc]
     """A filter by a related row that offers only rows the person may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
@@ -110,7 +115,7 @@ class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
         self.fields[name].queryset = visible_rows(_user(request), self.fields[name].queryset.model)
 
 
-class ScopedAutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):  # type: ignore[misc]
     """A filter by one of very many related rows, found by typing; names only rows the person may see."""
 
     form_class = _ScopedDropdown

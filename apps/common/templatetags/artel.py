@@ -68,7 +68,9 @@ def day(value: date | None) -> str | SafeString:
     if value is None:
         return ""
     exact = date_format(value, "DATE_FORMAT")
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, _near(value) or exact)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, _near(value) or exact
+    )
 
 
 def _near(value: date) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,10 +17,22 @@ from apps.crm.models import LostReason, Product, Tag
 from apps.crm.services import catalog
 
 
+class ProductForm(VersionedForm):
+    """A product; its price is in the organization's currency unless another is named."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        cleaned["currency"] = str(cleaned.get("currency", "")).upper()
+        if cleaned.get("price") is not None and not cleaned["currency"]:
+            cleaned["currency"] = settings.BASE_CURRENCY
+        return cleaned
+
+
 @admin.register(Product)
 class ProductAdmin(SalesAdmin):
     """What is sold."""
 
+    form = ProductForm
     create = staticmethod(catalog.create_product)
     change = staticmethod(catalog.change_product)
     archive = staticmethod(catalog.archive_product)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
+from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, call_service
 from apps.accounts.models import User
 from apps.common.templatetags.artel import day, money
@@ -44,7 +45,7 @@ class DealForm(VersionedForm):
     """A deal as people write it; an empty probability is the stage's own."""
 
     probability = forms.IntegerField(
-        label=_("probability, %"),
+        label=_("Probability, %"),
         required=False,
         min_value=0,
         max_value=100,
@@ -213,7 +214,9 @@ class DealAdmin(SalesAdmin):
         is_active = row.archived_at is None
         rights = {f"may_{name}": self.may(name, request, row) for name in ("move", "win", "lose", "reopen")}
         may_assign = is_active and self.may("assign", request, row)
-        colleagues = User.objects.visible_to(actor).filter(is_active=True, kind=User.Kind.HUMAN)
+        colleagues = User.objects.filter(
+            access.scope(actor, "view", User), is_active=True, kind=User.Kind.HUMAN
+        )
         return {
             **super().page_context(request, row),
             **rights,

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.common.templatetags.artel import number
+from apps.crm.imports.fields import FieldType, ImportField
 from apps.crm.imports.kinds import KINDS
 from apps.crm.imports.reading import DATE_FORMATS, DELIMITERS, ENCODINGS
 from apps.crm.imports.selectors import (
@@ -23,7 +24,7 @@ from apps.crm.imports.selectors import (
     sample_rows,
 )
 from apps.crm.models import ImportBatch, ImportRow
-from apps.crm.selectors import import_choices
+from apps.crm.selectors import import_choices, is_mapping_remembered
 from apps.jobs.models import Job
 
 State = ImportBatch.State
@@ -226,6 +227,7 @@ def _columns_panel(batch: ImportBatch, _verdict: str, typed: Mapping[str, str]) 
             for at, name in enumerate(batch.header)
         ],
         "missing": required_unmapped(batch),
+        "is_remembered": is_mapping_remembered(batch),
         "notices": notices(batch),
         "replacements": replacements(batch),
         "modes": [{"key": key, "label": label} for key, label in ImportBatch.Mode.choices],
@@ -329,6 +331,9 @@ def apply_label(batch: ImportBatch) -> str:
     return _("Import %(what)s") % {"what": counted(batch.kind, new)}
 
 
+_NUMBERS = {FieldType.INTEGER, FieldType.DECIMAL}
+
+
 def _rows(batch: ImportBatch, verdict: str) -> dict[str, Any]:
     """Show rows of the verdict that is asked for, else of the first of errors, new and changed ones that has any."""
     there = {each.key for each in verdicts_of(batch)}
@@ -338,18 +343,26 @@ def _rows(batch: ImportBatch, verdict: str) -> dict[str, Any]:
     rows = sample_rows(batch, verdict=shown, limit=ROWS_SHOWN) if shown else []
     return {
         "rows_verdict": shown,
-        "row_fields": fields,
-        "rows": [_row(row, [each.key for each in fields]) for row in rows],
+        "row_fields": [{"label": each.label, "is_number": each.type in _NUMBERS} for each in fields],
+        "rows": [_row(row, fields) for row in rows],
     }
 
 
-def _row(row: ImportRow, keys: list[str]) -> dict[str, Any]:
+def _row(row: ImportRow, fields: list[ImportField]) -> dict[str, Any]:
     errors = row_errors(row)
     wrong = {error["field"]: error for error in errors}
     return {
         "line": row.line,
-        "cells": [{"value": _shown(row.data.get(key)), "error": wrong.get(key)} for key in keys],
-        "errors": [error for error in errors if error["field"] not in keys],
+        "cells": [
+            {
+                "value": _shown(row.data.get(each.key)),
+                "error": wrong.pop(each.key, None),
+                "is_number": each.type in _NUMBERS,
+            }
+            for each in fields
+        ],
+        # What concerns the row as a whole, or a field that has no column.
+        "errors": list(wrong.values()),
     }
 
 

@@ -25,8 +25,6 @@ from apps.common.templatetags.artel import when
 from apps.crm.admin import import_page
 from apps.crm.models import ImportBatch
 from apps.crm.services import imports as services
-from apps.jobs.models import Job
-from apps.jobs.services import retry_job
 
 Refusal = (PermissionDenied, ValidationError, ObjectDoesNotExist)
 
@@ -102,7 +100,6 @@ class ImportBatchAdmin(ScopedModelAdmin):
             "unreplace": self._unreplace,
             "accept": self._accept,
             "apply": self._apply,
-            "resume": self._resume,
             "discard": self._discard,
         }
 
@@ -269,12 +266,6 @@ class ImportBatchAdmin(ScopedModelAdmin):
         services.apply_import(pk, actor=_actor(request), skip_errors="skip_errors" in request.POST)
         return HttpResponseRedirect(_url(pk))
 
-    def _resume(self, request: HttpRequest, pk: int) -> HttpResponse:
-        job: Job | None = import_page.latest_job(self._batch(request, pk))
-        if job is not None:
-            retry_job(job.pk, actor=_actor(request))
-        return HttpResponseRedirect(_url(pk))
-
     def _discard(self, request: HttpRequest, pk: int) -> HttpResponse:
         name = self._batch(request, pk).filename
         services.discard_import(pk, actor=_actor(request))
@@ -291,7 +282,6 @@ _REFUSED_AT = {
     "replace": "",
     "accept": "",
     "apply": "",
-    "resume": "",
     "discard": "",
 }
 

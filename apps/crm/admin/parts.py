@@ -67,7 +67,7 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]
         return found
 
 
-class TrashFilter(DropdownFilter):  # type: ignore[misc]
+class TrashFilter(DropdownFilter):
     """Rows in the trash, or those that are not: never both, so that nobody mistakes one for the other."""
 
     title = _("trash")
@@ -94,7 +94,7 @@ class ServiceAdmin(ScopedModelAdmin):
     create: Callable[..., Any]
     change: Callable[..., Any]
     warn_unsaved_form = True
-    change_form_before_template = "admin/crm/version.html"
+    change_form_before_template: str | None = "admin/crm/version.html"
 
     class Media:
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("css/crm.css",)}
@@ -235,7 +235,10 @@ class SalesAdmin(ServiceAdmin):
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
         context = {} if row is None else self.page_context(request, row)
-        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+        response: HttpResponse = super().change_view(
+            request, object_id, form_url, context | (extra_context or {})
+        )
+        return response
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page of a row shows beside its form."""

@@ -75,9 +75,9 @@ def worth_by_stage(deals: QuerySet[Deal]) -> list[dict[str, Any]]:
     rows = deals.values("stage__name", "stage__kind", "currency").annotate(
         count=Count("pk"), amount=Sum("amount")
     )
-    return list(rows.order_by("stage__position", "stage", "currency"))
+    return [dict(row) for row in rows.order_by("stage__position", "stage", "currency")]
 
 
 def may_see(actor: User, row: Any) -> bool:
     """Tell whether more than the name of a linked row may be shown."""
-    return type(row).objects.visible_to(actor).filter(pk=row.pk).exists()
+    return bool(type(row).objects.visible_to(actor).filter(pk=row.pk).exists())

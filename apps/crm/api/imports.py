@@ -24,7 +24,7 @@ from apps.jobs.models import Job
 class ImportSerializer(serializers.ModelSerializer[ImportBatch]):
     """An import: how its file is understood, and what its rows would do or did."""
 
-    source = serializers.CharField(read_only=True)
+    source = serializers.CharField(read_only=True)  # type: ignore[assignment]
     notices = serializers.SerializerMethodField()
 
     class Meta:
@@ -57,7 +57,7 @@ class UploadSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(ImportBatch.Kind.choices)
     file = serializers.FileField(allow_empty_file=True)
-    source = serializers.CharField(required=False, max_length=64, allow_blank=True, default="")
+    source = serializers.CharField(required=False, max_length=64, allow_blank=True, default="")  # type: ignore[assignment]
 
 
 class CorrectionSerializer(serializers.Serializer[Any]):
@@ -97,7 +97,7 @@ class IssueSerializer(serializers.Serializer[Any]):
     """Rows that have the same thing wrong with them."""
 
     field = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     column = serializers.CharField()
     code = serializers.CharField()
     message = serializers.CharField()
@@ -112,9 +112,9 @@ class RowSerializer(serializers.Serializer[Any]):
 
     line = serializers.IntegerField()
     verdict = serializers.ChoiceField(ImportRow.Verdict.choices)
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
     target_id = serializers.IntegerField(allow_null=True)
-    errors = serializers.SerializerMethodField()
+    errors = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     @extend_schema_field(serializers.ListField(child=serializers.DictField()))
     def get_errors(self, row: ImportRow) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as drf
 from rest_framework.decorators import action
@@ -16,6 +17,7 @@ from apps.accounts.faces.api import (
     ListMixin,
     RetrieveMixin,
     ScopedEditViewSet,
+    ScopedFilterSet,
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
@@ -39,7 +41,6 @@ from apps.crm.services import catalog, companies, contacts, deals, lines, people
 
 Face = StageTransition.Face
 _TRASH = {"archive": "archive", "restore": "archive"}
-_Filters = ClassVar[dict[str, list[str]]]
 
 
 class SalesViewSet(ScopedEditViewSet):
@@ -101,7 +102,7 @@ class CompanyViewSet(SalesViewSet):
     change_service = staticmethod(companies.change_company)
     archive_service = staticmethod(companies.archive_company)
     restore_service = staticmethod(companies.restore_company)
-    filterset_fields: _Filters = {
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
         "name": ["exact", "iexact", "icontains"],
         "tax_id": ["exact"],
         "owner": ["exact"],
@@ -122,6 +123,25 @@ class CompanyViewSet(SalesViewSet):
         return companies.create_company(actor=self.actor, contact_points=points, **service_values(values))
 
 
+class PersonFilters(ScopedFilterSet):
+    """Filters of people; django-filter does not know generated columns by itself."""
+
+    full_name = filters.CharFilter()
+    full_name__icontains = filters.CharFilter(field_name="full_name", lookup_expr="icontains")
+
+    class Meta:
+        model = Person
+        fields: ClassVar[dict[str, list[str]]] = {
+            "employments__company": ["exact"],
+            "contact_points__value": ["exact"],
+            "owner": ["exact"],
+            "team": ["exact"],
+            "tags": ["exact"],
+            "archived_at": ["isnull"],
+            "external_id": ["exact"],
+        }
+
+
 class PersonViewSet(SalesViewSet):
     """People."""
 
@@ -134,16 +154,7 @@ class PersonViewSet(SalesViewSet):
     change_service = staticmethod(people.change_person)
     archive_service = staticmethod(people.archive_person)
     restore_service = staticmethod(people.restore_person)
-    filterset_fields: _Filters = {
-        "full_name": ["exact", "icontains"],
-        "employments__company": ["exact"],
-        "contact_points__value": ["exact"],
-        "owner": ["exact"],
-        "team": ["exact"],
-        "tags": ["exact"],
-        "archived_at": ["isnull"],
-        "external_id": ["exact"],
-    }
+    filterset_class = PersonFilters
 
     @extend_schema(request=shapes.NewPersonSerializer, responses={201: shapes.PersonSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -160,7 +171,7 @@ class ContactPointViewSet(ScopedEditViewSet, DestroyMixin):
 
     queryset = ContactPoint.objects.active()
     serializer_class = shapes.HeldContactSerializer
-    filterset_fields: _Filters = {
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
         "person": ["exact"],
         "company": ["exact"],
         "kind": ["exact"],
@@ -197,7 +208,11 @@ class EmploymentViewSet(CreateMixin, DestroyMixin, RetrieveMixin, ListMixin, Sco
 
     queryset = Employment.objects.select_related("company")
     serializer_class = shapes.NewEmploymentSerializer
-    filterset_fields: _Filters = {"person": ["exact"], "company": ["exact"], "is_primary": ["exact"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
+        "person": ["exact"],
+        "company": ["exact"],
+        "is_primary": ["exact"],
+    }
 
     def perform_create(self, serializer: Any) -> Employment:
         values = service_values(serializer.validated_data)
@@ -217,7 +232,7 @@ class ProductViewSet(SalesViewSet):
     archive_service = staticmethod(catalog.archive_product)
     restore_service = staticmethod(catalog.restore_product)
     action_permissions: ClassVar[dict[str, str]] = {"archive": "delete", "restore": "delete"}
-    filterset_fields: _Filters = {
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
         "name": ["exact", "iexact", "icontains"],
         "sku": ["exact"],
         "family": ["exact"],
@@ -230,7 +245,7 @@ class TagViewSet(ScopedEditViewSet, DestroyMixin):
 
     queryset = Tag.objects.all()
     serializer_class = shapes.TagSerializer
-    filterset_fields: _Filters = {"name": ["exact", "iexact"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {"name": ["exact", "iexact"]}
 
     def perform_create(self, serializer: Any) -> Tag:
         return catalog.create_tag(actor=self.actor, **serializer.validated_data)
@@ -247,7 +262,7 @@ class LostReasonViewSet(ScopedEditViewSet, DestroyMixin):
 
     queryset = LostReason.objects.all()
     serializer_class = shapes.LostReasonSerializer
-    filterset_fields: _Filters = {"is_active": ["exact"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {"is_active": ["exact"]}
 
     def perform_create(self, serializer: Any) -> LostReason:
         return catalog.create_lost_reason(actor=self.actor, name=serializer.validated_data["name"])
@@ -274,7 +289,7 @@ class PipelineViewSet(SalesViewSet):
         "restore": "delete",
         "reorder": "change",
     }
-    filterset_fields: _Filters = {"is_default": ["exact"], "archived_at": ["isnull"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {"is_default": ["exact"], "archived_at": ["isnull"]}
 
     def perform_create(self, serializer: Any) -> Pipeline:
         return pipelines.create_pipeline(actor=self.actor, name=serializer.validated_data["name"])
@@ -291,7 +306,7 @@ class StageViewSet(ScopedEditViewSet, DestroyMixin):
 
     queryset = Stage.objects.all()
     serializer_class = shapes.StageSerializer
-    filterset_fields: _Filters = {"pipeline": ["exact"], "kind": ["exact"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {"pipeline": ["exact"], "kind": ["exact"]}
 
     def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
         return shapes.StageSerializer if self.action == "create" else shapes.ChangeStageSerializer
@@ -320,7 +335,7 @@ class DealViewSet(SalesViewSet):
     action_permissions: ClassVar[dict[str, str]] = _TRASH | {
         name: name for name in ("move", "win", "lose", "reopen", "assign")
     }
-    filterset_fields: _Filters = {
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
         "number": ["exact"],
         "title": ["icontains"],
         "status": ["exact"],
@@ -381,7 +396,7 @@ class DealLineViewSet(ScopedEditViewSet, DestroyMixin):
 
     queryset = DealLine.objects.select_related("product")
     serializer_class = shapes.DealLineSerializer
-    filterset_fields: _Filters = {"deal": ["exact"], "product": ["exact"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {"deal": ["exact"], "product": ["exact"]}
 
     def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
         return shapes.DealLineSerializer if self.action == "create" else shapes.ChangeDealLineSerializer
@@ -409,4 +424,8 @@ class TransitionViewSet(ScopedReadOnlyViewSet):
 
     queryset = StageTransition.objects.select_related("from_stage", "to_stage", "actor")
     serializer_class = shapes.TransitionSerializer
-    filterset_fields: _Filters = {"deal": ["exact"], "to_stage": ["exact"], "at": ["gte", "lt"]}
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
+        "deal": ["exact"],
+        "to_stage": ["exact"],
+        "at": ["gte", "lt"],
+    }

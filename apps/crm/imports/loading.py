@@ -1,7 +1,8 @@
 """
 How a kind's staged rows are decided and written: what each kind says of itself, and the statements all kinds share.
 
-A row is `r` (crm_importrow), the known row it meets is `t`, and the value of a reference field is joined as `ref_<field>`.
+A row is `r` (crm_importrow), the known row it meets is `t`, the value of a reference field is joined as
+`ref_<field>`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -139,7 +140,7 @@ class Loader:
         """Return the staged rows with their references, to select from."""
         tables = ["crm_importrow r"]
         for key in self.reference_fields:
-            if not self.kind.by_key[key].type == "references":
+            if self.kind.by_key[key].type != "references":
                 tables.append(
                     f"left join crm_importreference ref_{key} on ref_{key}.batch_id = {self.batch.pk}"
                     f" and ref_{key}.field = '{key}' and ref_{key}.key = upper(r.data->>'{key}')"
@@ -157,7 +158,7 @@ class Loader:
         given, defaults = self.expressions(), self.defaults()
         columns = {"id": "r.target_id"}
         for field in self.kind.model._meta.concrete_fields:
-            name = field.column
+            name = str(field.column)
             default = defaults.get(name) or default_of(field)
             if name in given and default not in (None, "NULL"):
                 columns[name] = f"coalesce({given[name]}, {default})"

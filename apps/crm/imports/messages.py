@@ -1,4 +1,8 @@
-"""What is said about rows and files that cannot be taken as they are; errors are stored by code and said to each reader in their language."""
+"""
+What is said about rows and files that cannot be taken as they are.
+
+Errors are stored by their code, and said to each reader in their language.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -58,7 +62,8 @@ NOTICES: dict[str, str | Promise] = {
         "Two columns are called “%(column)s”, or one has no name; one is shown as “%(name)s”."
     ),
     "formulas_without_value": _(
-        "Some formulas were saved without their results and are read as empty cells. Open and save the file in a spreadsheet program first."
+        "Some formulas were saved without their results and are read as empty cells."
+        " Open and save the file in a spreadsheet program first."
     ),
     "several_sheets": _("The file has %(count)s sheets; “%(sheet)s” is read."),
 }

@@ -21,7 +21,8 @@ SAMPLE_ROWS = 20
 # Rows looked at for the format of dates and numbers.
 LOOK_ROWS = 5_000
 DELIMITERS = (",", ";", "\t", "|")
-# An office file of this many parts, this size unpacked or this compression is made to do harm: honest sheets pack 5 to 40 times.
+# An office file of this many parts, this size unpacked or this compression is made to do harm: honest sheets pack
+# 5 to 40 times.
 MAX_ZIP_ENTRIES = 5_000
 MAX_UNPACKED = 1 << 30
 MAX_STRINGS = 256 << 20
@@ -142,7 +143,7 @@ def read_rows(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str
 
 
 def _csv_rows(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    text = io.TextIOWrapper(_Unclosing(file), encoding=dialect.encoding, newline="")  # type: ignore[type-var]
+    text = io.TextIOWrapper(_Unclosing(file), encoding=dialect.encoding, newline="")
     # Quoting is taken strictly: once a quote is astray, nothing says any more where a row ends.
     reader = csv.reader(text, delimiter=dialect.delimiter, strict=True)
     line = 1
@@ -358,10 +359,13 @@ def _xlsx_rows(file: IO[bytes], dialect: Dialect) -> Iterator[tuple[int, list[st
         sheet = book[dialect.sheet]
         # The stored dimensions may lie; without them each row ends with its last cell.
         sheet.reset_dimensions()
+        width = 0
         for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
             cells = [_text(value) for value in values]
             if any(cells):
-                yield line, cells
+                width = width or len(cells)
+                # A row ends with its last filled cell; what the header has beyond it is empty, not missing.
+                yield line, cells + [""] * (width - len(cells))
     except ReadError:
         raise
     except Exception as error:

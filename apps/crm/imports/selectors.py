@@ -49,7 +49,11 @@ group by 1, 2, 3, 4 order by 6 desc, min(line) limit %(limit)s
 
 
 def issue_groups(batch: ImportBatch, limit: int | None = 200) -> list[IssueGroup]:
-    """List what is wrong with an import's rows, the same things together, the most frequent first; messages in the reader's language."""
+    """
+    List what is wrong with an import's rows, the same things together, the most frequent first.
+
+    Messages are in the reader's language.
+    """
     kind = kind_of(batch.kind)
     columns = {field: column for column, field in batch.mapping.items()}
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Statements of the engine: composed from literals and from the policy's own conditions, so that a set is one statement."""
+"""Statements of the engine, composed from literals and the policy's own conditions: a set is one statement."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def fetch(statement: str) -> list[tuple[Any, ...]]:
     """Execute a query without parameters and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def default_of(field: "models.Field[Any, Any]") -> str | None:

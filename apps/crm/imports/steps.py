@@ -184,11 +184,10 @@ def snapshot(batch: ImportBatch) -> dict[str, Any]:
 
 
 def ended(job: Job) -> None:
-    """Free the batch of a job that failed or was cancelled."""
-    states = {Job.State.CANCELLED: State.CANCELLED}
-    ImportBatch.objects.filter(pk=job.params["batch"], state__in=[State.REHEARSING, State.APPLYING]).update(
-        state=states.get(Job.State(job.state), State.FAILED)
-    )
+    """Free the batch of a job that failed or was cancelled, unless it went another way meanwhile."""
+    state = State.CANCELLED if job.state == Job.State.CANCELLED else State.FAILED
+    field, working = _place(job)
+    ImportBatch.objects.filter(**{field: job.pk}, pk=job.params["batch"], state=working).update(state=state)
 
 
 def resumed(job: Job) -> None:
@@ -197,16 +196,21 @@ def resumed(job: Job) -> None:
 
     :raises ValidationError: the import went another way since (code "import_not_editable")
     """
-    is_rehearsal = job.kind == "crm.rehearse_import"
+    field, working = _place(job)
     taken = ImportBatch.objects.filter(
-        **{"rehearse_job" if is_rehearsal else "apply_job": job},
-        pk=job.params["batch"],
-        state__in=[State.FAILED, State.CANCELLED],
-    ).update(state=State.REHEARSING if is_rehearsal else State.APPLYING)
+        **{field: job.pk}, pk=job.params["batch"], state__in=[State.FAILED, State.CANCELLED]
+    ).update(state=working)
     if not taken:
         raise ValidationError(
             _("The import was changed or thrown away meanwhile."), code="import_not_editable"
         )
+
+
+def _place(job: Job) -> tuple[str, State]:
+    """Return the batch's reference to a job of this kind, and the state in which it works."""
+    if job.kind == "crm.rehearse_import":
+        return "rehearse_job", State.REHEARSING
+    return "apply_job", State.APPLYING
 
 
 def page(job: Job) -> str:
@@ -247,6 +251,6 @@ def _result(batch: ImportBatch) -> dict[str, Any]:
 
 
 def _summary(batch: ImportBatch) -> str:
-    return (
-        _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors") % batch.counts
-    )
+    text = _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors")
+    counts: dict[str, int] = batch.counts
+    return text % counts

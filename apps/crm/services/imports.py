@@ -56,7 +56,7 @@ def upload_import(kind: str, file: IO[bytes], filename: str, *, actor: User, sou
                 f"imports/{timezone.now():%Y/%m}/{copy.sha256[:16]}{copy.suffix}", File(copy.file)
             )
     except ReadError as error:
-        raise ValidationError(error.message, code=error.code, params=error.params) from error
+        raise _refusal(error) from error
     proposed = remembered.mapping if remembered else mappings.propose(what, found.header)
     return ImportBatch.objects.create(
         kind=kind,
@@ -301,6 +301,10 @@ def _expire(pk: int) -> int:
     return 1
 
 
+def _refusal(error: ReadError) -> ValidationError:
+    return ValidationError(str(error.message), code=error.code, params=error.params)
+
+
 def _locked(batch_id: int, actor: User) -> ImportBatch:
     """Return an import of the actor's scope, locked. :raises DoesNotExist: out of scope"""
     batch = ImportBatch.objects.visible_to(actor).select_for_update(of=("self",)).get(pk=batch_id)
@@ -346,7 +350,7 @@ def _look_again(batch: ImportBatch, dialect: Mapping[str, Any]) -> None:
         with default_storage.open(batch.storage_name, "rb") as file:
             found = look_at(file, wanted)
     except ReadError as error:
-        raise ValidationError(error.message, code=error.code, params=error.params) from error
+        raise _refusal(error) from error
     batch.dialect = found.dialect.as_json()
     batch.sample = found.sample
     batch.notices = found.notices

@@ -36,7 +36,8 @@ def locked(
     :raises ValidationError: somebody else was faster (code "stale")
     """
     rows = model._base_manager.filter(access.scope(actor, "view", model))
-    row = rows.select_for_update(of=("self",)).get(pk=pk)
+    # No key: whoever only points at this row, as a deal at its company, does not wait.
+    row = rows.select_for_update(of=("self",), no_key=True).get(pk=pk)
     access.require(actor, action, row)
     if expected_version is not None and isinstance(row, Versioned) and row.version != expected_version:
         raise ValidationError(

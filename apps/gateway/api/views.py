@@ -8,10 +8,8 @@ import redis
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
-from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException
@@ -67,7 +65,6 @@ def _session_key_of(request: Request) -> str:
     return (session.session_key if session is not None else None) or ""
 
 
-@method_decorator(never_cache, name="dispatch")
 class StreamView(View):
     """
     One stream: as server-sent events for who accepts them, from `Last-Event-ID` on; as plain JSON after

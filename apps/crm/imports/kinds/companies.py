@@ -61,7 +61,8 @@ class CompanyLoader(TaggedLoader):
         self.refuse("ref_parent.target_id = r.target_id", "parent", "parent_itself", "ref_parent.value")
         # A row whose parent row has errors would point at nothing; so, in turn, would its own parts.
         orphaned = (
-            "ref_parent.target_id is not null and not exists (select 1 from crm_company c where c.id = ref_parent.target_id)"
+            "ref_parent.target_id is not null"
+            " and not exists (select 1 from crm_company c where c.id = ref_parent.target_id)"
             f" and not exists (select 1 from crm_importrow p where p.batch_id = {self.batch.pk}"
             " and p.target_id = ref_parent.target_id and p.verdict = 'C')"
         )

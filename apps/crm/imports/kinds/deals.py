@@ -73,7 +73,10 @@ class DealLoader(TaggedLoader):
         return found
 
     def defaults(self) -> dict[str, str]:
-        first = f"(select id from crm_stage where pipeline_id = {self._pipeline_id} and kind = 'OPEN' order by position limit 1)"
+        first = (
+            f"(select id from crm_stage where pipeline_id = {self._pipeline_id} and kind = 'OPEN'"
+            " order by position limit 1)"
+        )
         has_stage = "stage" in self.mapped
         closed = f"case when {self._is_kind('WON', 'LOST')} then {self._at('closed_date')} end"
         opened = f"coalesce({self.value('opened_date', 'date')}, {self.value('closed_date', 'date')}, current_date)"
@@ -145,10 +148,19 @@ class DealLoader(TaggedLoader):
         if "stage" in self.mapped:
             updates |= {
                 "status": "coalesce(st.kind, t.status)",
-                "probability": "case when st.id is distinct from t.stage_id then coalesce(st.probability, t.probability) else t.probability end",
+                "probability": (
+                    "case when st.id is distinct from t.stage_id then coalesce(st.probability, t.probability)"
+                    " else t.probability end"
+                ),
                 "closed_at": f"case when coalesce(st.kind, t.status) <> 'OPEN' then {closed} end",
-                "lost_reason_id": f"case when coalesce(st.kind, t.status) = 'LOST' then coalesce({self._lost_reason()}, t.lost_reason_id, {unknown}) end",
-                "stage_entered_at": f"case when st.id is distinct from t.stage_id and st.id is not null then {self._moved_at()} else t.stage_entered_at end",
+                "lost_reason_id": (
+                    "case when coalesce(st.kind, t.status) = 'LOST'"
+                    f" then coalesce({self._lost_reason()}, t.lost_reason_id, {unknown}) end"
+                ),
+                "stage_entered_at": (
+                    "case when st.id is distinct from t.stage_id and st.id is not null"
+                    f" then {self._moved_at()} else t.stage_entered_at end"
+                ),
             }
         else:
             updates |= {"closed_at": f"case when t.status <> 'OPEN' then {closed} end"}
@@ -221,7 +233,8 @@ class DealLoader(TaggedLoader):
                 "insert into crm_stagetransition"
                 " (deal_id, from_stage_id, to_stage_id, at, actor_id, face, reason, seconds_in_stage, amount)\n"
                 f"select t.id, t.stage_id, st.id, {at}, {self.actor.pk}, 'IMPORT', '',"
-                f" extract(epoch from {at} - t.stage_entered_at)::bigint, coalesce({self.value('amount', 'numeric')}, t.amount)"
+                f" extract(epoch from {at} - t.stage_entered_at)::bigint,"
+                f" coalesce({self.value('amount', 'numeric')}, t.amount)"
                 f" from {self.source_with_known()}\nwhere {rows} and st.id <> t.stage_id order by r.line"
             )
         super().update(first, last)

@@ -102,7 +102,10 @@ class PersonLoader(TaggedLoader):
         # A new person has nothing yet; a known one keeps what they have, and its primary one.
         is_primary, is_new = "true", "true"
         if verdict == "U":
-            has = "select 1 from crm_contactpoint c where c.person_id = r.target_id and c.archived_at is null and c.kind = v.kind"
+            has = (
+                "select 1 from crm_contactpoint c where c.person_id = r.target_id and c.archived_at is null"
+                " and c.kind = v.kind"
+            )
             is_primary, is_new = (
                 f"not exists ({has} and c.is_primary)",
                 f"not exists ({has} and c.value = v.value)",

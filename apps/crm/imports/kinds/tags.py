@@ -49,11 +49,11 @@ class TaggedLoader(Loader):
     def changes(self) -> list[str]:
         if "tags" not in self.mapped:
             return super().changes()
-        return [
-            *super().changes(),
+        is_new = (
             f"exists (select 1 from {self._wanted_tags('r.data')} and not exists (select 1 from {self.table}_tags h"
-            f" where h.{self.tag_column} = t.id and h.tag_id = ref.target_id))",
-        ]
+            f" where h.{self.tag_column} = t.id and h.tag_id = ref.target_id))"
+        )
+        return [*super().changes(), is_new]
 
     def insert(self, first: int, last: int) -> None:
         super().insert(first, last)

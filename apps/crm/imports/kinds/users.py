@@ -1,4 +1,4 @@
-"""Users and the teams they work in: few rows, each made by the services of accounts, so that their rules and facts hold."""
+"""Users and their teams: few rows, each made by the services of accounts, so that their rules and facts hold."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,0 +1,113 @@
+"""
+Who may do what, as it was decided, and not as it is computed: what the policy says is held against this table.
+
+Each kind of rows lists its actions, and for each the roles that may. Salespeople reach their own rows and leads their
+team's; the other roles reach all. Whatever is not in here fails the matrix until somebody has decided it.
+"""
+
+SELLER, LEAD, ACCOUNTANT, AUDITOR, ADMINISTRATOR = (
+    "salesperson",
+    "sales_lead",
+    "accountant",
+    "auditor",
+    "administrator",
+)
+RULERS = {ADMINISTRATOR}
+SELLERS = {SELLER, LEAD, ADMINISTRATOR}
+ALL = {SELLER, LEAD, ACCOUNTANT, AUDITOR, ADMINISTRATOR}
+
+_CATALOG = {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS}
+_CUSTOMER = {"view": ALL, "add": SELLERS, "change": SELLERS, "archive": SELLERS, "delete": RULERS}
+
+MAY: dict[str, dict[str, set[str]]] = {
+    "accounts.User": {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS},
+    "accounts.Team": {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS},
+    "accounts.Role": {
+        "view": {LEAD, AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        "delete": RULERS,
+    },
+    "accounts.Membership": {
+        "view": {SELLER, LEAD, AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        "delete": RULERS,
+    },
+    "jobs.Job": {
+        "view": {SELLER, LEAD, AUDITOR, ADMINISTRATOR},
+        "cancel": SELLERS,
+        "retry": SELLERS,
+        # Jobs are started by what needs them, and expire.
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
+    "crm.Product": _CATALOG,
+    "crm.LostReason": _CATALOG,
+    "crm.Pipeline": _CATALOG,
+    "crm.Tag": _CATALOG | {"add": {LEAD, ADMINISTRATOR}},
+    "crm.Company": _CUSTOMER,
+    "crm.Person": _CUSTOMER,
+    "crm.Deal": _CUSTOMER
+    | {
+        "move": SELLERS,
+        "win": SELLERS,
+        "lose": SELLERS,
+        "reopen": SELLERS,
+        "assign": {LEAD, ADMINISTRATOR},
+    },
+    "crm.ImportBatch": {
+        "view": {SELLER, LEAD, ACCOUNTANT, AUDITOR, ADMINISTRATOR},
+        "add": SELLERS,
+        "change": SELLERS,
+        "delete": set(),
+    },
+    "crm.ImportMapping": {
+        "view": ALL,
+        "add": SELLERS,
+        "change": SELLERS,
+        "delete": {SELLER, LEAD, ADMINISTRATOR},
+    },
+}
+# The parts of a whole follow it: seeing one is seeing the whole, anything else is changing the whole.
+PART_OF = {
+    "accounts.RoleGrant": "accounts.Role",
+    "jobs.JobEvent": "jobs.Job",
+    "crm.Employment": "crm.Person",
+    "crm.ContactPoint": "crm.Person",
+    "crm.Stage": "crm.Pipeline",
+    "crm.DealLine": "crm.Deal",
+    "crm.StageTransition": "crm.Deal",
+    "crm.ImportRow": "crm.ImportBatch",
+    "crm.ImportReference": "crm.ImportBatch",
+}
+# Addresses that belong to no kind of rows: whether one has to be logged in.
+OTHERS = {
+    "accounts/login/": "public",
+    "accounts/logout/": "public",
+    "accounts/inactive/": "public",
+    "accounts/password/change/": "login",
+    "accounts/password/set/": "login",
+    "accounts/password/reset/": "public",
+    "accounts/password/reset/done/": "public",
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "public",
+    "accounts/password/reset/key/done/": "public",
+    "i18n/setlang/": "public",
+    "api/v1/schema/": "login",
+    "api/v1/docs/": "login",
+    "api/v1/me/": "login",
+    "api/v1/ws-tickets/": "login",
+    "api/v1/streams/<str:name>/": "login",
+    "^api/": "public",
+    "healthz/live": "public",
+    "healthz/ready": "public",
+    "healthz/startup": "public",
+}
+
+
+def may(role: str, label: str, action: str) -> bool:
+    """Tell what was decided. :raises KeyError: nothing was"""
+    if label in PART_OF:
+        return may(role, PART_OF[label], "view" if action == "view" else "change")
+    return role in MAY[label][action]

@@ -1,0 +1,145 @@
+"""Two teams that must not see each other: everybody who may ask, and a row of every scoped model on each side."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import DatabaseError, models, transaction
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.checks import scoped_models
+from apps.accounts.models import Team, User
+from tests.accounts.factories import make_member, make_team
+from tests.crm.factories import make_deal
+
+# Who asks: the role they play, and the side they play it on; the other roles reach everywhere.
+PRINCIPALS = {
+    "seller of A": ("salesperson", "A"),
+    "seller of B": ("salesperson", "B"),
+    "lead of A": ("sales_lead", "A"),
+    "accountant": ("accountant", ""),
+    "auditor": ("auditor", ""),
+    "administrator": ("administrator", ""),
+}
+# A word this long tells itself apart from whatever else stands on a page.
+CANARY = {"A": "canaryofa", "B": "canaryofb"}
+
+
+@dataclass
+class Side:
+    """One team, its seller, and a row of every scoped model that is theirs."""
+
+    name: str
+    team: Team
+    owner: User
+    rows: dict[str, models.Model] = field(default_factory=dict)
+
+
+class World:
+    """Both sides and everybody who asks."""
+
+    def __init__(self) -> None:
+        top = make_team("Top")
+        self.sides = {name: _side(name) for name in CANARY}
+        self.users: dict[str, User] = {}
+        for who, (role, side) in PRINCIPALS.items():
+            if role == "salesperson":
+                self.users[who] = self.sides[side].owner
+            else:
+                team = self.sides[side].team if side else top
+                self.users[who] = make_member(team, role, who)
+
+    def client(self, who: str) -> Client:
+        client = Client()
+        if who in self.users:
+            client.force_login(self.users[who])
+        return client
+
+
+def _side(name: str) -> Side:
+    team = make_team(f"team {CANARY[name]}")
+    side = Side(name, team, make_member(team, "salesperson", f"seller {CANARY[name]}"))
+    side.rows["accounts.Team"] = team
+    side.rows["accounts.User"] = side.owner
+    side.rows["accounts.Membership"] = side.owner.memberships.get()
+    deal = make_deal(CANARY[name], owner=side.owner, team=team)
+    side.rows["crm.Deal"] = deal
+    side.rows["crm.StageTransition"] = deal.transitions.get()
+    for model in scoped_models():
+        if not is_common(model):
+            _plant(model, side)
+    return side
+
+
+def is_common(model: type[models.Model]) -> bool:
+    """Tell whether rows of a model are everybody's who may see them at all, directly or by what they are part of."""
+    rule: Any = model.access  # type: ignore[attr-defined]
+    if rule.via:
+        target: Any = model._meta.get_field(rule.via[0].split("__")[0]).related_model
+        return is_common(target)
+    return bool(rule.shared)
+
+
+def _plant(model: type[models.Model], side: Side) -> models.Model:
+    """Return the side's row of a model, made where it is missing, with the canary in every text that takes it."""
+    label = model._meta.label
+    if label not in side.rows:
+        values = {
+            f.name: value for f in model._meta.concrete_fields if (value := _value(f, side)) is not None
+        }
+        side.rows[label] = model._base_manager.create(**values)
+    row = side.rows[label]
+    for text in model._meta.concrete_fields:
+        if _takes_canary(text):
+            _try_update(row, text.name, f"{CANARY[side.name]} {text.name}"[: text.max_length])
+    return row
+
+
+def _takes_canary(f: Any) -> bool:
+    is_text = isinstance(f, models.CharField | models.TextField) and not isinstance(f, models.EmailField)
+    is_ours = f.name not in {"path", "password", "number", "kind", "storage_name"}
+    return is_text and is_ours and not f.generated and not f.choices and (f.max_length or 99) >= 32
+
+
+def _try_update(row: models.Model, name: str, text: str) -> None:
+    try:
+        with transaction.atomic():
+            type(row)._base_manager.filter(pk=row.pk).update(**{name: text})
+    except DatabaseError:
+        # A code with a shape of its own, which no canary has.
+        return
+
+
+def _value(f: Any, side: Side) -> Any:
+    """Return what a field has to hold; None for what can stay as it is by itself."""
+    if f.primary_key or f.generated:
+        return None
+    if f.is_relation:
+        return _related(f, side)
+    if f.null or f.has_default() or f.has_db_default() or getattr(f, "auto_now", False):
+        return None
+    if f.choices:
+        return f.choices[0][0]
+    by_kind: list[tuple[type[Any] | tuple[type[Any], ...], Any]] = [
+        ((models.CharField, models.TextField), CANARY[side.name][: f.max_length]),
+        (models.BooleanField, True),
+        (models.DateTimeField, timezone.now()),
+        ((models.IntegerField, models.DecimalField, models.FloatField), 1),
+        (models.JSONField, {}),
+    ]
+    return next(value for kind, value in by_kind if isinstance(f, kind))
+
+
+def _related(f: Any, side: Side) -> Any:
+    target = f.related_model
+    rule: Any = f.model.access
+    decides = {rule.owner, rule.team, *(path.split("__")[0] for path in rule.via[:1])}
+    if f.null and f.name not in decides:
+        return None
+    if target is User:
+        return side.owner
+    if target is Team:
+        return side.team
+    if is_common(target):
+        return target._base_manager.first() or _plant(target, side)
+    return _plant(target, side)

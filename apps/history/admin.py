@@ -48,7 +48,10 @@ def row_story(
     """Show what happened to a row, to whoever may see it."""
     row = model_admin.get_object(request, unquote(object_id))
     if row is None:
-        raise Http404
+        missing: HttpResponse = model_admin._get_obj_does_not_exist_redirect(
+            request, model_admin.opts, object_id
+        )
+        return missing
     if not model_admin.has_view_permission(request, row):
         raise PermissionDenied
     actor = _actor(request)

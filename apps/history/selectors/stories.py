@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Kind, Net, fold
 from apps.history.selectors import sets
-from apps.history.selectors.words import Words, shown_fields
+from apps.history.selectors.words import NOTHING, Words, shown_fields
 from apps.history.tracking import Tracked, tracked
 
 # So many recorded changes make one page of a story.
@@ -21,11 +21,12 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Line:
-    """One field's change, or one part's coming and going. An empty `old` says that there was nothing."""
+    """One field's change, or one part's coming and going. An empty `old` or `new` says that there was nothing."""
 
     label: str
     old: str
     new: str
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,16 +130,20 @@ def row_lines(words: Words, model: Tracked, net: Net) -> list[Line]:
         old = words.text(column_field, net.before.get(column))
         new = words.text(column_field, net.after.get(column))
         if old != new:
-            lines.append(Line(capfirst(str(column_field.verbose_name)), old, new))
+            lines.append(Line(capfirst(str(column_field.verbose_name)), _said(old), _said(new)))
     return lines
+
+
+def _said(text: str) -> str:
+    return "" if text == NOTHING else text
 
 
 def _part_lines(words: Words, model: Tracked, net: Net) -> list[Line]:
     label = _part_name(model)
     if net.kind == Kind.CREATED:
-        return [Line(label, "", words.summary(model, net.after))]
+        return [Line(label, "", words.summary(model, net.after), is_part=True)]
     if net.kind == Kind.DELETED:
-        return [Line(label, words.summary(model, net.before), "")]
+        return [Line(label, words.summary(model, net.before), "", is_part=True)]
     return [Line(f"{label}: {line.label}", line.old, line.new) for line in row_lines(words, model, net)]
 
 

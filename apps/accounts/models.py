@@ -162,7 +162,8 @@ class Team(Stamped, Versioned, Archivable, Imported):
     def clean(self) -> None:
         super().clean()
         if self.pk and self.parent is not None and f"/{self.pk}/" in self.parent.path:
-            raise ValidationError({"parent": _("A team cannot be part of itself.")}, code="team_cycle")
+            error = ValidationError(_("A team cannot be part of itself."), code="team_cycle")
+            raise ValidationError({"parent": error})
 
 
 class Role(Stamped, Versioned):

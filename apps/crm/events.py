@@ -32,6 +32,7 @@ PERSON_CREATED = Fact("crm.person.created.v1")
 PERSON_CHANGED = Fact("crm.person.changed.v1")
 PERSON_ARCHIVED = Fact("crm.person.archived.v1")
 PERSON_RESTORED = Fact("crm.person.restored.v1")
+IMPORT_APPLIED = Fact("crm.import.applied.v1")
 
 FACTS = [value for value in globals().values() if isinstance(value, Fact)]
 

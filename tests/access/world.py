@@ -41,6 +41,9 @@ class World:
     def __init__(self) -> None:
         top = make_team("Top")
         self.sides = {name: _side(name) for name in CANARY}
+        for model in scoped_models():
+            if is_common(model) and not model._base_manager.exists():
+                _plant(model, self.sides["A"])
         self.users: dict[str, User] = {}
         for who, (role, side) in PRINCIPALS.items():
             if role == "salesperson":

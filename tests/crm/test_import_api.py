@@ -57,7 +57,8 @@ def test_the_whole_way(api: APIClient) -> None:
     assert [row["line"] for row in api.get(f"{address}rows/?verdict=E").json()] == [3]
     refused = api.post(f"{address}apply/")
     assert (refused.status_code, refused.json()["code"]) == (400, "has_errors")
-    file = b"".join(api.get(f"{address}error-file/").streaming_content).decode("utf-8-sig")
+    download: Any = api.get(f"{address}error-file/")
+    file = b"".join(download.streaming_content).decode("utf-8-sig")
     assert next(csv.DictReader(io.StringIO(file), delimiter=";"))["Name"] == "Table"
     corrected = api.post(f"{address}replace-value/", {"field": "price", "old": "x", "new": "2"})
     assert (corrected.status_code, corrected.json()["state"]) == (200, "UPLOADED")

@@ -32,8 +32,8 @@ def test_own_and_visible_deals_are_summed_by_currency(ada: "User") -> None:
 
     figures = home_figures(ada)
 
-    assert (figures.mine.count, figures.mine.amounts) == (2, {"RUB": 100, "USD": 7})
-    assert (figures.visible.count, figures.visible.amounts) == (3, {"RUB": 150, "USD": 7})
+    assert (figures.mine.count, figures.mine.amounts) == (2, {"RUB": Decimal(100), "USD": Decimal(7)})
+    assert (figures.visible.count, figures.visible.amounts) == (3, {"RUB": Decimal(150), "USD": Decimal(7)})
     by_name = {each.stage.name: each.worth.count for each in figures.stages}
     assert by_name == {"Prospecting": 2, "Engaging": 1, "Proposal": 0, "Negotiation": 0}
     assert figures.fullest == 2

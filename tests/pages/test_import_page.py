@@ -12,8 +12,6 @@ from django.test import Client
 from django.urls import reverse
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
-
     from apps.accounts.models import User
     from apps.crm.models import ImportBatch
 
@@ -28,9 +26,7 @@ def client(transactional_db: None, redis_url: str) -> Client:
     return Client()
 
 
-def send(
-    client: Client, kind: str, content: str | bytes, name: str = "rows.csv", **extra: Any
-) -> "HttpResponse":
+def send(client: Client, kind: str, content: str | bytes, name: str = "rows.csv", **extra: Any) -> Any:
     raw = content.encode() if isinstance(content, str) else content
     return client.post(ADD, {"kind": kind, "file": SimpleUploadedFile(name, raw)}, **extra)
 
@@ -104,7 +100,9 @@ def test_plain_forms_lead_from_file_to_list(ada_client: Client) -> None:
     send(ada_client, "products", PRODUCTS)
     batch = latest()
     ada_client.post(url_of(batch, "columns"), columns_form(batch))
-    assert 'http-equiv="refresh"' in text_of(ada_client.get(url_of(batch)))
+    waiting = text_of(ada_client.get(url_of(batch)))
+    assert 'http-equiv="refresh"' in waiting
+    assert "You can leave this page" in waiting
 
     work_off(batch)
     page = ada_client.get(url_of(batch))
@@ -144,7 +142,7 @@ def test_one_click_replaces_an_unknown_name_in_all_rows(
     batch = rehearsed("deals", "product,sales_agent,deal_stage\n" + 3 * f"GTXPro,{ada.name},Prospecting\n")
     assert batch.counts["error"] == 3
 
-    page = ada_client.get(url_of(batch))
+    page: Any = ada_client.get(url_of(batch))
     assert "Use GTX Pro for all 3</button>" in text_of(page)
     assert page.context["choices"] == {"product": ["GTX Pro", "MG Special"]}
     wrong = [cell for cell in page.context["rows"][0]["cells"] if cell["error"]]
@@ -157,9 +155,9 @@ def test_one_click_replaces_an_unknown_name_in_all_rows(
     work_off(batch)
 
     assert (batch.counts["create"], batch.counts["error"]) == (3, 0)
-    page = text_of(ada_client.get(url_of(batch)))
-    assert "Import 3 deals</button>" in page
-    assert "Take as written" in page
+    text = text_of(ada_client.get(url_of(batch)))
+    assert "Import 3 deals</button>" in text
+    assert "Take as written" in text
 
 
 def test_replacement_can_be_taken_back(
@@ -184,16 +182,16 @@ def test_rows_with_errors_are_left_out_only_when_said_and_come_back_as_a_file(
     from apps.crm.models import Product
 
     batch = rehearsed("products", "product,sales_price\nGood,10\nBad,cheap\n")
-    page = text_of(ada_client.get(url_of(batch)))
-    assert "Import 1 product</button>" in page
-    assert "1 row with an error is left out." in page
+    text = text_of(ada_client.get(url_of(batch)))
+    assert "Import 1 product</button>" in text
+    assert "1 row with an error is left out." in text
 
     refused = ada_client.post(url_of(batch, "apply"))
     assert refused.status_code == 422
     assert "1 rows have errors" in text_of(refused)
     assert not Product.objects.exists()
 
-    file = ada_client.get(url_of(batch, "errors"))
+    file: Any = ada_client.get(url_of(batch, "errors"))
     rows = list(csv.DictReader(io.StringIO(b"".join(file.streaming_content).decode("utf-8-sig"))))
     assert [row["product"] for row in rows] == ["Bad"]
     assert any("“cheap” is not a number" in value for value in rows[0].values())
@@ -275,10 +273,10 @@ def test_file_that_cannot_be_read_is_refused_in_words_and_the_kind_stays_chosen(
 def test_script_gets_the_refusal_and_the_next_address_as_json(ada_client: Client) -> None:
     refused = send(ada_client, "products", "", HTTP_ACCEPT="application/json")
     assert refused.status_code == 422
-    assert "empty" in refused.json()["detail"]  # type: ignore[attr-defined]
+    assert "empty" in refused.json()["detail"]
 
     taken = send(ada_client, "products", PRODUCTS, HTTP_ACCEPT="application/json")
-    assert taken.json() == {"url": url_of(latest())}  # type: ignore[attr-defined]
+    assert taken.json() == {"url": url_of(latest())}
 
 
 def test_form_without_a_file_asks_for_one(ada_client: Client) -> None:
@@ -314,6 +312,7 @@ def test_cancelled_import_goes_on_from_the_page(
     batch = rehearsed("products", PRODUCTS)
     ada_client.post(url_of(batch, "apply"))
     batch.refresh_from_db()
+    assert batch.apply_job_id is not None
     cancel_job(batch.apply_job_id, actor=ada)
     batch.refresh_from_db()
     assert batch.state == ImportBatch.State.CANCELLED

@@ -88,6 +88,8 @@ class ScopedFilterSet(filters.FilterSet):
 
     FILTER_DEFAULTS: ClassVar[dict[Any, Any]] = {
         **filters.FilterSet.FILTER_DEFAULTS,
+        # What the database computes is compared as the text it reads as.
+        models.GeneratedField: {"filter_class": filters.CharFilter},
         models.ForeignKey: {
             **filters.FilterSet.FILTER_DEFAULTS[models.ForeignKey],
             "filter_class": _ScopedChoice,

@@ -203,7 +203,7 @@ def _file_panel(batch: ImportBatch, _verdict: str, typed: Mapping[str, str]) -> 
         sheets = [(name, name) for name in dialect["sheets"]]
         settings_.insert(0, ("sheet", _("Sheet"), sheets))
     else:
-        delimiters = [(key, DELIMITER_NAMES[key]) for key in DELIMITERS]
+        delimiters = [(key, str(DELIMITER_NAMES[key])) for key in DELIMITERS]
         encodings = [(key, ENCODING_NAMES[key]) for key in ENCODINGS]
         settings_[:0] = [("encoding", _("Encoding"), encodings), ("delimiter", _("Delimiter"), delimiters)]
     return {

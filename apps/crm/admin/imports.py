@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -198,7 +199,7 @@ class ImportBatchAdmin(ScopedModelAdmin):
         batch = self._batch(request, pk)
         return JsonResponse({"state": batch.state, "step": import_page.reached(batch)})
 
-    def errors_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def errors_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Give the rows that have errors, as a file that can be corrected and imported again."""
         self._batch(request, pk)
         # Closed by the response.

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.crm.events import IMPORT_APPLIED
 from apps.crm.imports.effects import (
     APPLY_CHUNK,
     finish_chunk,
@@ -25,11 +26,10 @@ from apps.crm.imports.sql import fetch
 from apps.crm.imports.staging import count_rows, stage
 from apps.crm.models import ImportBatch
 from apps.events.failpoints import failpoint
-from apps.events.services import Fact, publish
+from apps.events.services import publish
 from apps.jobs.kinds import JobCancelled, JobRefused, Reporter, Step
 from apps.jobs.models import Job
 
-IMPORT_APPLIED = Fact("crm.import.applied.v1")
 State = ImportBatch.State
 
 

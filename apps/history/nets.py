@@ -10,11 +10,16 @@ from typing import Any, Protocol
 class Recorded(Protocol):
     """One change of one row, as it was recorded."""
 
-    row_id: str
-    about: str
-    op: str
-    old: dict[str, Any] | None
-    new: dict[str, Any] | None
+    @property
+    def row_id(self) -> str: ...
+    @property
+    def about(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def old(self) -> dict[str, Any] | None: ...
+    @property
+    def new(self) -> dict[str, Any] | None: ...
 
 
 class Kind(StrEnum):

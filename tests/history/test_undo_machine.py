@@ -44,6 +44,12 @@ def stage_of(deal: Deal, number: int) -> int:
     return stages[number % len(stages)].pk
 
 
+def nest_companies() -> None:
+    top = Company.objects.order_by("pk").first()
+    if top is not None:
+        Company.objects.filter(pk__gt=top.pk).update(parent=top)
+
+
 ACTS: dict[str, Act] = {
     "create deal": lambda actor, n: deals.create_deal(
         actor=actor, face=FACE, title=f"Deal {n}", amount=Decimal(n)
@@ -75,9 +81,7 @@ ACTS: dict[str, Act] = {
     "create companies": lambda actor, n: Company.objects.bulk_create(
         Company(name=f"Company {n}", owner=actor) for _ in range(n % 4)
     ),
-    "nest companies": lambda actor, n: Company.objects.filter(
-        pk__gt=Company.objects.order_by("pk")[0].pk
-    ).update(parent=Company.objects.order_by("pk")[0]),
+    "nest companies": lambda actor, n: nest_companies(),
     "give company": on_deal(
         lambda d, a, n: Deal.objects.filter(pk=d.pk).update(
             company=nth(list(Company.objects.order_by("pk")), n)

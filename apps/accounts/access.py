@@ -256,7 +256,7 @@ def verb_of(permission: str) -> str | Promise:
 def subject_of(permission: str) -> str | Promise:
     """Say what kind of rows a permission is about: "deal"."""
     model, _action = _parse(permission)
-    return permission if model is None else model._meta.verbose_name
+    return permission if model is None else model._meta.verbose_name or permission
 
 
 def explain(actor: User, action: str, row: models.Model) -> list[str]:

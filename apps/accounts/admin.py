@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
@@ -98,6 +98,7 @@ class MembershipInline(ScopedTabularInline):
 class UserAdmin(ScopedModelAdmin):
     """Users; a password is set here and never shown."""
 
+    add_label = _("New user")
     list_display = ("name", "email", "places", "shows_active")
     list_filter = ("is_active", "memberships__team", "memberships__role")
     search_fields = ("name", "email")
@@ -270,6 +271,7 @@ def _explained(request: HttpRequest, person: User, form: WhyForm) -> tuple[str, 
 class TeamAdmin(ScopedModelAdmin):
     """The tree of teams."""
 
+    add_label = _("New team")
     list_display = ("in_tree", "head_count")
     list_filter = ("parent",)
     search_fields = ("name",)
@@ -287,7 +289,7 @@ class TeamAdmin(ScopedModelAdmin):
         # An em space for each team above it, which HTML does not fold.
         return "\u2003" * (team.path.count("/") - 2) + team.name
 
-    @display(description=_("people"))
+    @display(description=pgettext_lazy("team", "people"))
     def head_count(self, team: Team) -> int:
         return len({membership.user_id for membership in team.memberships.all()})
 
@@ -314,6 +316,7 @@ _GRANT = "grant:"
 class RoleAdmin(ScopedModelAdmin):
     """Roles, each as a page of sentences: may see – own rows."""
 
+    add_label = _("New role")
     list_display = ("name", "description", "in_short")
     search_fields = ("name",)
     ordering = ("name",)

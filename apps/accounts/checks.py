@@ -74,8 +74,9 @@ def errors_of_admin(page: Any) -> Iterator[CheckMessage]:
             yield Error(f"{_name(inline)} is no scoped inline.", obj=page.model, id="accounts.E003")
     for item in page.list_filter:
         kind = item[1] if isinstance(item, list | tuple) else None
-        is_related = isinstance(kind, type) and issubclass(kind, RelatedFieldListFilter)
-        if is_related and kind is not RelatedFieldListFilter and not issubclass(kind, LimitsChoices):
+        if kind is RelatedFieldListFilter or not isinstance(kind, type):
+            continue
+        if issubclass(kind, RelatedFieldListFilter) and not issubclass(kind, LimitsChoices):
             text = f"{_name(type(page))} filters by {item[0]} with a filter that offers every row."
             yield Error(text, obj=page.model, id="accounts.E004")
 

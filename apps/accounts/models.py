@@ -1,6 +1,6 @@
 """Who is asking: users, their teams, and what their roles let them do."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
@@ -28,6 +29,10 @@ def validate_time_zone(name: str) -> None:
 
 class UserManager(BaseUserManager["User"]):
     """Makes users by e-mail address."""
+
+    if TYPE_CHECKING:
+        # Django adds it from the queryset, which the types do not follow through a manager with methods.
+        def visible_to(self, actor: "User", action: str = "view") -> ScopedQuerySet["User"]: ...
 
     def create_user(self, email: str | None, password: str | None = None, **fields: Any) -> "User":
         """Make a person who may log in once they have a password; an empty address becomes none."""
@@ -56,12 +61,12 @@ class User(AbstractBaseUser, Versioned):
     """A person or a program that acts on the platform."""
 
     class Kind(models.TextChoices):
-        HUMAN = "HUMAN", _("person")
+        HUMAN = "HUMAN", pgettext_lazy("user", "person")
         SERVICE = "SERVICE", _("service")
 
     # Empty for somebody who was imported with a name only: they own rows and cannot log in yet.
     email = models.EmailField(_("e-mail"), unique=True, null=True, blank=True)
-    name = models.CharField(_("name"), max_length=150)
+    name = models.CharField(pgettext_lazy("person", "name"), max_length=150)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.HUMAN)
     locale = models.CharField(
         _("language"), max_length=8, blank=True, default="", validators=[validate_language]
@@ -80,7 +85,7 @@ class User(AbstractBaseUser, Versioned):
     perm_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, editable=False)
 
-    objects: ClassVar[UserManager] = UserManager.from_queryset(ScopedQuerySet)()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager.from_queryset(ScopedQuerySet)()
     access = Rule(owner="pk", team="memberships__team")
 
     USERNAME_FIELD = "email"

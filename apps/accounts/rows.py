@@ -17,17 +17,24 @@ _Model = TypeVar("_Model", bound=models.Model)
 
 
 def locked(
-    model: type[_Model], pk: int, *, actor: User, action: str, expected_version: int | None = None
+    model: type[_Model],
+    pk: int,
+    *,
+    actor: User,
+    action: str,
+    expected_version: int | None = None,
+    lets_point: bool = False,
 ) -> _Model:
     """
     Lock a row that `actor` sees and may do `action` to, as the policy says once the lock is held.
 
+    :param lets_point: whoever only points a new row at this one, as a deal at its company, does not wait
     :raises DoesNotExist: the row is out of the actor's sight, or there is none
     :raises PermissionDenied: the actor sees it and may not do this
     :raises ValidationError: somebody else was faster (code "stale")
     """
     rows = model._base_manager.filter(access.scope(actor, "view", model))
-    row = rows.select_for_update(of=("self",)).get(pk=pk)
+    row = rows.select_for_update(of=("self",), no_key=lets_point).get(pk=pk)
     access.require(actor, action, row)
     if expected_version is not None and isinstance(row, Versioned) and row.version != expected_version:
         raise ValidationError(

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from config.local.refusal import Refusal
 
@@ -10,12 +11,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m config.local", description=__doc__)
     parser.add_argument(
         "command",
-        choices=["up", "preflight", "services", "stop", "prepare", "messages"],
-        help="everything until Ctrl-C; only the checks; start PostgreSQL and Redis, print addresses; "
-        "stop them; migrate and load the demo; compile translations",
+        choices=["up", "manage", "preflight", "services", "stop", "prepare", "messages"],
+        help="everything until Ctrl-C; manage.py with the local servers; only the checks; start PostgreSQL and "
+        "Redis, print addresses; stop them; migrate and load the demo; compile translations",
     )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for manage: what manage.py is told")
+    given = parser.parse_args()
+    if given.arguments and given.command != "manage":
+        parser.error(f"{given.command} takes no arguments")
     try:
-        return run(parser.parse_args().command)
+        return run(given.command, given.arguments)
     except Refusal as refusal:
         print(f"artel: {refusal}", file=sys.stderr)
         return 1
@@ -23,7 +28,7 @@ def main() -> int:
         return 0
 
 
-def run(command: str) -> int:
+def run(command: str, arguments: Sequence[str] = ()) -> int:
     # Each command loads no more than it needs: a start has no time to lose.
     from config.local import home, preflight
 
@@ -33,6 +38,10 @@ def run(command: str) -> int:
         from config.local.supervisor import up
 
         return up()
+    if command == "manage":
+        from config.local.manage import manage
+
+        return manage(place, arguments)
     if command == "preflight":
         preflight.check_all(place)
     elif command == "services":

@@ -116,7 +116,7 @@ def await_answer(port: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/", timeout=5).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/", timeout=5).close()
         except urllib.error.HTTPError:
             return True
         except OSError:

@@ -238,6 +238,18 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Names that do not change when another app comes to have a "kind" or a "state" too.
+    "ENUM_NAME_OVERRIDES": {
+        "ContactPointKindEnum": "apps.crm.models.ContactPoint.Kind",
+        "DealStatusEnum": "apps.crm.models.Deal.Status",
+        "FaceEnum": "apps.crm.models.StageTransition.Face",
+        "ImportKindEnum": "apps.crm.models.ImportBatch.Kind",
+        "ImportModeEnum": "apps.crm.models.ImportBatch.Mode",
+        "ImportStateEnum": "apps.crm.models.ImportBatch.State",
+        "JobStateEnum": "apps.jobs.models.Job.State",
+        "ReachEnum": "apps.accounts.models.RoleGrant.Reach",
+        "UserKindEnum": "apps.accounts.models.User.Kind",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.common.api.schema.add_problems",

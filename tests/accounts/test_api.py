@@ -137,8 +137,8 @@ def test_membership_over_rest_gives_no_more_than_one_holds(client: Client, team:
     body = {
         "user": User.objects.get(memberships__team=team).pk,
         "team": team.pk,
-        "role": Role.objects.first().pk,
-    }  # type: ignore[union-attr]
+        "role": Role.objects.earliest("pk").pk,
+    }
     refused = client.post("/api/v1/accounts/memberships/", body, content_type="application/json")
     assert problem_of(refused, 403)
     assert Membership.objects.count() == 1

@@ -1,6 +1,7 @@
 """Logging in: one way for everybody, limited in attempts, and safe about where it leads."""
 
 import re
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_flood_of_attempts_is_answered_by_a_page_that_says_so() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"is_active": False}, {"kind": "SERVICE"}])
-def test_who_is_turned_off_and_what_is_a_program_cannot_log_in(fields: dict[str, object]) -> None:
+def test_who_is_turned_off_and_what_is_a_program_cannot_log_in(fields: dict[str, Any]) -> None:
     user = make_user(password=PASSWORD, **fields)
     request = RequestFactory().get("/")
     assert authenticate(request, email=user.email, password=PASSWORD) is None

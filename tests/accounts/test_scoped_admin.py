@@ -51,7 +51,7 @@ class World:
             data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
         return data | changes
 
-    def save(self, path: str = "", **changes: Any) -> Any:
+    def save(self, path: str = "", /, **changes: Any) -> Any:
         return self.client.post(path or f"{LIST}{self.own.pk}/change/", self.form(**changes))
 
 

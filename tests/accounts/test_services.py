@@ -173,7 +173,7 @@ def test_own_settings_are_everybodys_to_change_and_nothing_else() -> None:
     assert User.objects.get(pk=user.pk).locale == "ru"
     for fields in ({"locale": "xx"}, {"time_zone": "Mars/Olympus"}):
         with pytest.raises(ValidationError):
-            services.change_own_settings(actor=user, **fields)  # type: ignore[arg-type]
+            services.change_own_settings(actor=user, **fields)
     with pytest.raises(ObjectDoesNotExist):
         services.change_user(user.pk, name="x", actor=user)
 

@@ -222,7 +222,7 @@ def test_a_person_with_contacts_and_a_place(anna: User) -> None:
     assert shown["employments"][0]["company_name"] == "Mebel"
     twin = client.post(
         f"{ROOT}/people/", {"given_name": "Twin", "contact_points": [body["contact_points"][1]]}
-    )  # type: ignore[index]
+    )
     assert twin.status_code == 400
     assert "contact_point_value_unique" in twin.content.decode()
     assert Person.objects.count() == 1

@@ -6,21 +6,14 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.urls import include, path
-from rest_framework.routers import SimpleRouter
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
-from apps.crm.api.imports import ImportViewSet
 from apps.crm.models import Product
 from apps.jobs.models import Job
 from tests.crm import factories
 from tests.crm.importing import take_steps
 
-router = SimpleRouter()
-router.register("imports", ImportViewSet, basename="import")
-urlpatterns = [path("api/v1/crm/", include(router.urls))]
-pytestmark = pytest.mark.urls(__name__)
 BASE = "/api/v1/crm/imports/"
 
 

@@ -2,10 +2,8 @@
 
 import csv
 import io
-import time
-from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -21,7 +19,6 @@ from apps.crm.models import (
     ContactPoint,
     Deal,
     Employment,
-    ImportBatch,
     ImportRow,
     Person,
     Product,
@@ -34,9 +31,6 @@ from apps.jobs.kinds import JobRefused
 from apps.jobs.models import Job
 from tests.crm import factories
 from tests.crm.importing import apply, bring_in, codes, counts, rehearse, take_steps, upload, verdicts
-
-if TYPE_CHECKING:
-    from tests.support.processes import Processes
 
 PEOPLE = "First name,Last name,E-mail,Phone,Company,Position,Tags\n"
 
@@ -307,35 +301,3 @@ def test_moving_by_import_asks_for_the_same_rights(admin: User) -> None:
     assert codes(batch) == [(2, "stage", "stage_not_allowed")]
     apply(batch, actor=clerk, skip_errors=True)
     assert Deal.objects.get().owner == clerk
-
-
-@pytest.mark.slow
-def test_a_worker_is_killed_in_the_middle_and_another_goes_on(artel_processes: "Processes") -> None:
-    admin = factories.make_admin()
-    text = "ID,Deal,Stage\n" + "".join(f"{n},Deal {n},Engaging\n" for n in range(2500))
-    batch = upload("deals", text, actor=admin)
-    doomed = artel_processes.worker(ARTEL_FAILPOINT="import.in_chunk:2")
-    rehearsal = imports.rehearse_import(batch.pk, actor=admin)
-    _await(lambda: Job.objects.get(pk=rehearsal.pk).state == "SUCCEEDED")
-    job = imports.apply_import(batch.pk, actor=admin)
-    doomed.await_line("signal 9 (SIGKILL)")
-    doomed.kill()
-    assert Deal.objects.count() == 1000
-    artel_processes.worker()
-    artel_processes.beat()
-    _await(lambda: Job.objects.get(pk=job.pk).is_finished)
-    job.refresh_from_db()
-    assert (job.state, job.attempt, job.error) == ("SUCCEEDED", 2, None)
-    batch = ImportBatch.objects.get(pk=batch.pk)
-    assert (batch.state, counts(batch)) == ("APPLIED", {"rows": 2500, "create": 2500})
-    assert Deal.objects.values("external_id").distinct().count() == Deal.objects.count() == 2500
-    assert StageTransition.objects.count() == 2500
-    assert Event.objects.filter(type="crm.deal.created.v1").count() == 2500
-    assert Event.objects.filter(type="crm.import.applied.v1").count() == 1
-
-
-def _await(condition: Callable[[], bool], within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.pages.importing import PATIENCE_MS, apply, bring_in, choose, open_imports, rehearse
+
 if TYPE_CHECKING:
     from apps.accounts.models import User
     from tests.support.processes import Processes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 DATA = Path(__file__).parent / "data"
-# A rehearsal and an apply of the small files take a second or two; the machine may be busy.
-PATIENCE_MS = 60_000
 
 
 @pytest.fixture
@@ -27,34 +27,6 @@ def imports(ada: "User", enter: Callable[..., Page], worker: None) -> Page:
     return page
 
 
-def choose(page: Page, kind: str, file: Path) -> None:
-    page.get_by_role("link", name=re.compile("New import|Import a file")).first.click()
-    page.get_by_role("radio", name=re.compile(f"^{kind}", re.IGNORECASE)).check()
-    page.set_input_files("input[type=file]", file)
-    expect(page.get_by_text(file.name)).to_be_visible()
-    page.get_by_role("button", name="Read the file").click()
-    expect(page.get_by_role("heading", name="What each column is")).to_be_visible(timeout=PATIENCE_MS)
-
-
-def rehearse(page: Page) -> None:
-    page.get_by_role("button", name="Rehearse the import").click()
-    expect(page.get_by_role("heading", name=re.compile("What would become of"))).to_be_visible(
-        timeout=PATIENCE_MS
-    )
-
-
-def apply(page: Page, label: str, said: str) -> None:
-    page.get_by_role("button", name=label, exact=True).click()
-    expect(page.get_by_role("heading", name=said)).to_be_visible(timeout=PATIENCE_MS)
-
-
-def bring_in(page: Page, kind: str, file: str, label: str, said: str) -> None:
-    page.goto(re.sub("/admin/.*", "/admin/crm/importbatch/", page.url))
-    choose(page, kind, DATA / file)
-    rehearse(page)
-    apply(page, label, said)
-
-
 def test_customer_base_comes_in_and_a_wrong_name_is_put_right_with_one_click(imports: Page) -> None:
     from apps.crm.models import Deal
 
@@ -62,11 +34,11 @@ def test_customer_base_comes_in_and_a_wrong_name_is_put_right_with_one_click(imp
     rows = list(csv.DictReader((DATA / "sales_pipeline.csv").open(encoding="utf-8")))
     wrong = sum(row["product"] == "GTXPro" for row in rows)
     assert wrong > 1
-    bring_in(page, "Products", "products.csv", "Import 7 products", "7 products imported")
-    bring_in(page, "Users", "sales_teams.csv", "Import 35 users", "35 users imported")
-    bring_in(page, "Companies", "accounts.csv", "Import 85 companies", "85 companies imported")
+    bring_in(page, "Products", DATA / "products.csv", "Import 7 products", "7 products imported")
+    bring_in(page, "Users", DATA / "sales_teams.csv", "Import 35 users", "35 users imported")
+    bring_in(page, "Companies", DATA / "accounts.csv", "Import 85 companies", "85 companies imported")
 
-    page.goto(re.sub("/admin/.*", "/admin/crm/importbatch/", page.url))
+    open_imports(page)
     choose(page, "Deals", DATA / "sales_pipeline.csv")
     rehearse(page)
     expect(page.locator("[data-issue]")).to_contain_text(f"{wrong} rows")

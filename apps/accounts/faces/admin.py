@@ -8,7 +8,7 @@ inlines, delete pages and what a saved row turned into are all open. Here they a
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -96,7 +96,7 @@ class LimitsChoices:
     """Marks a filter by related rows that offers, and names, only those that the person may see."""
 
 
-class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):  # type: ignore[misc]
+class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):
     """A filter by a related row that offers only rows the person may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
@@ -107,7 +107,7 @@ class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):  # type: ignore
         return [(row.pk, str(row)) for row in rows]
 
 
-class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
+class _ScopedDropdown(AutocompleteDropdownForm):
     """A choice of one row that names only what the person may see."""
 
     def __init__(self, request: HttpRequest, name: str, *args: Any, **kwargs: Any) -> None:
@@ -115,7 +115,7 @@ class _ScopedDropdown(AutocompleteDropdownForm):  # type: ignore[misc]
         self.fields[name].queryset = visible_rows(_user(request), self.fields[name].queryset.model)
 
 
-class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):  # type: ignore[misc]
+class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):
     """A filter by one of very many related rows, found by typing; names only rows the person may see."""
 
     form_class = _ScopedDropdown
@@ -175,7 +175,7 @@ def _keep_linked(field: Any, linked: Any) -> None:
     ).order_by(*offered.query.order_by)
 
 
-class ScopedRawIdWidget(UnfoldForeignKeyRawIdWidget):  # type: ignore[misc]
+class ScopedRawIdWidget(UnfoldForeignKeyRawIdWidget):
     """A raw id that tells the name behind it only where the field offers that row."""
 
     def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
@@ -379,7 +379,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         return super().get_form(request, obj, change, form=form, **kwargs)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs["form"] = _with_mixin(kwargs.get("form", self.form))
+        kwargs["form"] = _with_mixin(kwargs.pop("form", self.form))
         return super().get_changelist_form(request, **kwargs)
 
     def changeform_view(
@@ -551,9 +551,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         shown = _Deleted(user, self.admin_site, collector)
         nested = collector.nested(shown.describe)
         protected = [shown.describe(row) for row in collector.protected]
-        counts = {
-            model._meta.verbose_name_plural: len(found) for model, found in collector.model_objs.items()
-        }
+        counts = {model._meta.verbose_name_plural: len(found) for model, found in shown.models.items()}
         return nested, counts, shown.lacking(), protected
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -607,7 +605,8 @@ class _Deleted:
         self.site = site
         self.visible: dict[type[models.Model], set[Any]] = {}
         self.deletable: dict[type[models.Model], set[Any]] = {}
-        self.models = dict(collector.model_objs)
+        # Its types take the models for their names.
+        self.models = cast(dict[type[models.Model], set[models.Model]], dict(collector.model_objs))
         found: dict[type[models.Model], set[models.Model]] = {m: set(rows) for m, rows in self.models.items()}
         for row in collector.protected:
             found.setdefault(type(row), set()).add(row)
@@ -678,15 +677,15 @@ class _ScopedInline(_Scoped):
         return self.has_view_permission(request, obj)
 
 
-class ScopedTabularInline(_ScopedInline, TabularInline):  # type: ignore[misc]
+class ScopedTabularInline(_ScopedInline, TabularInline):
     """Inline rows as a table."""
 
 
-class ScopedStackedInline(_ScopedInline, StackedInline):  # type: ignore[misc]
+class ScopedStackedInline(_ScopedInline, StackedInline):
     """Inline rows one under the other."""
 
 
-class PolicyAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+class PolicyAdminSite(UnfoldAdminSite):
     """A site that never reads a password: people log in where everybody does."""
 
     def has_permission(self, request: HttpRequest) -> bool:

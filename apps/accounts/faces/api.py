@@ -9,13 +9,13 @@ policy's word on what came of it.
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
+from django_filters.filters import QuerySetRequestMixin
 from rest_framework import exceptions, permissions, serializers, status, viewsets
 from rest_framework.relations import ManyRelatedField
 from rest_framework.request import Request
@@ -31,7 +31,7 @@ Row = TypeVar("Row", bound=models.Model)
 def actor_of(request: Request) -> User:
     """Return the user who asks. :raises NotAuthenticated: nobody is logged in"""
     user = request.user
-    if isinstance(user, AnonymousUser) or user is None:
+    if not isinstance(user, User):
         raise exceptions.NotAuthenticated
     return user
 
@@ -41,7 +41,7 @@ class ScopedPermission(permissions.BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         user = request.user
-        if isinstance(user, AnonymousUser) or user is None or not user.is_active:
+        if not isinstance(user, User) or not user.is_active:
             return False
         return access.can_any(user, view.permission_action(), view.scoped_model())
 
@@ -49,11 +49,11 @@ class ScopedPermission(permissions.BasePermission):
 class ScopedPrimaryKeyRelatedField(serializers.PrimaryKeyRelatedField[Any]):
     """A reference that takes only rows the caller may see; others are as good as missing."""
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> QuerySet[Any] | None:
         rows = super().get_queryset()
         request = self.context.get("request")
-        if request is None:
-            return rows.none()
+        if rows is None or request is None:
+            return rows and rows.none()
         return rows.filter(access.scope(actor_of(request), "view", rows.model))
 
 
@@ -63,24 +63,22 @@ class ScopedModelSerializer(serializers.ModelSerializer[Row]):
     serializer_related_field = ScopedPrimaryKeyRelatedField
 
 
-class _ScopedChoice(filters.ModelChoiceFilter):
-    """A filter by a related row; what the caller may not see cannot be told from what is not there."""
+class _InSight(QuerySetRequestMixin):
+    """Related rows to filter by; what the caller may not see cannot be told from what is not there."""
 
-    def get_queryset(self, request: Any) -> QuerySet[Any] | None:
+    def get_queryset(self, request: Any) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        if rows is None or request is None:
+        if request is None:
             return rows
         return rows.filter(access.scope(actor_of(request), "view", rows.model))
 
 
-class _ScopedChoices(filters.ModelMultipleChoiceFilter):
-    """The same for several related rows."""
+class _ScopedChoice(_InSight, filters.ModelChoiceFilter):
+    """A filter by a related row."""
 
-    def get_queryset(self, request: Any) -> QuerySet[Any] | None:
-        rows = super().get_queryset(request)
-        if rows is None or request is None:
-            return rows
-        return rows.filter(access.scope(actor_of(request), "view", rows.model))
+
+class _ScopedChoices(_InSight, filters.ModelMultipleChoiceFilter):
+    """A filter by several related rows."""
 
 
 class ScopedFilterSet(filters.FilterSet):
@@ -119,6 +117,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
     :cvar requires_if_match: whether a change without `If-Match` is refused
     """
 
+    queryset: QuerySet[Any] | None = None
     permission_classes = (ScopedPermission,)
     filter_backends = (ScopedFilterBackend,)
     action_permissions: ClassVar[Mapping[str, str]] = {}

@@ -1,5 +1,6 @@
 """The socket's base class: who is on the other end, from which page, and what they may watch."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ def access_stream(user_id: int) -> str:
     return f"access:{user_id}"
 
 
-class ScopedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class ScopedConsumer(AsyncWebsocketConsumer):
     """
     A socket of a logged-in person, opened by one of our own pages.
 
@@ -69,7 +70,7 @@ def may_watch(actor: User, stream: str) -> bool:
     return actor.is_active and source.may_watch(actor, key)
 
 
-def is_our_page(scope: dict[str, Any]) -> bool:
+def is_our_page(scope: Mapping[str, Any]) -> bool:
     """Tell whether the page that opens the socket is one of ours; a caller that names none is refused."""
     headers = dict(scope.get("headers", []))
     origin = headers.get(b"origin", b"").decode("latin-1")
@@ -84,7 +85,7 @@ def is_our_page(scope: dict[str, Any]) -> bool:
     return is_same and validate_host((parts.hostname or "").lower(), allowed)
 
 
-def user_of_session(scope: dict[str, Any]) -> User | None:
+def user_of_session(scope: Mapping[str, Any]) -> User | None:
     """
     Return who is logged in with the session cookie, read from the store each time.
 

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -41,10 +42,7 @@ class PreconditionFailed(exceptions.APIException):
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_code = "stale"
-
-    @property
-    def default_detail(self) -> str:
-        return _("Somebody changed this meanwhile. Read it again before you change it.")
+    default_detail = gettext_lazy("Somebody changed this meanwhile. Read it again before you change it.")
 
 
 class PreconditionRequired(exceptions.APIException):
@@ -52,10 +50,7 @@ class PreconditionRequired(exceptions.APIException):
 
     status_code = status.HTTP_428_PRECONDITION_REQUIRED
     default_code = "precondition_required"
-
-    @property
-    def default_detail(self) -> str:
-        return _("Say with If-Match which version you change.")
+    default_detail = gettext_lazy("Say with If-Match which version you change.")
 
 
 def problem(
@@ -99,10 +94,12 @@ def _translate(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]
 
 def _from_rest(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str, str]]:
     headers: dict[str, str] = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait) + 1)
+    # Both are set from outside, on whichever refusal.
+    scheme, wait = getattr(error, "auth_header", None), getattr(error, "wait", None)
+    if scheme:
+        headers["WWW-Authenticate"] = scheme
+    if wait:
+        headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
         errors = list(_flatten(error.detail))
         return _invalid(errors), headers

@@ -32,6 +32,7 @@ class ProductForm(VersionedForm):
 class ProductAdmin(SalesAdmin):
     """What is sold."""
 
+    add_label = _("New product")
     form = ProductForm
     create = staticmethod(catalog.create_product)
     change = staticmethod(catalog.change_product)
@@ -85,6 +86,7 @@ class _DeletableAdmin(ServiceAdmin):
 class TagAdmin(_DeletableAdmin):
     """Words that rows are marked with."""
 
+    add_label = _("New tag")
     create = staticmethod(catalog.create_tag)
     change = staticmethod(catalog.change_tag)
     delete = staticmethod(catalog.delete_tag)
@@ -98,6 +100,7 @@ class TagAdmin(_DeletableAdmin):
 class LostReasonAdmin(ServiceAdmin):
     """Why deals are lost; one that is no longer offered stays on the deals that have it."""
 
+    add_label = _("New lost reason")
     form = TagForm
     change_form_before_template = None
     create = staticmethod(catalog.create_lost_reason)

@@ -21,6 +21,7 @@ SHOWN = 10
 class CompanyAdmin(SalesAdmin):
     """A company with its contacts, its deals by stage, its people, and the companies around it."""
 
+    add_label = _("New company")
     create = staticmethod(companies.create_company)
     change = staticmethod(companies.change_company)
     archive = staticmethod(companies.archive_company)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as text
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -81,6 +81,7 @@ class LineInline(ScopedTabularInline):
 class DealAdmin(SalesAdmin):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
+    add_label = _("New deal")
     form = DealForm
     create = staticmethod(deals.create_deal)
     change = staticmethod(deals.change_deal)
@@ -263,7 +264,7 @@ class DealAdmin(SalesAdmin):
             request, deals.assign_deal, pk, actor=actor, owner_id=owner_id, expected_version=version
         )
         if deal:
-            messages.success(request, text("The owner is %(name)s now.") % {"name": deal.owner})
+            messages.success(request, gettext("The owner is %(name)s now.") % {"name": deal.owner})
 
     def _call(
         self,

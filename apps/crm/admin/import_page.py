@@ -165,7 +165,8 @@ def page_of(
         "batch": batch,
         "steps": steps_of(batch, shown),
         "step": shown,
-        "can_edit": batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED}
+        "can_edit": not batch.applied_to
+        and batch.state not in {State.REHEARSING, State.APPLYING, State.APPLIED}
         and not batch.expired_at,
         "job": latest_job(batch),
         "facts": file_facts(batch),

@@ -13,9 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as text
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.accounts.faces.admin import ScopedModelAdmin, call_service
@@ -199,20 +198,20 @@ class SalesAdmin(ServiceAdmin):
     def _archive(self, request: HttpRequest, pk: int, version: int | None) -> None:
         actor = actor_of(request)
         if call_service(request, type(self).archive, pk, actor=actor, expected_version=version):
-            messages.success(request, text("In the trash now. It can be restored from there."))
+            messages.success(request, gettext("In the trash now. It can be restored from there."))
 
     def _restore(self, request: HttpRequest, pk: int, version: int | None) -> None:
         actor = actor_of(request)
         if call_service(request, type(self).restore, pk, actor=actor, expected_version=version):
-            messages.success(request, text("Restored."))
+            messages.success(request, gettext("Restored."))
 
     @admin.action(description=_("Move to the trash"), permissions=["archive"])
     def archive_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        self._each(request, rows, type(self).archive, text("In the trash now"))
+        self._each(request, rows, type(self).archive, gettext("In the trash now"))
 
     @admin.action(description=_("Restore from the trash"), permissions=["archive"])
     def restore_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        self._each(request, rows, type(self).restore, text("Restored"))
+        self._each(request, rows, type(self).restore, gettext("Restored"))
 
     def _each(
         self, request: HttpRequest, rows: QuerySet[Any], service: Callable[..., Any], done: str

@@ -17,6 +17,7 @@ from apps.crm.services import people
 class PersonAdmin(SalesAdmin):
     """A person with how to reach them, where they work, and their deals."""
 
+    add_label = _("New person")
     create = staticmethod(people.create_person)
     change = staticmethod(people.change_person)
     archive = staticmethod(people.archive_person)

@@ -37,6 +37,7 @@ class StageInline(ScopedTabularInline):
 class PipelineAdmin(SalesAdmin):
     """The ways a deal can go."""
 
+    add_label = _("New pipeline")
     create = staticmethod(pipelines.create_pipeline)
     change = staticmethod(pipelines.change_pipeline)
     archive = staticmethod(pipelines.archive_pipeline)

@@ -3,6 +3,7 @@
 from rest_framework.routers import SimpleRouter
 
 from apps.crm.api import views
+from apps.crm.api.imports import ImportViewSet
 
 router = SimpleRouter()
 router.register("companies", views.CompanyViewSet)
@@ -17,4 +18,5 @@ router.register("stages", views.StageViewSet)
 router.register("deals", views.DealViewSet)
 router.register("deal-lines", views.DealLineViewSet)
 router.register("transitions", views.TransitionViewSet)
+router.register("imports", ImportViewSet)
 urlpatterns = router.urls

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 MESSAGES: dict[str, str | Promise] = {
@@ -81,7 +81,8 @@ def render(
     """Say an error of a row in the reader's language."""
     message = _fill(MESSAGES.get(code, code), {"value": value, **(params or {})})
     if suggestion:
-        return f"{message} {_now('Is “%(suggestion)s” meant?') % {'suggestion': suggestion}}"
+        question = gettext("Is “%(suggestion)s” meant?") % {"suggestion": suggestion}
+        return f"{message} {question}"
     return message
 
 

@@ -7,6 +7,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Concat, Trim, Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Team
 from apps.accounts.scoping import Rule, ScopedQuerySet
@@ -125,9 +126,9 @@ class Person(Stamped, Versioned, Archivable, Imported, Owned):
         ),
         output_field=models.CharField(max_length=201),
         db_persist=True,
-        verbose_name=_("name"),
+        verbose_name=pgettext_lazy("person", "name"),
     )
-    job_title = models.CharField(_("position"), max_length=150, blank=True, default="")
+    job_title = models.CharField(pgettext_lazy("person", "position"), max_length=150, blank=True, default="")
     locale = models.CharField(_("language"), max_length=8, blank=True, default="")
     description = models.TextField(_("notes"), blank=True, default="")
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="people")
@@ -159,7 +160,7 @@ class Employment(models.Model):
     company = models.ForeignKey(
         Company, verbose_name=_("company"), on_delete=models.PROTECT, related_name="employments"
     )
-    title = models.CharField(_("position"), max_length=150, blank=True, default="")
+    title = models.CharField(pgettext_lazy("person", "position"), max_length=150, blank=True, default="")
     is_primary = models.BooleanField(_("primary"), default=True)
 
     objects = ScopedQuerySet.as_manager()

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Stamped, Versioned
@@ -44,9 +45,9 @@ class Stage(models.Model):
     """One step of a pipeline."""
 
     class Kind(models.TextChoices):
-        OPEN = "OPEN", _("open")
-        WON = "WON", _("won")
-        LOST = "LOST", _("lost")
+        OPEN = "OPEN", pgettext_lazy("stage", "open")
+        WON = "WON", pgettext_lazy("stage", "won")
+        LOST = "LOST", pgettext_lazy("stage", "lost")
 
     pipeline = models.ForeignKey(
         Pipeline,

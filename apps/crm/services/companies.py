@@ -11,7 +11,7 @@ from django.utils.translation import ngettext_lazy
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.crm import events
-from apps.crm.models import Company, ContactPoint
+from apps.crm.models import Company
 from apps.crm.services import rows
 from apps.crm.services.contacts import NewContact, write_contact_point
 
@@ -129,7 +129,7 @@ def restore_company(company_id: int, *, actor: User, expected_version: int | Non
     )
     archived_at = company.archived_at
     rows.restore(company, actor=actor)
-    with rows.refusals(ContactPoint):
+    with rows.refusals():
         company.contact_points.filter(archived_at=archived_at).update(archived_at=None)
     events.publish_company(events.COMPANY_RESTORED, company.pk, actor_id=actor.pk)
     return company

@@ -118,7 +118,7 @@ def write_contact_point(holder: Person | Company, contact: NewContact, *, actor:
     else:
         point.company = holder
     try:
-        with rows.refusals(ContactPoint):
+        with rows.refusals():
             point.save(force_insert=True)
     except ValidationError as error:
         raise ValidationError({"raw": error}) from error

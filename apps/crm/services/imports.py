@@ -99,7 +99,8 @@ def correct_import(
     :param mapping: {column: field key}, whole
     :param values: {field key: {value in the file: value meant}}, whole
     :param options: some of "currency", "create_missing"
-    :raises ValidationError: the import is under way or done (code "import_not_editable"), or what is given is wrong
+    :raises ValidationError: the import is under way or done (code "import_not_editable"), a part of it is in already
+        (code "partly_applied"), or what is given is wrong
     """
     batch = _locked(batch_id, actor)
     _must_be_editable(batch)
@@ -131,7 +132,8 @@ def rehearse_import(batch_id: int, *, actor: User) -> Job:
     """
     Start the rehearsal: read the whole file and do everything an apply would, then take it back and keep the verdicts.
 
-    :raises ValidationError: required fields have no column (code "required_unmapped"), or the import is under way
+    :raises ValidationError: required fields have no column (code "required_unmapped"), the import is under way, or a
+        part of it is in already (code "partly_applied")
     """
     batch = _locked(batch_id, actor)
     require_import(actor, kind_of(batch.kind))
@@ -191,7 +193,7 @@ def apply_import(batch_id: int, *, actor: User, skip_errors: bool = False) -> Jo
 
     Also goes on with an apply that failed or was cancelled half-way, where it ended.
 
-    :param skip_errors: leave out the rows that have errors
+    :param skip_errors: leave out the rows that have errors; what goes on does so as it began
     :raises ValidationError: not rehearsed (code "not_rehearsed"), or rows have errors (code "has_errors")
     """
     batch = _locked(batch_id, actor)
@@ -199,6 +201,7 @@ def apply_import(batch_id: int, *, actor: User, skip_errors: bool = False) -> Jo
     can_go_on = batch.state in {State.FAILED, State.CANCELLED} and bool(batch.applied_to)
     if not batch.plan_digest or not (batch.state == State.REHEARSED or can_go_on):
         raise ValidationError(_("Rehearse the import first."), code="not_rehearsed")
+    skip_errors = skip_errors or (can_go_on and batch.skips_errors)
     if batch.counts.get("error") and not skip_errors:
         raise ValidationError(
             _("%(count)d rows have errors. Correct them, or leave them out."),
@@ -239,14 +242,11 @@ def discard_import(batch_id: int, *, actor: User) -> None:
     """
     Throw an import away that was not applied, with its file and its rows.
 
-    :raises ValidationError: it is under way, or was applied (code "import_not_editable")
+    :raises ValidationError: it is under way, or was applied (code "import_not_editable"), or a part of it was (code
+        "partly_applied"): what wrote rows stays on record
     """
     batch = _locked(batch_id, actor)
     _must_be_editable(batch)
-    if batch.applied_to:
-        raise ValidationError(
-            _("A part of this import was applied; it stays on record."), code="import_not_editable"
-        )
     name = batch.storage_name
     _remove_rows(batch)
     batch.delete()
@@ -326,6 +326,12 @@ def _must_be_editable(batch: ImportBatch) -> None:
             code="import_not_editable",
             params={"state": batch.get_state_display()},
         )
+    if batch.applied_to:
+        # What is in would be read as known rows, or, without any key, as new ones; the plan knows which it wrote.
+        raise ValidationError(
+            _("A part of this import is in already. Go on with it, or upload the file anew."),
+            code="partly_applied",
+        )
     if not batch.storage_name:
         raise ValidationError(_("The file was removed, its retention being over."), code="import_expired")
 
@@ -335,7 +341,6 @@ def _forget_plan(batch: ImportBatch) -> None:
     batch.state = State.UPLOADED
     batch.counts = {}
     batch.plan_digest = ""
-    batch.applied_to = {}
 
 
 def _remove_rows(batch: ImportBatch) -> None:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.crm import events
-from apps.crm.models import Company, ContactPoint, Employment, Person
+from apps.crm.models import Company, Employment, Person
 from apps.crm.services import rows
 from apps.crm.services.contacts import NewContact, write_contact_point
 
@@ -157,7 +157,7 @@ def restore_person(person_id: int, *, actor: User, expected_version: int | None 
     person = rows.locked(Person, person_id, actor=actor, action="archive", expected_version=expected_version)
     archived_at = person.archived_at
     rows.restore(person, actor=actor)
-    with rows.refusals(ContactPoint):
+    with rows.refusals():
         person.contact_points.filter(archived_at=archived_at).update(archived_at=None)
     events.publish_person(events.PERSON_RESTORED, person.pk, actor_id=actor.pk)
     return person

@@ -5,9 +5,8 @@ from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as text
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -35,8 +34,11 @@ def create_pipeline(*, name: str, actor: User) -> Pipeline:
     access.require(actor, "add", Pipeline)
     is_default = not Pipeline.objects.filter(is_default=True).exists()
     pipeline = rows.insert(Pipeline(name=name.strip(), is_default=is_default), actor=actor)
-    stages = [(text("New"), Stage.Kind.OPEN, 10), (text("Won"), Stage.Kind.WON, 100)]
-    stages.append((text("Lost"), Stage.Kind.LOST, 0))
+    stages = [
+        (pgettext("stage", "New"), Stage.Kind.OPEN, 10),
+        (pgettext("stage", "Won"), Stage.Kind.WON, 100),
+    ]
+    stages.append((pgettext("stage", "Lost"), Stage.Kind.LOST, 0))
     Stage.objects.bulk_create(
         Stage(pipeline=pipeline, name=stage, kind=kind, probability=probability, position=position)
         for position, (stage, kind, probability) in enumerate(stages)

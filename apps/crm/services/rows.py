@@ -1,49 +1,53 @@
 """What every service here does the same way: find and lock, look up what an argument names, write."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts import access
+from apps.accounts import access, rows
 from apps.accounts.models import Team, User
-from apps.common.models import Archivable, Stamped, Versioned
+from apps.accounts.rows import differing, refusal, refusals, write
+from apps.common.models import Archivable
 from apps.crm.models import Company, Deal, Person, Tag
+
+__all__ = [
+    "archive",
+    "differing",
+    "first_team",
+    "insert",
+    "locked",
+    "named",
+    "named_tags",
+    "owner_and_team",
+    "refusal",
+    "refusals",
+    "require_active",
+    "restore",
+    "set_tags",
+    "write",
+]
 
 _Tagged = Company | Person | Deal
 _Model = TypeVar("_Model", bound=models.Model)
-
-_TREE = _("A company cannot be part of itself.")
-# Constraints that models do not declare, because Django cannot express them.
-_UNDECLARED = {
-    "deal_stage_agrees": _("The stage does not agree with the deal's pipeline and state."),
-    "company_parent_cycle": _TREE,
-}
 
 
 def locked(
     model: type[_Model], pk: int, *, actor: User, action: str, expected_version: int | None = None
 ) -> _Model:
     """
-    Lock a row that `actor` sees and may do `action` to, as the policy says after the lock is held.
+    Lock a row that `actor` sees and may do `action` to; new rows may still point at it.
 
     :raises DoesNotExist: the row is out of the actor's sight, or there is none
     :raises PermissionDenied: the actor sees it and may not do this
     :raises ValidationError: somebody else was faster (code "stale")
     """
-    rows = model._base_manager.filter(access.scope(actor, "view", model))
-    # No key: whoever only points at this row, as a deal at its company, does not wait.
-    row = rows.select_for_update(of=("self",), no_key=True).get(pk=pk)
-    access.require(actor, action, row)
-    if expected_version is not None and isinstance(row, Versioned) and row.version != expected_version:
-        raise ValidationError(
-            _("Somebody else has changed this meanwhile. Reload it and try again."), code="stale"
-        )
-    return row
+    return rows.locked(
+        model, pk, actor=actor, action=action, expected_version=expected_version, lets_point=True
+    )
 
 
 def named(model: type[_Model], pk: int | None, *, actor: User, field: str) -> _Model | None:
@@ -65,20 +69,10 @@ def named(model: type[_Model], pk: int | None, *, actor: User, field: str) -> _M
     return row
 
 
-def refusal(field: str, message: Any, *, code: str, **params: Any) -> ValidationError:
-    """Return a refusal that belongs to one field."""
-    return ValidationError({field: ValidationError(message, code=code, params=params)})
-
-
 def require_active(row: Archivable) -> None:
     """Insist that a row is not in the trash. :raises ValidationError: it is (code "archived")"""
     if row.archived_at is not None:
         raise ValidationError(_("This is in the trash. Restore it first."), code="archived")
-
-
-def differing(row: models.Model, values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `values` that differ from what the row holds."""
-    return {name: value for name, value in values.items() if getattr(row, name) != value}
 
 
 def insert(row: _Model, *, actor: User) -> _Model:
@@ -88,61 +82,9 @@ def insert(row: _Model, *, actor: User) -> _Model:
     :raises PermissionDenied: the actor may not add such a row
     :raises ValidationError: a field or a constraint refuses it
     """
-    if isinstance(row, Stamped):
-        row.created_by = row.updated_by = actor
-    _clean(row, exclude=set())
-    with refusals(type(row)):
-        row.save(force_insert=True)
+    rows.insert(row, actor=actor)
     access.require(actor, "add", row)
     return row
-
-
-def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
-    """
-    Set `values` on a locked row, count its version on, and save just that.
-
-    :raises ValidationError: a field or a constraint refuses it
-    """
-    for name, value in values.items():
-        setattr(row, name, value)
-    _clean(
-        row, exclude={f.name for f in row._meta.concrete_fields if not {f.name, f.attname} & values.keys()}
-    )
-    saved = {*values}
-    if isinstance(row, Versioned):
-        row.version += 1
-        saved.add("version")
-    if isinstance(row, Stamped):
-        row.updated_by = actor
-        saved |= {"updated_by", "updated_at"}
-    with refusals(type(row)):
-        row.save(update_fields=saved)
-    return row
-
-
-def _clean(row: models.Model, *, exclude: set[str]) -> None:
-    """Ask the fields' own validators; relations were looked up, constraints are the database's."""
-    relations = {f.name for f in row._meta.concrete_fields if f.is_relation}
-    row.clean_fields(exclude=exclude | relations)
-    row.clean()
-
-
-@contextmanager
-def refusals(model: type[models.Model]) -> Iterator[None]:
-    """Turn the database's refusal into the words of the constraint, with its name as the code."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
-        raise ValidationError(_words_of(model, name), code=name or "conflict") from error
-
-
-def _words_of(model: type[models.Model], name: str) -> Any:
-    for constraint in model._meta.constraints:
-        if constraint.name == name and constraint.violation_error_message:
-            return constraint.violation_error_message
-    return _UNDECLARED.get(name, _("This conflicts with another row."))
 
 
 def archive(row: Any, *, actor: User) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.crm.imports.fields import FieldType, ImportField, ImportKind
 from apps.crm.imports.kinds.tags import TAGS, TaggedLoader
@@ -175,7 +176,7 @@ PEOPLE = ImportKind(
         ),
         ImportField(
             "job_title",
-            _("position"),
+            pgettext_lazy("person", "position"),
             aliases=("title", "job title", "role", "должность"),
             max_length=150,
             column="job_title",

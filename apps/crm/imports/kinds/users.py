@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Team, User
 from apps.accounts.services import ensure_member, ensure_team
@@ -96,7 +97,7 @@ USERS = ImportKind(
     fields=(
         ImportField(
             "name",
-            _("name"),
+            pgettext_lazy("person", "name"),
             aliases=(
                 "sales agent",
                 "user",

@@ -246,3 +246,21 @@ def test_steps_of_deals_are_told_by_the_deal(anna: User, browser_of: Logins) -> 
         StageTransition.objects.create(deal=deal, to_stage=deal.stage, actor=anna, face="ADMIN")
     page = browser_of(anna).get(story_url(deal)).content.decode()
     assert "Stage change" not in page
+
+
+def test_an_import_offers_its_undo(admin: User, browser_of: Logins) -> None:
+    from apps.history.context import change_set
+    from apps.history.services.undoing import job_work
+    from tests.crm.importing import apply, rehearse, upload
+
+    batch = rehearse(upload("products", b"product,price\nBig desk,10\n", actor=admin), actor=admin)
+    batch = apply(batch, actor=admin)
+    assert batch.apply_job is not None
+    url = reverse("admin:crm_importbatch_change", args=[batch.pk])
+    assert "Undo this import" not in browser_of(admin).get(url).content.decode()
+    with change_set(job_work(batch.apply_job)):
+        Product.objects.create(name="As a worker would")
+    made = ChangeSet.objects.get(job=batch.apply_job)
+    assert made.face == ChangeSet.Face.IMPORT
+    page = browser_of(admin).get(url).content.decode()
+    assert reverse("admin:history_undo", args=[made.pk]) in page

@@ -5,18 +5,18 @@ A row is put back only where its columns are what the set made of them. What is 
 its neighbors: a chunk that the database refuses is halved until the one row is found.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.scoping import Rule
+from apps.common.constraints import words_of
 from apps.history import rows
 from apps.history.models import Conflict
 from apps.history.nets import Kind, Net
@@ -279,7 +279,8 @@ def _refused(net: Net, error: Exception) -> Blocked:
     is_referred = net.kind == Kind.CREATED and getattr(error.__cause__, "sqlstate", "") == "23503"
     if is_referred:
         return Blocked(net.row_id, Why.REFERRED, _named(getattr(diagnosis, "table_name", None)))
-    return Blocked(net.row_id, Why.REFUSED, _words(getattr(diagnosis, "constraint_name", None))[:500])
+    constraint = getattr(diagnosis, "constraint_name", None) or ""
+    return Blocked(net.row_id, Why.REFUSED, words_of(constraint)[:500])
 
 
 def _named(table: str | None) -> str:
@@ -288,18 +289,3 @@ def _named(table: str | None) -> str:
         if model._meta.db_table == table:
             return capfirst(str(model._meta.verbose_name_plural))
     return ""
-
-
-def _words(constraint: str | None) -> str:
-    """Return what a constraint says to people."""
-    for model in apps.get_models():
-        for declared in model._meta.constraints:
-            if declared.name == constraint:
-                return str(declared.violation_error_message or constraint)
-    return str(constraint or _("The database refuses it."))
-
-
-def names_of(columns: Iterable[str], tracked: Tracked) -> list[str]:
-    """Return what columns are called."""
-    fields = tracked.fields()
-    return [str(fields[column].verbose_name) for column in columns if column in fields]

@@ -47,3 +47,8 @@ def source_of(stream: str) -> tuple[StreamSource, str]:
     """Return the source of a stream and the key within it. :raises KeyError: no app serves such streams"""
     prefix, _colon, key = stream.partition(":")
     return _sources[prefix], key
+
+
+def prefixes() -> list[str]:
+    """List the kinds of streams there are."""
+    return sorted(_sources)

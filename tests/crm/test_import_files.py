@@ -108,7 +108,7 @@ def test_a_date_that_does_not_exist_is_named_in_its_row(admin: User) -> None:
     batch = rehearse(upload("deals", text, actor=admin), actor=admin)
     (group,) = issue_groups(batch)
     assert (group.column, group.value, group.lines) == ("Created", "31.02.2026", [3])
-    assert group.message == "There is no such day as 31.02.2026 (read as DD.MM.YYYY)."
+    assert group.message == "There is no such day as 31.02.2026 (read as day.month.year)."
     assert verdicts(batch) == "CE"
 
 

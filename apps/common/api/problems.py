@@ -157,7 +157,9 @@ def _invalid(errors: list[dict[str, str]]) -> dict[str, Any]:
 def _from_constraint(error: IntegrityError) -> dict[str, Any]:
     name = name_of(error)
     if not name:
-        logger.warning("refused by the database: %s", error)
+        # Not the whole text: its details quote the row.
+        said = getattr(getattr(error.__cause__, "diag", None), "message_primary", "")
+        logger.warning("refused by the database: %s", said or type(error).__name__)
     return problem(409, name or "conflict", words_of(name))
 
 

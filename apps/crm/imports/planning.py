@@ -21,6 +21,8 @@ def decide(loader: Loader) -> None:
     # Verdicts change from statement to statement, unseen by the planner's statistics: it would expect one row where
     # there are thousands and join them one by one.
     run("set local enable_nestloop = off")
+    # Room for the keys of some hundred thousand rows, which would otherwise go through files on the disk.
+    run("set local work_mem = '64MB'")
     _duplicates(loader)
     _recognize(loader)
     for field in loader.reference_fields:
@@ -28,7 +30,8 @@ def decide(loader: Loader) -> None:
     loader.check()
     _modes(loader)
     _unchanged(loader)
-    run("set local enable_nestloop = on")
+    run("set local enable_nestloop to default")
+    run("set local work_mem to default")
 
 
 def digest(batch: ImportBatch) -> str:

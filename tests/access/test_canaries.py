@@ -33,7 +33,8 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
             if field.many_to_one and field.concrete:
                 params = {"app_label": model._meta.app_label, "model_name": model._meta.model_name}
                 yield "/admin/autocomplete/", params | {"field_name": field.name, "term": ""}
-                foreign = foreign_side.rows.get(field.related_model._meta.label)
+                related: Any = field.related_model
+                foreign = foreign_side.rows.get(related._meta.label)
                 if foreign is not None:
                     yield f"{base}add/", {field.name: foreign.pk}
                     yield base, {f"{field.name}__id__exact": foreign.pk}

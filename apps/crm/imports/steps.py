@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.common.templatetags.artel import number
 from apps.crm.events import IMPORT_APPLIED
 from apps.crm.imports.effects import (
     APPLY_CHUNK,
@@ -251,6 +252,5 @@ def _result(batch: ImportBatch) -> dict[str, Any]:
 
 
 def _summary(batch: ImportBatch) -> str:
-    text = _("%(create)d new, %(update)d changed, %(unchanged)d unchanged, %(error)d with errors")
-    counts: dict[str, int] = batch.counts
-    return text % counts
+    text = _("%(create)s new, %(update)s changed, %(unchanged)s unchanged, %(error)s with errors")
+    return text % {verdict: number(count) for verdict, count in batch.counts.items()}

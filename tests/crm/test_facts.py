@@ -13,6 +13,8 @@ from apps.crm import events
 from apps.crm.models import LostReason, StageTransition, Tag
 from apps.crm.services import companies, contacts, deals, people
 from apps.events.models import Event
+from tests.crm.factories import make_admin
+from tests.crm.importing import bring_in
 
 SCHEMAS = Path(apps.get_app_config("crm").path) / "schemas"
 Face = StageTransition.Face
@@ -55,6 +57,7 @@ def test_everything_told_fits(anna: User, lena: User, boris: User) -> None:
     deals.assign_deal(deal.pk, owner_id=boris.pk, actor=lena)
     companies.archive_company(company.pk, actor=anna)
     companies.restore_company(company.pk, actor=anna)
+    bring_in("products", "product\nDesk\n", actor=make_admin())
     told = Event.objects.filter(type__startswith="crm.")
     assert set(told.values_list("type", flat=True)) == {fact.type for fact in events.FACTS}
     for event in told:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
@@ -111,7 +111,9 @@ def listen(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 def _tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001
     connection: BaseDatabaseWrapper = context["connection"]
     work = current()
-    if work is not None and connection.autocommit and _may_write(sql):
+    # A connection of somebody's own goes by the same alias, under which a transaction would begin on the other one.
+    is_shared = connection in connections.all(initialized_only=True)
+    if work is not None and is_shared and connection.autocommit and _may_write(sql):
         with transaction.atomic(using=connection.alias):
             tell(connection)
             return execute(sql, params, many, context)

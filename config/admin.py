@@ -54,6 +54,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
         [
             Place("crm.importbatch", "upload_file", _("Imports"), "g i"),
             Place("jobs.job", "progress_activity", _("Jobs"), "g j"),
+            Place("history.changeset", "history", _("Changes"), "g y"),
         ],
     ),
     (

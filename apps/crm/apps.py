@@ -9,7 +9,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
-        from apps.crm import defaults  # noqa: PLC0415 - models are loaded by now
+        from apps.crm import defaults, history  # noqa: PLC0415 - models are loaded by now
         from apps.crm.imports import jobs  # noqa: PLC0415
 
         # Constraints that models do not declare, because Django cannot express them.
@@ -19,3 +19,4 @@ class CrmConfig(AppConfig):
         register_constraint("company_parent_cycle", _("A company cannot be part of itself."))
         post_migrate.connect(defaults.ensure, sender=self)
         jobs.register_kinds()
+        history.declare()

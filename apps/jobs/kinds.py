@@ -1,6 +1,7 @@
 """Kinds of long work: each app registers what it can do in chunks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -85,3 +86,20 @@ def register(kind: JobKind) -> None:
 def kind_of(key: str) -> JobKind:
     """Return a registered kind. :raises KeyError: no app does such work"""
     return _kinds[key]
+
+
+_surroundings: "list[Callable[[Job], AbstractContextManager[object]]]" = []
+
+
+def surround(enter: "Callable[[Job], AbstractContextManager[object]]") -> None:
+    """Have every job's work done inside a context; called from the ready() of an app that jobs know nothing of."""
+    _surroundings.append(enter)
+
+
+@contextmanager
+def surroundings(job: "Job") -> Iterator[None]:
+    """Enter what the apps have put around a job's work."""
+    with ExitStack() as stack:
+        for enter in _surroundings:
+            stack.enter_context(enter(job))
+        yield

@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.common.logs import request_id
-from apps.jobs.kinds import JobCancelled, JobRefused, Step, kind_of
+from apps.jobs.kinds import JobCancelled, JobRefused, Step, kind_of, surroundings
 from apps.jobs.models import Job
 from apps.jobs.pace import Pace
 from apps.jobs.services import working
@@ -41,7 +41,7 @@ def run(job_id: int) -> None:
         return
     token = request_id.set(f"job-{job.pk}")
     try:
-        with translation.override(job.owner.locale or settings.LANGUAGE_CODE):
+        with translation.override(job.owner.locale or settings.LANGUAGE_CODE), surroundings(job):
             _run(job)
     except Fenced:
         logger.info("job %s: attempt %s is no longer in charge", job.pk, job.attempt)

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.events",
     "apps.accounts",
     "apps.jobs",
+    "apps.history",
     "apps.crm",
     "apps.gateway",
 ]
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.history.middleware.ChangeSetMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -132,6 +134,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
     "expire-imports": {"task": "apps.crm.tasks.expire_imports", "schedule": crontab(minute=17)},
     "expire-events": {"task": "apps.events.tasks.expire_events", "schedule": crontab(hour=3, minute=11)},
+    "expire-history": {
+        "task": "apps.history.tasks.expire_history",
+        "schedule": crontab(hour=3, minute=31),
+    },
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 
@@ -311,6 +317,13 @@ EVENT_VALIDATE = env.bool("EVENT_VALIDATE", default=DEBUG)
 EVENT_RESEND_SECONDS = env.float("EVENT_RESEND_SECONDS", default=30.0)
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
 JOB_RETENTION_DAYS = env.int("JOB_RETENTION_DAYS", default=90)
+# History is kept this long, and at most so many changes of rows: the oldest go first. A change takes about 600 bytes.
+HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=730)
+HISTORY_MAX_CHANGES = env.int("HISTORY_MAX_CHANGES", default=20_000_000)
+# So long people may undo what they did themselves; older and others' changes need a permission.
+HISTORY_UNDO_OWN_DAYS = env.int("HISTORY_UNDO_OWN_DAYS", default=7)
+# The page before an undo compares so many rows with what they were: about a second's work.
+HISTORY_PREVIEW_ROWS = env.int("HISTORY_PREVIEW_ROWS", default=20_000)
 # A worker renews its lease every third of it; after this many seconds without a renewal another worker takes over.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=15)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=5.0)

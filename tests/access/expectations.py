@@ -44,6 +44,14 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": set(),
         "delete": set(),
     },
+    "history.ChangeSet": {
+        "view": {SELLER, LEAD, AUDITOR, ADMINISTRATOR},
+        "undo": {LEAD, ADMINISTRATOR},
+        # The database records them, and they expire.
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -75,6 +83,9 @@ MAY: dict[str, dict[str, set[str]]] = {
 PART_OF = {
     "accounts.RoleGrant": "accounts.Role",
     "jobs.JobEvent": "jobs.Job",
+    "history.Change": "history.ChangeSet",
+    "history.Undo": "history.ChangeSet",
+    "history.Conflict": "history.ChangeSet",
     "crm.Employment": "crm.Person",
     "crm.ContactPoint": "crm.Person",
     "crm.Stage": "crm.Pipeline",
@@ -89,6 +100,8 @@ OWN_ONLY = {
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
 }
+# What is history itself has no page of its own history.
+WITHOUT_STORY = {"history.ChangeSet"}
 # Addresses that belong to no kind of rows: whether one has to be logged in.
 OTHERS = {
     # Leads to the admin, which asks.

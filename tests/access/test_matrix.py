@@ -16,7 +16,7 @@ from apps.accounts.faces.api import ScopedViewSet
 from apps.accounts.faces.sockets import may_watch
 from apps.crm.api.views import DealViewSet
 from apps.events import streams
-from tests.access.expectations import MAY, OTHERS, PART_OF, may, reaches_others
+from tests.access.expectations import MAY, OTHERS, PART_OF, WITHOUT_STORY, may, reaches_others
 from tests.access.world import PRINCIPALS, Side, World, is_common
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +153,8 @@ def admin_pages_of(world: World) -> Iterator[Page]:
             row = row_of(side, model)
             assert row is not None, label
             for name, action in _ROW_PAGES:
+                if name == "history" and label in WITHOUT_STORY:
+                    continue
                 yield Page(f"{base}{row.pk}/{name}/", label, action, "" if is_common(model) else side.name)
 
 

@@ -108,5 +108,11 @@ def test_an_open_consumer_is_found_through_what_is_around_it() -> None:
 
 
 def test_libraries_pages_without_policy_are_not_there() -> None:
-    assert {model._meta.app_label for model in admin.site._registry} <= {"accounts", "crm", "jobs", "events"}
+    assert {model._meta.app_label for model in admin.site._registry} <= {
+        "accounts",
+        "crm",
+        "jobs",
+        "events",
+        "history",
+    }
     assert User in admin.site._registry

@@ -20,7 +20,7 @@ def menu_of(user: "User") -> list[str]:
 
 def test_administrator_sees_the_whole_menu_in_order(ada: "User") -> None:
     assert menu_of(ada) == [
-        "Home", "Deals", "Companies", "People", "Imports", "Jobs",
+        "Home", "Deals", "Companies", "People", "Imports", "Jobs", "Changes",
         "Products", "Pipelines", "Tags", "Lost reasons", "Users", "Teams", "Roles",
     ]  # fmt: skip
 

@@ -1,0 +1,141 @@
+"""
+Whose change set a change belongs to: said once by the face, told to the database with each transaction.
+
+The setting ends with its transaction, so that a pooled connection (PgBouncer in transaction mode) carries nothing
+from one request into another. It is sent with the transaction's first statement; nothing is sent while nobody has
+said what is being done.
+"""
+
+import json
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import TransactionStatus
+
+from apps.history.models import ChangeSet
+
+Face = ChangeSet.Face
+
+# What may write outside a transaction block; reading there needs no setting. A function may write as well.
+_MAY_WRITE = re.compile(r"\s*(insert|update|delete|merge|with|select\s+\w+\s*\()", re.IGNORECASE)
+_READS = re.compile(r"\s*select\s+count\s*\(", re.IGNORECASE)
+_SET = "select set_config('artel.change_set', %s, true)"
+
+
+@dataclass
+class Work:
+    """What is being done, by whom and why: the change set that the first change will make."""
+
+    face: str
+    actor_id: int | Callable[[], int | None] | None = None
+    label: str = ""
+    reason: str = ""
+    request_id: str = ""
+    job_id: int | None = None
+    reverts_id: int | None = None
+    uid: uuid.UUID = field(default_factory=uuid.uuid4)
+
+    def told(self) -> str:
+        """Return what the database is told."""
+        actor_id = self.actor_id() if callable(self.actor_id) else self.actor_id
+        facts = {
+            "uid": str(self.uid),
+            "face": str(self.face),
+            "actor": actor_id,
+            "label": self.label[:200],
+            "reason": self.reason[:500],
+            "request": self.request_id[:64],
+            "job": self.job_id,
+            "reverts": self.reverts_id,
+        }
+        return json.dumps({name: fact for name, fact in facts.items() if fact not in {None, ""}})
+
+
+_current: ContextVar[Work | None] = ContextVar("change_set", default=None)
+_of_process: list[Work] = []
+
+
+def current() -> Work | None:
+    """Return what is being done; None where nobody has said."""
+    return _current.get() or (_of_process[0] if _of_process else None)
+
+
+@contextmanager
+def change_set(work: Work) -> Iterator[Work]:
+    """Put what is changed meanwhile into one change set; within another, into one of its own."""
+    token = _current.set(work)
+    try:
+        yield work
+    finally:
+        _current.reset(token)
+
+
+def describe(*, face: str | None = None, label: str | None = None, reason: str | None = None) -> None:
+    """Say more about what is being done, where it is known only now; also after the first change."""
+    work = current()
+    if work is None:
+        return
+    changes = {"face": face, "label": label, "reason": reason}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    for name, value in changes.items():
+        setattr(work, name, value)
+    ChangeSet.objects.filter(uid=work.uid).update(**changes)
+
+
+def name_command() -> None:
+    """Put what a management command changes into one change set, named after it."""
+    program, *words = sys.argv
+    if Path(program).name == "manage.py" and words and not _of_process:
+        _of_process.append(Work(Face.COMMAND, label=words[0]))
+
+
+# Telling the database
+
+
+def listen(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    """Tell a new connection's transactions what is being done; a receiver of `connection_created`."""
+    if connection.vendor == "postgresql" and _tell not in connection.execute_wrappers:
+        # In front: whoever adds a wrapper for a while takes the last one off again.
+        connection.execute_wrappers.insert(0, _tell)
+
+
+def _tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001
+    connection: BaseDatabaseWrapper = context["connection"]
+    work = current()
+    # A connection of somebody's own goes by the same alias, under which a transaction would begin on the other one.
+    is_shared = connection in connections.all(initialized_only=True)
+    if work is not None and is_shared and connection.autocommit and _may_write(sql):
+        with transaction.atomic(using=connection.alias):
+            tell(connection)
+            return execute(sql, params, many, context)
+    if not connection.autocommit:
+        tell(connection)
+    return execute(sql, params, many, context)
+
+
+def _may_write(sql: Any) -> bool:
+    return not isinstance(sql, str) or (_MAY_WRITE.match(sql) is not None and _READS.match(sql) is None)
+
+
+def tell(connection: BaseDatabaseWrapper) -> None:
+    """Make the running transaction's setting what is being done, where it is not yet."""
+    raw: Any = connection.connection
+    status = raw.info.transaction_status
+    if status == TransactionStatus.INERROR:
+        return
+    known = "" if status == TransactionStatus.IDLE else getattr(connection, "history_told", "")
+    work = current()
+    told = work.told() if work else ""
+    if told != known:
+        # Past Django's cursor: this is no query of the page's.
+        raw.execute(_SET, [told])
+    connection.history_told = told  # type: ignore[attr-defined]

@@ -1,0 +1,95 @@
+"""What one change set did, and to how many rows of which models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from apps.history.models import Change, ChangeSet
+from apps.history.nets import Net, fold
+from apps.history.tracking import Tracked, parents_first
+
+
+@dataclass
+class Touched:
+    """How many rows of one model a change set created, changed and deleted."""
+
+    label: str
+    created: int = 0
+    changed: int = 0
+    deleted: int = 0
+    ops: set[str] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        return self.created + self.changed + self.deleted
+
+
+# By the first and the last of a row's operations in the order of the letters: D < I < U.
+_COUNTED = {"DD": "deleted", "DU": "deleted", "II": "created", "IU": "created", "UU": "changed"}
+_COUNT = """
+    select model, first || last, count(*) from (
+        select model, min(op) as first, max(op) as last from history_change
+        where change_set_id = %s group by model, row_id
+    ) as rows group by model, first, last
+"""
+
+
+def touched(change_set_id: int) -> list[Touched]:
+    """
+    Count what a change set touched, by model, what others point at first.
+
+    A row that was created and then changed counts as created, one that was created and deleted not at all.
+    """
+    found: dict[str, Touched] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [change_set_id])
+        for model, ops, count in cursor.fetchall():
+            entry = found.setdefault(model, Touched(model))
+            entry.ops |= set(ops)
+            if ops in _COUNTED:
+                name = _COUNTED[ops]
+                setattr(entry, name, getattr(entry, name) + count)
+    order = {tracked.label: place for place, tracked in enumerate(parents_first())}
+    return sorted(found.values(), key=lambda entry: (order.get(entry.label, len(order)), entry.label))
+
+
+def row_ids(change_set_id: int, label: str, after: str, limit: int) -> list[str]:
+    """Return the next rows of one model that a change set touched, in the order of their texts."""
+    rows = Change.objects.filter(change_set=change_set_id, model=label, row_id__gt=after)
+    return list(rows.order_by("row_id").values_list("row_id", flat=True).distinct()[:limit])
+
+
+def nets(change_set_id: int, tracked: Tracked, ids: Sequence[str]) -> list[Net]:
+    """Return what a change set did to some rows of a model in the end."""
+    changes = Change.objects.filter(change_set=change_set_id, model=tracked.label, row_id__in=ids)
+    return fold(changes.order_by("row_id", "id"), tracked.following())
+
+
+def nets_about(change_set_id: int, tracked: Tracked, wholes: Sequence[str]) -> list[Net]:
+    """
+    Return what a change set did to the parts of some rows.
+
+    :param wholes: as in "crm.deal:42"
+    """
+    changes = Change.objects.filter(change_set=change_set_id, model=tracked.label, about__in=wholes)
+    return fold(changes.order_by("row_id", "id"), tracked.following())
+
+
+def created_in(change_set_id: int, abouts: Sequence[str]) -> set[str]:
+    """Return those of some rows ("crm.deal:42") that the change set itself created."""
+    wanted = set(abouts)
+    by_model: dict[str, list[str]] = {}
+    for about in wanted:
+        model, _colon, row_id = about.partition(":")
+        by_model.setdefault(model, []).append(row_id)
+    found: set[str] = set()
+    for model, ids in by_model.items():
+        rows = Change.objects.filter(change_set=change_set_id, model=model, row_id__in=ids, op="I")
+        found |= {f"{model}:{row_id}" for row_id in rows.values_list("row_id", flat=True)}
+    return found
+
+
+def is_empty(change_set: ChangeSet) -> bool:
+    """Tell whether nothing is kept of what the set did."""
+    return not Change.objects.filter(change_set=change_set.pk).exists()

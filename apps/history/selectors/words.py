@@ -1,0 +1,182 @@
+"""Recorded values in a person's words, with the names of other rows only where that person may see them."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from django.utils import formats, timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.text import Truncator, capfirst
+from django.utils.translation import gettext as _
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.accounts.scoping import Rule
+from apps.history.tracking import FOLLOWING, Tracked
+
+NOTHING = "—"
+# A note is told by its beginning.
+_LONGEST = 280
+_SIGNED = {*FOLLOWING, "created_at", "created_by_id"}
+# Where a row that is gone may have had its name.
+_NAMES = ("name", "title", "full_name", "given_name", "raw", "email")
+
+
+def shown_fields(tracked: Tracked) -> "dict[str, models.Field[Any, Any]]":
+    """Return the fields that people have a word for, by column; the others are the program's own."""
+    return {
+        column: field
+        for column, field in tracked.fields().items()
+        if column not in _SIGNED and not field.primary_key and (_has_words(field) or tracked.is_link)
+    }
+
+
+def _has_words(field: "models.Field[Any, Any]") -> bool:
+    return getattr(field, "_verbose_name", None) is not None
+
+
+class Words:
+    """
+    Says values for one reader. First everything that will be said is announced, so that the names of all other
+    rows come with one query per model.
+    """
+
+    def __init__(self, actor: User) -> None:
+        self._actor = actor
+        self._wanted: dict[type[models.Model], set[str]] = {}
+        self._names: dict[type[models.Model], dict[str, str]] = {}
+        self._there: dict[type[models.Model], set[str]] = {}
+
+    # Announcing
+
+    def expect(self, tracked: Tracked, values: dict[str, Any]) -> None:
+        """Announce recorded values of a row."""
+        for column, field in tracked.fields().items():
+            value = values.get(column)
+            if value is not None and isinstance(field.related_model, type):
+                self.expect_key(field.related_model, value)
+
+    def expect_key(self, model: type[models.Model], key: Any) -> None:
+        if key is not None:
+            self._wanted.setdefault(model, set()).add(str(key))
+
+    def expect_row(self, tracked: Tracked, row_id: str, about: str) -> None:
+        """Announce a row itself, or for what has no rights of its own the row it is told about."""
+        self.expect_key(*self._judge(tracked, row_id, about))
+
+    # Saying
+
+    def name(self, model: type[models.Model], key: Any) -> str:
+        """Return what the row with this key is called, if the reader may see it."""
+        if key is None:
+            return NOTHING
+        self._look_up()
+        known = self._names.get(model, {}).get(str(key))
+        if known is not None:
+            return known
+        kind = capfirst(str(model._meta.verbose_name))
+        if str(key) in self._there.get(model, set()):
+            return _("%(kind)s (not yours to see)") % {"kind": kind}
+        return _("%(kind)s (deleted)") % {"kind": kind}
+
+    def is_row_visible(self, tracked: Tracked, row_id: str, about: str) -> bool:
+        """Tell whether the reader may see a row; one that is gone only if they would see any."""
+        self._look_up()
+        model, key = self._judge(tracked, row_id, about)
+        if key in self._names.get(model, {}):
+            return True
+        is_gone = key not in self._there.get(model, set())
+        return is_gone and sees_all(self._actor, model)
+
+    def row_name(self, tracked: Tracked, row_id: str, values: dict[str, Any]) -> str:
+        """Return what a row that the reader may see is called, or was."""
+        known = self._names.get(tracked.model, {}).get(row_id)
+        if known:
+            return known
+        named = next((str(values[column]) for column in _NAMES if values.get(column)), "")
+        return named or self.summary(tracked, values) or f"#{row_id}"
+
+    def summary(self, tracked: Tracked, values: dict[str, Any]) -> str:
+        """Return a part in one line: what it links to, and its values."""
+        skipped = {column for _model, column in tracked.wholes()} | {tracked.key}
+        texts = [
+            self.text(field, values[column])
+            for column, field in shown_fields(tracked).items()
+            if column not in skipped and values.get(column)
+        ]
+        return " · ".join(texts[:4])
+
+    def text(self, field: "models.Field[Any, Any]", value: Any) -> str:
+        """Return a recorded value in words."""
+        if value is None or value == "":
+            return NOTHING
+        if isinstance(field.related_model, type):
+            return self.name(field.related_model, value)
+        choices = dict(field.flatchoices) if field.choices else {}
+        if value in choices:
+            return str(choices[value])
+        return Truncator(_plain(field, value)).chars(_LONGEST)
+
+    # Looking up
+
+    def _judge(self, tracked: Tracked, row_id: str, about: str) -> tuple[type[models.Model], str]:
+        if isinstance(getattr(tracked.model, "access", None), Rule):
+            return tracked.model, row_id
+        label, _colon, whole_id = about.partition(":")
+        return apps.get_model(label), whole_id
+
+    def _look_up(self) -> None:
+        for model, keys in self._wanted.items():
+            rows = model._base_manager.filter(pk__in=keys)
+            self._there.setdefault(model, set()).update(str(pk) for pk in rows.values_list("pk", flat=True))
+            visible = rows.filter(_visible(self._actor, model))
+            self._names.setdefault(model, {}).update({str(row.pk): str(row) for row in visible})
+        self._wanted = {}
+
+
+def _visible(actor: User, model: type[models.Model]) -> models.Q:
+    if not isinstance(getattr(model, "access", None), Rule):
+        return access.EVERYTHING if actor.is_superuser else access.NOTHING
+    condition = access.scope(actor, "view", model)
+    # People know their own name, whatever their roles.
+    return (
+        condition | models.Q(pk=actor.pk) if model is User and condition != access.EVERYTHING else condition
+    )
+
+
+def sees_all(actor: User, model: type[models.Model]) -> bool:
+    """Tell whether no row of a model is hidden from somebody."""
+    if not isinstance(getattr(model, "access", None), Rule):
+        return actor.is_superuser
+    return access.scope(actor, "view", model) == access.EVERYTHING
+
+
+def _plain(field: "models.Field[Any, Any]", value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int | Decimal) and not isinstance(field, models.CharField):
+        is_year = "year" in field.name
+        return str(value) if is_year else formats.number_format(value, force_grouping=True)
+    if isinstance(field, models.DateTimeField):
+        moment = _moment(value)
+        return formats.date_format(moment, "SHORT_DATETIME_FORMAT") if moment else str(value)
+    if isinstance(field, models.DateField):
+        day = _day(value)
+        return formats.date_format(day, "SHORT_DATE_FORMAT") if day else str(value)
+    return _listed(value) if isinstance(value, list) else str(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    moment = parse_datetime(str(value))
+    return timezone.localtime(moment) if moment is not None and timezone.is_aware(moment) else moment
+
+
+def _day(value: Any) -> date | None:
+    return parse_date(str(value))
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,59 @@
+"""Forgetting what is older than history is kept, or more than is kept of it."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.history.models import Change, ChangeSet
+from apps.history.selectors.size import estimated_changes
+
+# Rows of one delete: short enough that nobody waits for it.
+BATCH = 5_000
+
+
+def expire_history() -> int:
+    """
+    Delete change sets older than settings.HISTORY_RETENTION_DAYS, and the oldest beyond
+    settings.HISTORY_MAX_CHANGES, with their changes, in short transactions.
+
+    :return: how many changes were deleted
+    """
+    gone = _forget_until(_last_set_before(timezone.now() - timedelta(days=settings.HISTORY_RETENTION_DAYS)))
+    surplus = estimated_changes() - gone - settings.HISTORY_MAX_CHANGES
+    if surplus > 0:
+        gone += _forget_until(_last_set_of_oldest(surplus))
+    return gone
+
+
+def _last_set_before(moment: object) -> int | None:
+    return ChangeSet.objects.filter(at__lt=moment).order_by("-at").values_list("pk", flat=True).first()
+
+
+def _last_set_of_oldest(count: int) -> int | None:
+    """Return the set that the last of the `count` oldest changes belongs to."""
+    oldest = Change.objects.order_by("change_set_id").values_list("change_set_id", flat=True)
+    return oldest[count - 1 : count].first()
+
+
+def _forget_until(last: int | None) -> int:
+    """Delete the changes of all sets up to one, then the sets: a set goes when nothing is kept of it."""
+    if last is None:
+        return 0
+    gone = 0
+    while deleted := _delete_changes(last):
+        gone += deleted
+    with transaction.atomic():
+        ChangeSet.objects.filter(pk__lte=last).delete()
+    return gone
+
+
+def _delete_changes(last: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from history_change where id in"
+            " (select id from history_change where change_set_id <= %s limit %s)",
+            [last, BATCH],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,391 @@
+"""Undoing a change set: who may, starting it, its chunks, and deciding what it has left open."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.history import rows
+from apps.history.context import Face, Work, change_set
+from apps.history.models import ChangeSet, Conflict, Undo
+from apps.history.nets import Kind, Net
+from apps.history.selectors import conflicts, sets
+from apps.history.services import reverting
+from apps.history.tracking import Tracked, parents_first, tracked
+from apps.jobs.kinds import JobRefused, Reporter, Step
+from apps.jobs.models import Job
+from apps.jobs.services import start_job
+
+JOB_KIND = "history.undo"
+# Long enough to be fast, short enough that a lock held for a chunk is not noticed by who edits one of its rows.
+CHUNK = 500
+# Rows that were refused are tried again while that frees more of them: chains are short, cycles stay refused.
+MOST_PASSES = 5
+
+# In which order: what others point at has to be there before them, and go after them.
+_ORDER = [(Kind.DELETED, "D"), (Kind.CHANGED, "U"), (Kind.CREATED, "I")]
+
+
+def refusal(change_set: ChangeSet, *, actor: User) -> Exception | None:
+    """Return why `actor` cannot undo a change set; None where they can."""
+    if not may_undo(change_set, actor):
+        return PermissionDenied(_("You may not undo this."))
+    if Undo.objects.filter(change_set=change_set).exists():
+        return ValidationError(_("This has been undone already."), code="undone")
+    if change_set.job is not None and not change_set.job.is_finished:
+        return ValidationError(_("This is still being done."), code="not_finished")
+    if sets.is_empty(change_set):
+        return ValidationError(_("What was changed here is no longer kept."), code="forgotten")
+    return None
+
+
+def may_undo(change_set: ChangeSet, actor: User) -> bool:
+    """Tell whether somebody may undo a set at all: their own for some days, others' by permission."""
+    if not actor.is_active:
+        return False
+    if change_set.actor_id == actor.pk and _is_recent(change_set):
+        return True
+    return access.can(actor, "undo", change_set)
+
+
+def _is_recent(change_set: ChangeSet) -> bool:
+    return change_set.at > timezone.now() - timedelta(days=settings.HISTORY_UNDO_OWN_DAYS)
+
+
+def undoable(change_sets: Collection[ChangeSet], *, actor: User) -> set[int]:
+    """Return those of some sets that the actor may undo and nobody has; one query for others' sets, one more."""
+    own = {one.pk for one in change_sets if one.actor_id == actor.pk and _is_recent(one)}
+    others = [one.pk for one in change_sets if one.pk not in own]
+    allowed = own | set(
+        ChangeSet.objects.visible_to(actor, "undo").filter(pk__in=others).values_list("pk", flat=True)
+    )
+    return allowed - set(Undo.objects.filter(change_set__in=allowed).values_list("change_set_id", flat=True))
+
+
+@transaction.atomic
+def start_undo(change_set_id: int, *, actor: User, reason: str = "") -> Undo:
+    """
+    Take a change set back, as a job; each row's own permission is asked when its turn comes.
+
+    :raises ChangeSet.DoesNotExist: there is no such set
+    :raises PermissionDenied: the actor may not undo it
+    :raises ValidationError: it was undone before ("undone"), still runs ("not_finished"), or its changes are no
+        longer kept ("forgotten")
+    """
+    subject = ChangeSet.objects.select_for_update(of=("self",)).get(pk=change_set_id)
+    against = refusal(subject, actor=actor)
+    if against is not None:
+        raise against
+    undo = Undo.objects.create(change_set=subject, actor=actor, reason=reason)
+    title = _("Undo: %(what)s") % {"what": subject}
+    undo.job = start_job(JOB_KIND, actor=actor, title=title, params={"undo": undo.pk})
+    undo.save(update_fields=["job"])
+    return undo
+
+
+def work_of(undo: Undo, face: str = Face.JOB) -> Work:
+    """Return the change set that an undo makes, the same in each of its transactions."""
+    return Work(
+        face,
+        actor_id=undo.actor_id,
+        label=_("Undo: %(what)s") % {"what": undo.change_set},
+        reason=undo.reason,
+        job_id=undo.job_id,
+        reverts_id=undo.change_set_id,
+        uid=undo.uid,
+    )
+
+
+# The job
+
+
+@dataclass
+class Progress:
+    """Where an undo is: kept in the job's checkpoint, together with the chunk it follows."""
+
+    plan: list[list[str]]
+    total: int
+    place: int = 0
+    after: str = ""
+    done: int = 0
+    reverted: int = 0
+    kept: int = 0
+    passes: int = 0
+    freed: int = 0
+
+
+def undo_step(job: Job, reporter: Reporter) -> Step:
+    """Take back the next chunk of rows of one model, what was refused once more, or tell what came of it."""
+    undo = Undo.objects.select_related("change_set", "actor").get(pk=job.params["undo"])
+    progress = Progress(**job.checkpoint) if job.checkpoint else _begin(undo)
+    if not undo.actor.is_active:
+        raise JobRefused(_("Whoever started this has left."))
+    with change_set(work_of(undo)):
+        if progress.place < len(progress.plan):
+            _next_chunk(undo, progress)
+        elif progress.passes < MOST_PASSES and _has_refused(undo):
+            _once_more(undo, progress)
+        else:
+            return _end(undo, progress)
+    return Step(checkpoint=vars(progress), done=progress.done, total=progress.total)
+
+
+def _begin(undo: Undo) -> Progress:
+    """Plan the undo: restore, put back, delete, each model by model."""
+    touched = {entry.label: entry for entry in sets.touched(undo.change_set_id)}
+    labels = [model.label for model in parents_first() if model.label in touched]
+    plan = []
+    total = 0
+    for kind, op in _ORDER:
+        for label in reversed(labels) if kind == Kind.CREATED else labels:
+            if op in touched[label].ops:
+                plan.append([kind.value, label])
+                total += touched[label].total
+    return Progress(plan, total)
+
+
+def _next_chunk(undo: Undo, progress: Progress) -> None:
+    kind, label = progress.plan[progress.place]
+    model = tracked(label)
+    ids = sets.row_ids(undo.change_set_id, label, progress.after, CHUNK) if model else []
+    if model is not None and ids:
+        outcome = reverting.revert(undo.change_set_id, model, Kind(kind), ids, actor=undo.actor)
+        progress.reverted += outcome.reverted
+        progress.kept += outcome.kept
+        _set_aside(undo, label, outcome.blocked)
+    progress.done = min(progress.total, progress.done + len(ids))
+    progress.after = ids[-1] if ids else ""
+    if len(ids) < CHUNK:
+        progress.place += 1
+        progress.after = ""
+
+
+def _set_aside(undo: Undo, label: str, blocked: Sequence[reverting.Blocked]) -> None:
+    conflicts = [
+        Conflict(undo=undo, model=label, row_id=row.row_id, kind=row.kind, detail=row.detail[:500])
+        for row in blocked
+    ]
+    Conflict.objects.bulk_create(
+        conflicts,
+        update_conflicts=True,
+        unique_fields=["undo", "model", "row_id"],
+        update_fields=["kind", "detail"],
+    )
+
+
+_WORTH_TRYING = [Conflict.Kind.REFERRED, Conflict.Kind.REFUSED]
+
+
+def _has_refused(undo: Undo) -> bool:
+    return undo.conflicts.filter(kind__in=_WORTH_TRYING, outcome=Conflict.Outcome.OPEN).exists()
+
+
+def _once_more(undo: Undo, progress: Progress) -> None:
+    """Try a chunk of refused rows again: what stood in their way may have been put back since."""
+    after = int(progress.after or 0)
+    waiting = undo.conflicts.filter(kind__in=_WORTH_TRYING, outcome=Conflict.Outcome.OPEN, pk__gt=after)
+    chunk = list(waiting.order_by("pk")[:CHUNK])
+    for conflict in chunk:
+        if _try_again(undo, conflict):
+            progress.freed += 1
+            progress.reverted += 1
+    progress.after = str(chunk[-1].pk) if chunk else ""
+    if len(chunk) < CHUNK:
+        progress.after = ""
+        progress.passes = progress.passes + 1 if progress.freed else MOST_PASSES
+        progress.freed = 0
+
+
+def _try_again(undo: Undo, conflict: Conflict) -> bool:
+    model = tracked(conflict.model)
+    if model is None:
+        return False
+    for kind, _op in _ORDER:
+        outcome = reverting.revert(undo.change_set_id, model, kind, [conflict.row_id], actor=undo.actor)
+        if outcome.reverted:
+            conflict.delete()
+            return True
+        _set_aside(undo, conflict.model, outcome.blocked)
+    return False
+
+
+def _end(undo: Undo, progress: Progress) -> Step:
+    left = undo.conflicts.filter(outcome=Conflict.Outcome.OPEN).count()
+    made = ChangeSet.objects.filter(uid=undo.uid).values_list("pk", flat=True).first()
+    result = {"undo": undo.pk, "reverted": progress.reverted, "kept": progress.kept, "conflicts": left}
+    return Step(
+        checkpoint=vars(progress),
+        done=progress.total,
+        total=progress.total,
+        message=_("%(reverted)d put back, %(left)d left to decide")
+        % {"reverted": progress.reverted, "left": left},
+        result=result | {"change_set": made},
+    )
+
+
+# What it has left open
+
+
+@transaction.atomic
+def keep_row(conflict_id: int, *, actor: User) -> Conflict:
+    """
+    Leave a row as it is now.
+
+    :raises Conflict.DoesNotExist: there is no such conflict
+    :raises PermissionDenied: the actor may not decide it
+    :raises ValidationError: it has been decided (code "decided")
+    """
+    return _decided(_open_conflict(conflict_id, actor), Conflict.Outcome.KEPT, actor)
+
+
+@transaction.atomic
+def put_back_row(
+    conflict_id: int, *, actor: User, columns: Collection[str] | None = None, seen: str | None = None
+) -> Conflict:
+    """
+    Put a row back although it was changed since, wholly or in some of its columns.
+
+    :param columns: which; all that the set changed where None
+    :param seen: what :func:`apps.history.selectors.conflicts.digest` said of the row when the actor looked
+    :raises Conflict.DoesNotExist: there is no such conflict
+    :raises PermissionDenied: the actor may not decide it, or may not change the row
+    :raises ValidationError: decided before ("decided"), changed since it was looked at ("stale"), or not possible
+        ("refused")
+    """
+    conflict = _open_conflict(conflict_id, actor)
+    model, net = conflicts.subject(conflict)
+    current = conflicts.locked(model, net)
+    if seen is not None and seen != conflicts.digest(net, current):
+        raise ValidationError(
+            _("This row has been changed while you were looking. Look again."), code="stale"
+        )
+    if net.row_id not in reverting.permitted(model, [net], actor):
+        raise PermissionDenied(_("You may not change this row."))
+    chosen = _chosen(net, columns)
+    with change_set(work_of(conflict.undo, Face.ADMIN)):
+        _force(conflict, model, chosen, actor)
+    is_whole = len(chosen.before) == len(net.before)
+    return _decided(conflict, Conflict.Outcome.REVERTED if is_whole else Conflict.Outcome.PARTLY, actor)
+
+
+def _open_conflict(conflict_id: int, actor: User) -> Conflict:
+    conflict = (
+        Conflict.objects.select_for_update(of=("self",))
+        .select_related("undo__change_set")
+        .get(pk=conflict_id)
+    )
+    if conflict.undo.actor_id != actor.pk and not may_undo(conflict.undo.change_set, actor):
+        raise PermissionDenied
+    if conflict.outcome != Conflict.Outcome.OPEN:
+        raise ValidationError(_("This has been decided already."), code="decided")
+    return conflict
+
+
+def _chosen(net: Net, columns: Collection[str] | None) -> Net:
+    if columns is None or net.kind != Kind.CHANGED:
+        return net
+    before = {column: value for column, value in net.before.items() if column in columns}
+    if not before:
+        raise ValidationError(_("Choose what to put back."), code="nothing_chosen")
+    return Net(net.row_id, net.about, net.kind, before, net.after)
+
+
+def _force(conflict: Conflict, model: Tracked, net: Net, actor: User) -> None:
+    """:raises ValidationError: the database refuses it (code "refused")"""
+    current = rows.read(model, [net.row_id], is_locked=True)
+    if (net.row_id in current) is (net.kind == Kind.DELETED):
+        raise ValidationError(conflict.get_kind_display(), code="refused")
+    parts = reverting.created_parts(conflict.undo.change_set_id, model, [net])
+    blocked = reverting.attempt([net], lambda some: reverting.put_back(model, some, current, parts, actor))
+    if blocked:
+        text = f"{Conflict.Kind(blocked[0].kind).label}. {blocked[0].detail}".strip()
+        raise ValidationError(text, code="refused")
+
+
+def _decided(conflict: Conflict, outcome: str, actor: User) -> Conflict:
+    conflict.outcome = outcome
+    conflict.decided_by = actor
+    conflict.decided_at = timezone.now()
+    conflict.save(update_fields=["outcome", "decided_by", "decided_at"])
+    return conflict
+
+
+# Before it
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an undo would do to the rows of one model."""
+
+    label: str
+    touched: sets.Touched
+    blocked: list[reverting.Blocked]
+    kept: int
+    is_checked: bool
+
+
+def preview_undo(change_set: ChangeSet, *, actor: User) -> list[Preview]:
+    """
+    Tell what undoing a change set would do, model by model, as far as it can be told without doing it.
+
+    Rows beyond settings.HISTORY_PREVIEW_ROWS are counted and not compared.
+    """
+    found = []
+    left = settings.HISTORY_PREVIEW_ROWS
+    for touched in sets.touched(change_set.pk):
+        model = tracked(touched.label)
+        is_checked = model is not None and touched.total <= left
+        blocked, kept = _rehearse(change_set, model, touched, actor) if is_checked and model else ([], 0)
+        left -= touched.total
+        found.append(Preview(touched.label, touched, blocked, kept, is_checked))
+    return found
+
+
+def _rehearse(
+    change_set: ChangeSet, model: Tracked, touched: sets.Touched, actor: User
+) -> tuple[list[reverting.Blocked], int]:
+    blocked: list[reverting.Blocked] = []
+    kept = 0
+    after = ""
+    while ids := sets.row_ids(change_set.pk, model.label, after, CHUNK):
+        for kind, op in _ORDER:
+            if op in touched.ops:
+                outcome = reverting.revert(change_set.pk, model, kind, ids, actor=actor, is_rehearsal=True)
+                blocked += outcome.blocked
+                kept += outcome.kept
+        after = ids[-1]
+    return blocked, kept
+
+
+def uid_of_job(job_id: int) -> uuid.UUID:
+    """Return the change set of a job, the same in each of its chunks, whichever worker does them."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"artel-job-{job_id}")
+
+
+def job_work(job: Job) -> Work:
+    """Return what a job's chunks are told to be."""
+    return Work(
+        _faces.get(job.kind, Face.JOB),
+        actor_id=job.owner_id,
+        label=job.title,
+        request_id=f"job-{job.pk}",
+        job_id=job.pk,
+        uid=uid_of_job(job.pk),
+    )
+
+
+_faces: dict[str, Any] = {}
+
+
+def name_face(kind: str, face: str) -> None:
+    """Say through which face a kind of job changes things, where "a job" is too little."""
+    _faces[kind] = face

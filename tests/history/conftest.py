@@ -1,0 +1,39 @@
+"""Who changes things, in every test of history."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Models load only once Django is set up, which is after this file.
+if TYPE_CHECKING:
+    from apps.accounts.models import Team, User
+
+
+@pytest.fixture
+def team(db: None) -> "Team":
+    from tests.crm import factories
+
+    return factories.make_team("North")
+
+
+@pytest.fixture
+def anna(team: "Team") -> "User":
+    """Sells in the team North, and sees her own rows."""
+    from tests.crm import factories
+
+    return factories.make_salesperson("Anna Sell", team)
+
+
+@pytest.fixture
+def boris() -> "User":
+    """Sells in another team."""
+    from tests.crm import factories
+
+    return factories.make_salesperson("Boris Foreign", factories.make_team("South"))
+
+
+@pytest.fixture
+def admin(db: None) -> "User":
+    from tests.crm import factories
+
+    return factories.make_admin()

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.jobs",
     "apps.history",
+    "apps.lists",
     "apps.crm",
     "apps.gateway",
 ]
@@ -137,6 +138,10 @@ CELERY_BEAT_SCHEDULE = {
     "expire-history": {
         "task": "apps.history.tasks.expire_history",
         "schedule": crontab(hour=3, minute=31),
+    },
+    "expire-selections": {
+        "task": "apps.lists.tasks.expire_selections",
+        "schedule": crontab(hour=3, minute=41),
     },
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }

@@ -1,0 +1,5 @@
+"""What people do with a list: the rows they chose, and what is to happen to them."""
+
+from apps.lists.models.selections import SelectedRow, Selection
+
+__all__ = ["SelectedRow", "Selection"]

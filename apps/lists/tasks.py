@@ -1,0 +1,11 @@
+"""Celery tasks of lists."""
+
+from celery import shared_task
+
+from apps.lists.services.selections import expire_selections as expire
+
+
+@shared_task
+def expire_selections() -> int:
+    """Forget what was selected long ago."""
+    return expire()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.services import Services, redis_url_of, start_services, worker_number
+from tests.support.services import Services, start_redis, start_services, worker_number
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,10 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The addresses have to stand in the environment before the settings are read.
     _start_services(config)
-    # Each worker's own Redis database has to stand in the environment before the settings are read.
-    for name in ["REDIS_URL", "CELERY_BROKER_URL"]:
-        os.environ[name] = redis_url_of(worker_number(), os.environ[name])
     # Importing `config` has set it for servers.
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
     import django
@@ -47,14 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _start_services(config: pytest.Config) -> None:
     global _services
-    if not hasattr(config, "workerinput"):
-        _services = start_services()
-        os.environ.update(_services.environment())
+    _services = start_redis() if hasattr(config, "workerinput") else start_services()
+    os.environ.update(_services.environment())
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    # A worker that inherits it reads the settings before its `pytest_configure` has chosen a Redis database.
+    # A worker that inherits it reads the settings before its `pytest_configure` has started its Redis.
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
@@ -96,7 +93,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
 
 @pytest.fixture
 def redis_url() -> str:
-    """The address of a Redis database that only this worker uses, emptied before the test."""
+    """The address of a Redis that only this worker uses, emptied before the test."""
     from redis import Redis
 
     url = os.environ["REDIS_URL"]

@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for one run of the tests, in a directory that goes with it."""
+"""Real PostgreSQL for one run of the tests, and a real Redis for each of its processes."""
 
 import atexit
 import os
@@ -16,41 +16,47 @@ DATABASE = "artel"
 
 @dataclass
 class Services:
-    """The servers of one run; every xdist worker has its own databases in them."""
+    """The servers of one process of the run; the workers of xdist share the PostgreSQL of the first."""
 
     directory: Path
-    postgresql: Cluster
     redis: RedisServer
+    postgresql: Cluster | None = None
 
     def environment(self) -> dict[str, str]:
         """Return what the settings of the project need to use these servers."""
+        # Each process has a Redis of its own, because tests flush it, and FLUSHALL knows no databases.
+        variables = {"REDIS_URL": self.redis.url(), "CELERY_BROKER_URL": self.redis.url()}
+        if self.postgresql is None:
+            return variables
         home = self.directory / "home"
         home.mkdir(exist_ok=True)
-        return {
+        return variables | {
             "ARTEL_HOME": str(home),
             "DATABASE_URL": self.postgresql.url(DATABASE),
-            "REDIS_URL": self.redis.url(),
-            "CELERY_BROKER_URL": self.redis.url(),
             "SECRET_KEY": "a key of the tests that protects nothing at all, long enough",
         }
 
     def stop(self) -> None:
         self.redis.stop()
-        self.postgresql.stop()
+        if self.postgresql is not None:
+            self.postgresql.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def start_services(options: Mapping[str, str] = FOR_TESTS) -> Services:
-    """Start both servers; they end with this process, however it ends."""
-    directory = Path(tempfile.mkdtemp(prefix="artel-test-"))
-    services = Services(
-        directory,
-        Cluster(directory / "postgresql", options=options, is_tied=True),
-        RedisServer(directory / "redis", is_persistent=False, is_tied=True),
-    )
-    atexit.register(services.stop)
+    """Start PostgreSQL and Redis; they end with this process, however it ends."""
+    services = start_redis()
+    services.postgresql = Cluster(services.directory / "postgresql", options=options, is_tied=True)
     services.postgresql.start()
     services.postgresql.ensure_database(DATABASE)
+    return services
+
+
+def start_redis() -> Services:
+    """Start a Redis alone, beside the PostgreSQL that the environment names."""
+    directory = Path(tempfile.mkdtemp(prefix="artel-test-"))
+    services = Services(directory, RedisServer(directory / "redis", is_persistent=False, is_tied=True))
+    atexit.register(services.stop)
     services.redis.start()
     return services
 
@@ -59,9 +65,3 @@ def worker_number() -> int:
     """Number this process among the xdist workers, from 1; 0 without xdist."""
     name = os.environ.get("PYTEST_XDIST_WORKER", "")
     return int(name.removeprefix("gw")) + 1 if name.startswith("gw") else 0
-
-
-def redis_url_of(worker: int, url: str) -> str:
-    """Give each worker a Redis database of its own, so that one may flush without the others noticing."""
-    server, _, _ = url.rpartition("/")
-    return f"{server}/{worker}"

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from redis import Redis
 
-from tests.support.services import redis_url_of
+from tests.support.services import start_redis
 
 
 @pytest.mark.django_db
@@ -24,8 +24,14 @@ def test_the_disk_is_not_waited_for() -> None:
         assert cursor.fetchone() == ("off", 18)
 
 
-def test_redis_of_a_worker_is_its_own(redis_url: str) -> None:
-    with Redis.from_url(redis_url) as mine, Redis.from_url(redis_url_of(63, redis_url)) as other:
-        mine.set("tooling", 1)
-        assert other.get("tooling") is None
+def test_flushing_the_redis_of_one_process_leaves_that_of_another_alone(redis_url: str) -> None:
+    other = start_redis()
+    try:
+        with Redis.from_url(redis_url) as mine, Redis.from_url(other.redis.url()) as theirs:
+            theirs.set("tooling", 1)
+            mine.flushall()
+            assert theirs.get("tooling") == b"1"
         assert redis_url == os.environ["REDIS_URL"]
+    finally:
+        other.stop()
+    assert not other.directory.exists()

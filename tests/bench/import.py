@@ -3,9 +3,10 @@
 Import of 200,000 contacts from CSV, with validation, errors per cell and de-duplication, against a raw COPY.
 
 The limit copies the very rows that the import ends with, ready-made, into the same tables with all their
-indexes, constraints and history's triggers, and commits. Ours starts at the CSV file and ends with committed people and contact
-points and with the refused rows on record, in one pass: what the rehearsal writes is kept. Going through the
-page means rehearsing first and applying then, which writes everything twice and is not what is measured here.
+indexes, constraints and history's triggers, and commits. Ours starts at the CSV file and ends with committed
+people and contact points and with the refused rows on record, in one pass: what the rehearsal writes is kept.
+Going through the page means rehearsing first and applying then, which writes everything twice and is not what
+is measured here.
 """
 
 import csv

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext_lazy as _
 
 from apps.crm.imports.fields import FieldType, ImportField, ImportKind
+from apps.crm.imports.kinds.columns import NOTES, OWNER, external_id
 from apps.crm.imports.kinds.tags import TAGS, TaggedLoader
 from apps.crm.imports.loading import Match
 from apps.crm.imports.sql import run
@@ -184,29 +185,10 @@ COMPANIES = ImportKind(
                 "холдинг",
             ),
         ),
-        ImportField(
-            "owner",
-            _("owner"),
-            FieldType.REFERENCE,
-            aliases=("sales agent", "manager", "account manager", "responsible", "ответственный", "менеджер"),
-        ),
-        ImportField(
-            "description",
-            _("notes"),
-            FieldType.LONG_TEXT,
-            aliases=("description", "comment", "note", "комментарий", "описание", "заметки"),
-            column="description",
-        ),
+        OWNER,
+        NOTES,
         TAGS,
-        ImportField(
-            "external_id",
-            _("external id"),
-            aliases=("id", "account id", "company id", "внешний код", "ид"),
-            max_length=128,
-            column="external_id",
-            matches=True,
-            unique=True,
-        ),
+        external_id("id", "account id", "company id"),
     ),
     match_by=("external_id", "tax_id", "name"),
     loader=CompanyLoader,

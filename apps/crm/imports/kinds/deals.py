@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access
 from apps.crm import events
 from apps.crm.imports.fields import FieldType, ImportField, ImportKind
+from apps.crm.imports.kinds.columns import NOTES, OWNER, external_id
 from apps.crm.imports.kinds.tags import TAGS, TaggedLoader
 from apps.crm.imports.loading import Match
 from apps.crm.imports.sql import fetch, literal, run
@@ -271,15 +272,7 @@ DEALS = ImportKind(
     label=_("deals"),
     model=Deal,
     fields=(
-        ImportField(
-            "external_id",
-            _("external id"),
-            aliases=("opportunity id", "deal id", "id", "opportunity", "внешний код", "ид"),
-            max_length=128,
-            column="external_id",
-            matches=True,
-            unique=True,
-        ),
+        external_id("opportunity id", "deal id", "id", "opportunity"),
         ImportField(
             "number",
             _("number"),
@@ -300,12 +293,7 @@ DEALS = ImportKind(
             FieldType.REFERENCE,
             aliases=("account", "company name", "customer", "client", "компания", "клиент", "контрагент"),
         ),
-        ImportField(
-            "owner",
-            _("owner"),
-            FieldType.REFERENCE,
-            aliases=("sales agent", "sales rep", "manager", "responsible", "ответственный", "менеджер"),
-        ),
+        OWNER,
         ImportField(
             "product", _("product"), FieldType.REFERENCE, aliases=("item", "товар", "продукт", "услуга")
         ),
@@ -377,13 +365,7 @@ DEALS = ImportKind(
             aliases=("loss reason", "reason", "причина отказа", "причина проигрыша"),
         ),
         ImportField("next_step", _("next step"), aliases=("следующий шаг",), column="next_step"),
-        ImportField(
-            "description",
-            _("notes"),
-            FieldType.LONG_TEXT,
-            aliases=("description", "comment", "note", "комментарий", "описание"),
-            column="description",
-        ),
+        NOTES,
         TAGS,
     ),
     match_by=("external_id", "number"),

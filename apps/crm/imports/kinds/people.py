@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from apps.crm.imports.fields import FieldType, ImportField, ImportKind
+from apps.crm.imports.kinds.columns import NOTES, OWNER, external_id
 from apps.crm.imports.kinds.tags import TAGS, TaggedLoader
 from apps.crm.imports.loading import Match
 from apps.crm.imports.sql import run
@@ -211,29 +212,10 @@ PEOPLE = ImportKind(
             FieldType.REFERENCE,
             aliases=("account", "company name", "organization", "компания", "организация"),
         ),
-        ImportField(
-            "owner",
-            _("owner"),
-            FieldType.REFERENCE,
-            aliases=("sales agent", "manager", "responsible", "ответственный", "менеджер"),
-        ),
-        ImportField(
-            "description",
-            _("notes"),
-            FieldType.LONG_TEXT,
-            aliases=("description", "comment", "note", "комментарий", "заметки"),
-            column="description",
-        ),
+        OWNER,
+        NOTES,
         TAGS,
-        ImportField(
-            "external_id",
-            _("external id"),
-            aliases=("id", "contact id", "person id", "внешний код", "ид"),
-            max_length=128,
-            column="external_id",
-            matches=True,
-            unique=True,
-        ),
+        external_id("id", "contact id", "person id"),
     ),
     match_by=("external_id", "email", "phone", "telegram"),
     loader=PersonLoader,

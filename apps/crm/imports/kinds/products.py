@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext_lazy as _
 
 from apps.crm.imports.fields import FieldType, ImportField, ImportKind
+from apps.crm.imports.kinds.columns import external_id
 from apps.crm.imports.loading import Loader, Match
 from apps.crm.imports.sql import literal
 from apps.crm.models import Product
@@ -98,15 +99,7 @@ PRODUCTS = ImportKind(
             aliases=("currency code", "валюта"),
             column="currency",
         ),
-        ImportField(
-            "external_id",
-            _("external id"),
-            aliases=("id", "product id", "внешний код", "ид"),
-            max_length=128,
-            column="external_id",
-            matches=True,
-            unique=True,
-        ),
+        external_id("id", "product id"),
     ),
     match_by=("external_id", "sku", "name"),
     loader=ProductLoader,

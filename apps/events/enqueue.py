@@ -41,7 +41,7 @@ def enqueue(task: _Task, /, **kwargs: Any) -> None:
     :raises NotSent: the broker cannot be reached
     """
     try:
-        task.apply_async(kwargs=kwargs, retry=True, retry_policy=_RETRY, **_straight_to_the_queue())
+        task.apply_async(kwargs=kwargs, retry=True, retry_policy=_RETRY, **_straight_to_the_queue(task))
     except _BROKER_ERRORS as error:
         raise NotSent(str(error)) from error
 
@@ -65,7 +65,7 @@ def enqueue_all(calls: Iterable[Call]) -> None:
         with current_app.producer_or_acquire() as producer, producer.batch(_BATCH):
             for task, kwargs in calls:
                 task.apply_async(
-                    kwargs=dict(kwargs), producer=producer, retry=False, **_straight_to_the_queue()
+                    kwargs=dict(kwargs), producer=producer, retry=False, **_straight_to_the_queue(task)
                 )
     except _BROKER_ERRORS as error:
         raise NotSent(str(error)) from error
@@ -78,13 +78,14 @@ def _enqueue_or_log(task: _Task, kwargs: Mapping[str, Any]) -> None:
         logger.warning("%s %s not sent, left to the sweeper: %s", task.name, dict(kwargs), error)
 
 
-def _straight_to_the_queue() -> dict[str, Any]:
-    return {"exchange": "", "routing_key": settings.CELERY_TASK_DEFAULT_QUEUE}
+def _straight_to_the_queue(task: _Task) -> dict[str, Any]:
+    route = settings.CELERY_TASK_ROUTES.get(task.name, {})
+    return {"exchange": "", "routing_key": route.get("queue", settings.CELERY_TASK_DEFAULT_QUEUE)}
 
 
 def backlog() -> int:
     """
-    Return how many calls wait for a worker.
+    Return how many calls wait for a worker in the queue that receivers share.
 
     :raises NotSent: the broker cannot be reached
     """

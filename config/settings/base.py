@@ -11,6 +11,7 @@ from celery.schedules import crontab
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -125,6 +126,10 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "artel"
+# A job holds its worker for as long as it lasts: in the common queue, two imports would keep every receiver waiting.
+CELERY_TASK_ROUTES = {"apps.jobs.tasks.run_job": {"queue": "artel.jobs"}}
+# A worker that is told no queues serves both.
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("artel", "artel.jobs")]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

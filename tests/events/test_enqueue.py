@@ -7,6 +7,7 @@ import redis
 
 from apps.events.enqueue import NotSent, backlog, enqueue, enqueue_all, enqueue_on_commit
 from apps.events.tasks import deliver
+from apps.jobs.tasks import run_job
 from tests.events.platform import waiting_calls
 
 
@@ -58,3 +59,11 @@ def test_unreachable_broker_after_a_commit_is_only_logged(
     with django_capture_on_commit_callbacks(execute=True):
         enqueue_on_commit(deliver, **_call(1))
     assert "left to the sweeper" in caplog.text
+
+
+def test_jobs_wait_in_a_queue_of_their_own(redis_url: str) -> None:
+    enqueue(run_job, job_id=1)
+    enqueue_all([(run_job, {"job_id": 2})])
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.llen("artel.jobs") == 2
+    assert backlog() == 0

@@ -131,9 +131,9 @@ raise SystemExit(Keeper("job", "sh -c 'exit 3'", first_delay=0.001).run())
     assert keeper.stdout.splitlines()[-1] == "job ended with exit code 3, 8 times in a row; giving up"
 
 
-def test_the_procfile_names_the_four_processes() -> None:
+def test_the_procfile_names_the_processes() -> None:
     procfile = ROOT / "Procfile"
-    commands = [command_of(name, procfile).split()[0] for name in ["web", "worker", "beat", "relay"]]
-    assert commands == ["uvicorn", "celery", "celery", "python"]
+    commands = [command_of(name, procfile).split()[0] for name in ["web", "worker", "jobs", "beat", "relay"]]
+    assert commands == ["uvicorn", "celery", "celery", "celery", "python"]
     with pytest.raises(SystemExit, match="no line for nobody"):
         command_of("nobody", procfile)

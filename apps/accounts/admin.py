@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import available_timezones
 
 from allauth.account.models import EmailAddress
 from django import forms
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model, Prefetch, QuerySet
@@ -16,7 +18,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
+)
 
 from apps.accounts import access, services
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
@@ -53,6 +60,46 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ("name", "email")
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A user as administrators see them; language and time zone are chosen, not spelled."""
+
+    locale = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        choices=lambda: [("", _("That of their browser")), *settings.LANGUAGES],
+        widget=UnfoldAdminSelectWidget,
+    )
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, widget=UnfoldAdminSelect2Widget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "time_zone" in self.fields:
+            # What is not offered but stands there already is kept.
+            names = sorted({*zones_of_places(), self.instance.time_zone} - {""})
+            choices = [("", settings.TIME_ZONE), *((name, name.replace("_", " ")) for name in names)]
+            self.fields["time_zone"].choices = choices  # type: ignore[attr-defined]
+
+
+# Where the database of time zones keeps the zones of places, beside old names and bare offsets.
+_AREAS = {
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+}
+
+
+def zones_of_places() -> set[str]:
+    """Return the time zones that a person would look for."""
+    return {name for name in available_timezones() if name.partition("/")[0] in _AREAS}
 
 
 class WhyForm(forms.Form):
@@ -99,6 +146,7 @@ class UserAdmin(ScopedModelAdmin):
     """Users; a password is set here and never shown."""
 
     add_label = _("New user")
+    form = UserForm
     list_display = ("name", "email", "places", "shows_active")
     list_filter = ("is_active", "memberships__team", "memberships__role")
     search_fields = ("name", "email")
@@ -277,6 +325,7 @@ class TeamAdmin(ScopedModelAdmin):
     search_fields = ("name",)
     ordering = ("path",)
     fields = ("name", "parent")
+    actions_detail = ("archive",)
     autocomplete_fields = ("parent",)
     actions = None
 
@@ -304,9 +353,25 @@ class TeamAdmin(ScopedModelAdmin):
         if "parent" in form.changed_data:
             services.move_team(obj.pk, parent_id=parent_id, actor=actor)
 
-    def delete_row(self, request: HttpRequest, obj: Team) -> None:
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        # Django's page would tell what goes with a team. Nothing does: a team is only put aside.
+        return False
+
+    @action(description=_("Put team into the trash"), permissions=["archive"], icon="delete")
+    def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
         actor = actor_of(request)
-        services.archive_team(obj.pk, actor=actor)
+        return self.ask(
+            request,
+            object_id,
+            lambda team, _values: services.archive_team(team.pk, actor=actor),
+            action="delete",
+            title=gettext("Put team into the trash"),
+            text=gettext("Only an empty team can go. The deals and customers it had stay as they are."),
+            done=gettext("The team is in the trash."),
+        )
+
+    def has_archive_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return self.may("delete", request, object_id)
 
 
 _GRANT = "grant:"

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from django.utils.translation import gettext_noop
+
 from apps.accounts.models import RoleGrant
 
 OWN, TEAM, SUBTREE, ALL = (
@@ -41,14 +43,14 @@ _CATALOG: tuple[Pattern, ...] = (
 READY_MADE = (
     ReadyMade(
         "administrator",
-        "Administrator",
-        "Runs the platform: everything, everywhere.",
+        gettext_noop("Administrator"),
+        gettext_noop("Runs the platform: everything, everywhere."),
         (("*", ALL),),
     ),
     ReadyMade(
         "sales_lead",
-        "Sales lead",
-        "Leads a team: its deals and customers, and those of the teams below it.",
+        gettext_noop("Sales lead"),
+        gettext_noop("Leads a team: its deals and customers, and those of the teams below it."),
         (
             *_CATALOG,
             ("crm.delete_*", None),
@@ -68,8 +70,8 @@ READY_MADE = (
     ),
     ReadyMade(
         "salesperson",
-        "Salesperson",
-        "Sells: own deals, people and companies.",
+        gettext_noop("Salesperson"),
+        gettext_noop("Sells: own deals, people and companies."),
         (
             *_CATALOG,
             ("crm.delete_*", None),
@@ -88,8 +90,8 @@ READY_MADE = (
     ),
     ReadyMade(
         "accountant",
-        "Accountant",
-        "Keeps the books: reads all customers and deals.",
+        gettext_noop("Accountant"),
+        gettext_noop("Keeps the books: reads all customers and deals."),
         (
             ("crm.view_*", ALL),
             ("jobs.*_job", OWN),
@@ -99,8 +101,8 @@ READY_MADE = (
     ),
     ReadyMade(
         "auditor",
-        "Auditor",
-        "Reads everything, changes nothing.",
+        gettext_noop("Auditor"),
+        gettext_noop("Reads everything, changes nothing."),
         (("*.view_*", ALL),),
     ),
 )

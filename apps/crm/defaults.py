@@ -1,23 +1,35 @@
-"""What a new installation sells with until somebody says otherwise: a pipeline and reasons for losing."""
+"""
+What a new installation sells with until somebody says otherwise: a pipeline and reasons for losing.
+
+They are rows, not texts of the platform: written once, in the installation's language, and the company's own.
+"""
 
 from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed
 from django.apps.registry import Apps
+from django.conf import settings
 from django.db import router, transaction
+from django.utils.translation import gettext, gettext_noop, override
 
 # Name, kind, probability in percent, days until a deal that stands there counts as stale.
 STAGES = [
-    ("Prospecting", "OPEN", 10, 14),
-    ("Engaging", "OPEN", 30, 30),
-    ("Proposal", "OPEN", 50, 21),
-    ("Negotiation", "OPEN", 75, 14),
-    ("Won", "WON", 100, None),
-    ("Lost", "LOST", 0, None),
+    (gettext_noop("Prospecting"), "OPEN", 10, 14),
+    (gettext_noop("Engaging"), "OPEN", 30, 30),
+    (gettext_noop("Proposal"), "OPEN", 50, 21),
+    (gettext_noop("Negotiation"), "OPEN", 75, 14),
+    (gettext_noop("Won"), "WON", 100, None),
+    (gettext_noop("Lost"), "LOST", 0, None),
 ]
-LOST_REASONS = ["Price", "Competitor", "No budget", "No answer", "Other"]
-UNKNOWN_REASON = "Not stated"
+LOST_REASONS = [
+    gettext_noop("Price"),
+    gettext_noop("Competitor"),
+    gettext_noop("No budget"),
+    gettext_noop("No answer"),
+    gettext_noop("Other"),
+]
+UNKNOWN_REASON = gettext_noop("Not stated")
 
 
 def ensure(
@@ -40,13 +52,13 @@ def ensure(
         return
     if not router.allow_migrate_model(using, pipelines):
         return
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=using), override(settings.LANGUAGE_CODE):
         if not pipelines.objects.using(using).exists():
-            pipeline = pipelines.objects.using(using).create(name="Sales", is_default=True)
+            pipeline = pipelines.objects.using(using).create(name=gettext("Sales"), is_default=True)
             stages.objects.using(using).bulk_create(
                 stages(
                     pipeline=pipeline,
-                    name=name,
+                    name=gettext(name),
                     kind=kind,
                     position=position,
                     probability=probability,
@@ -56,6 +68,6 @@ def ensure(
             )
         if not reasons.objects.using(using).filter(is_unknown=True).exists():
             is_new = not reasons.objects.using(using).exists()
-            reasons.objects.using(using).create(name=UNKNOWN_REASON, is_unknown=True)
+            reasons.objects.using(using).create(name=gettext(UNKNOWN_REASON), is_unknown=True)
             if is_new:
-                reasons.objects.using(using).bulk_create(reasons(name=name) for name in LOST_REASONS)
+                reasons.objects.using(using).bulk_create(reasons(name=gettext(name)) for name in LOST_REASONS)

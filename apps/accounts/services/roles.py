@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import Membership, Role, RoleGrant, User
@@ -97,7 +99,9 @@ def sync_roles() -> None:
     """
     known = access.all_permissions()
     for ready in READY_MADE:
-        defaults = {"name": ready.name, "description": ready.description}
+        # A role's name is the company's to change: written once, in the installation's language.
+        with override(settings.LANGUAGE_CODE):
+            defaults = {"name": _(ready.name), "description": _(ready.description)}
         role, _created = Role.objects.select_for_update().get_or_create(key=ready.key, defaults=defaults)
         offered = set(role.offered)
         held = set(role.grants.values_list("permission", flat=True))

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.services import ensure_member, ensure_team, set_password
+from apps.crm.defaults import STAGES
 from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage, StageTransition, Tag
 from apps.crm.services import catalog, companies, deals, lines, people
 
@@ -179,7 +180,9 @@ class _Demo:
         self.now = timezone.now()
         self.system = User.objects.system()
         self.sellers = [user for user, row in zip(users, USERS, strict=True) if row[3] == "salesperson"]
-        self.stages = {stage.name: stage for stage in Stage.objects.filter(pipeline__is_default=True)}
+        # By place: their names are in the installation's language.
+        stages = Stage.objects.filter(pipeline__is_default=True).order_by("position")
+        self.stages = {name: stage for (name, *_rest), stage in zip(STAGES, stages, strict=True)}
 
     def make(self) -> None:
         self.products = [self._product(*row) for row in PRODUCTS]

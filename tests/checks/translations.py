@@ -69,10 +69,19 @@ def collect(root: Path) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
     )
+    for language in LANGUAGES:
+        catalog = _path(root, language)
+        # The time of collecting would differ between any two changes, and keep them from being merged.
+        lines = catalog.read_text().splitlines(keepends=True)
+        catalog.write_text("".join(line for line in lines if not line.startswith('"POT-Creation-Date:')))
+
+
+def _path(root: Path, language: str) -> Path:
+    return root / "locale" / language / "LC_MESSAGES" / "django.po"
 
 
 def _catalog(root: Path, language: str) -> Catalog:
-    path = root / "locale" / language / "LC_MESSAGES" / "django.po"
+    path = _path(root, language)
     if not path.exists():
         return read_po(io.BytesIO(b""), locale=language)
     with path.open("rb") as lines:

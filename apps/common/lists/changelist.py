@@ -26,6 +26,7 @@ from apps.common.lists.keyset import (
     read_place,
     write_place,
 )
+from apps.common.lists.lean import lean
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ class KeysetChangeList(ChangeList):
             return FIRST
 
     def rows_of(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the queryset that a page is read with; for subclasses that read less of each row."""
-        return queryset
+        """Return the queryset that a page is read with: of each row what its cells show, where the page says it."""
+        names = self.model_admin.get_list_only()
+        return lean(queryset.only(*names) if names else queryset)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Find rows that match in several ways once, by their keys: DISTINCT would sort all of them."""

@@ -10,7 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 register = template.Library()
 
@@ -18,6 +18,12 @@ _SYMBOLS = {"RUB": "₽", "USD": "$", "EUR": "€", "GBP": "£", "KZT": "₸", "
 # What keeps the groups of one number on one line.
 _THIN = "\u202f"
 _NO_BREAK = "\u00a0"
+# From which amount on it is written in which unit.
+_UNITS = (
+    (10**12, pgettext_lazy("amount of money", "%(amount)s tn")),
+    (10**9, pgettext_lazy("amount of money", "%(amount)s bn")),
+    (10**6, pgettext_lazy("amount of money", "%(amount)s M")),
+)
 
 
 @register.filter
@@ -35,8 +41,26 @@ def money(value: int | Decimal | None, currency: str = "") -> str:
     """Write an amount with its currency; nothing for None."""
     if value is None:
         return ""
-    sign = _SYMBOLS.get(currency, currency)
-    return f"{number(value)}{_NO_BREAK}{sign}".rstrip(_NO_BREAK)
+    return f"{number(value)}{_NO_BREAK}{currency_sign(currency)}".rstrip(_NO_BREAK)
+
+
+def currency_sign(currency: str) -> str:
+    """Return how a currency is written beside its amounts."""
+    return _SYMBOLS.get(currency, currency)
+
+
+@register.filter
+def short_money(value: int | Decimal | None, currency: str = "") -> str | SafeString:
+    """Write an amount to three digits from a million on; all of it stands in the title."""
+    exact = money(None if value is None else round(value), currency)
+    for size, unit in _UNITS:
+        if value is not None and abs(value) >= size:
+            short = Decimal(value) / size
+            places = max(0, 2 - short.adjusted())
+            written = number_format(round(short, places), decimal_pos=places, force_grouping=True)
+            text = f"{unit % {'amount': written.replace(_NO_BREAK, _THIN)}} {currency_sign(currency)}"
+            return format_html('<span title="{}">{}</span>', exact, text.rstrip().replace(" ", _NO_BREAK))
+    return exact
 
 
 @register.filter
@@ -83,3 +107,18 @@ def _near(value: date) -> str:
     if -7 < days < -1:
         return ngettext("%(count)d day ago", "%(count)d days ago", -days) % {"count": -days}
     return ""
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Tell how long ago something was, in the largest whole unit."""
+    seconds = max(int((now - since).total_seconds()), 0)
+    return span(seconds)
+
+
+def span(seconds: int) -> str:
+    """Tell a length of time in its largest whole unit."""
+    if seconds >= 86400:
+        return ngettext("%(count)d day", "%(count)d days", seconds // 86400) % {"count": seconds // 86400}
+    if seconds >= 3600:
+        return ngettext("%(count)d hour", "%(count)d hours", seconds // 3600) % {"count": seconds // 3600}
+    return ngettext("%(count)d minute", "%(count)d minutes", seconds // 60) % {"count": seconds // 60}

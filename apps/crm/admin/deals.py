@@ -22,6 +22,7 @@ from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
 from apps.common.templatetags.artel import day, money
+from apps.crm.admin.filters import AttentionFilter, DaysFilter, WeekFilter
 from apps.crm.admin.parts import (
     Command,
     SalesAdmin,
@@ -108,6 +109,10 @@ class DealAdmin(SalesAdmin):
         "tags",
         ("expected_close_date", RangeDateFilter),
         ("opened_date", RangeDateFilter),
+        ("closed_at", DaysFilter),
+        ("next_step_date", RangeDateFilter),
+        AttentionFilter,
+        WeekFilter,
         TrashFilter,
     )
     extra_lookups = ("person__id__exact",)

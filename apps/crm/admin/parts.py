@@ -1,7 +1,6 @@
 """What the sales pages share: saving through services, the trash, filters, and how a cell is written."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -18,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, call_service
+from apps.common.templatetags.artel import age as age
+from apps.common.templatetags.artel import span as span
 
 Command = Callable[[HttpRequest, int, int | None], None]
 _TONES = {"OPEN": "live", "WON": "good", "LOST": "bad"}
@@ -242,18 +243,3 @@ class SalesAdmin(ServiceAdmin):
 def badge(label: str, kind: str) -> SafeString:
     """Write a stage or a state as a colored label."""
     return format_html('<span class="art-badge art-badge-{}">{}</span>', _TONES.get(kind, "quiet"), label)
-
-
-def age(since: datetime, now: datetime) -> str:
-    """Tell how long ago something was, in the largest whole unit."""
-    seconds = max(int((now - since).total_seconds()), 0)
-    return span(seconds)
-
-
-def span(seconds: int) -> str:
-    """Tell a length of time in its largest whole unit."""
-    if seconds >= 86400:
-        return ngettext("%(count)d day", "%(count)d days", seconds // 86400) % {"count": seconds // 86400}
-    if seconds >= 3600:
-        return ngettext("%(count)d hour", "%(count)d hours", seconds // 3600) % {"count": seconds // 3600}
-    return ngettext("%(count)d minute", "%(count)d minutes", seconds // 60) % {"count": seconds // 60}

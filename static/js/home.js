@@ -33,6 +33,13 @@
     card.dataset.state = state;
     card.removeAttribute("aria-busy");
     draw(card, isFirst);
+    tellAge();
+  }
+
+  // The page is as old as the oldest of its figures.
+  function tellAge() {
+    const ages = [...document.querySelectorAll("[data-home-at]")].sort((one, other) => Date.parse(one.dateTime) - Date.parse(other.dateTime));
+    document.querySelector("[data-home-age]").textContent = ages[0]?.textContent ?? "";
   }
 
   function offer(card, html, state) {
@@ -199,6 +206,7 @@
     draw(card, true);
     if (card.dataset.state !== "fresh") refresh(card);
   });
+  tellAge();
   document.addEventListener("visibilitychange", () => document.hidden || refreshAll(BACK_MS));
   window.addEventListener("online", () => refreshAll(0));
   // A page that comes back by the button "back" is the one that was left.

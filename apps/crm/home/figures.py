@@ -23,6 +23,7 @@ from apps.crm.models import Deal, Stage, StageTransition, Step, amount_changes, 
 
 # As many lines as one reads through on a home page.
 LISTED = 6
+MOVES_LISTED = 4
 Rows = list[tuple[Any, ...]]
 
 
@@ -340,7 +341,7 @@ def count_moves(actor: User, periods: Periods) -> list[int]:
     steps = StageTransition.objects.filter(
         at__gte=periods.week.begins_at, deal__in=_visible(actor), from_stage__isnull=False
     )
-    return list(steps.order_by("-at", "-pk").values_list("pk", flat=True)[:LISTED])
+    return list(steps.order_by("-at", "-pk").values_list("pk", flat=True)[:MOVES_LISTED])
 
 
 def moves_of(pks: Sequence[int], actor: User) -> list[StageTransition]:
@@ -368,6 +369,11 @@ class Day:
     @property
     def due(self) -> int:
         return self.overdue + self.today
+
+
+def has_open(actor: User) -> bool:
+    """Tell whether a person has an open deal of their own."""
+    return bool(_visible(actor).open().filter(owner=actor).exists())
 
 
 def my_day(actor: User, periods: Periods) -> Day:

@@ -216,7 +216,8 @@ def _stale(actor: User, periods: Periods, read: Read) -> Content | None:
 
 def _week(actor: User, periods: Periods, read: Read) -> Content | None:
     found = read("week", lambda: figures.count_week(actor, periods))
-    if found is None:
+    latest = read("moves", lambda: figures.count_moves(actor, periods))
+    if found is None or latest is None:
         return None
     week = figures.week_of(found.rows)
     words = {
@@ -227,7 +228,12 @@ def _week(actor: User, periods: Periods, read: Read) -> Content | None:
         Step.AMOUNT: _("Amount changed"),
     }
     steps = [(step, words[step], week.steps[step], deals_url(week=step.value)) for step in Step]
-    return {"week": week, "steps": steps, "since": day_and_month(periods.week.first)}, found.at
+    return {
+        "week": week,
+        "steps": steps,
+        "since": day_and_month(periods.week.first),
+        "moves": figures.moves_of(latest.rows, actor),
+    }, min(found.at, latest.at)
 
 
 def _team(actor: User, periods: Periods, read: Read) -> Content | None:
@@ -251,13 +257,6 @@ def _team(actor: User, periods: Periods, read: Read) -> Content | None:
         for each in people[:PEOPLE_SHOWN]
     ]
     return {"people": rows, "left_out": len(people) - len(rows)}, min(week.at, opened.at)
-
-
-def _moves(actor: User, periods: Periods, read: Read) -> Content | None:
-    found = read("moves", lambda: figures.count_moves(actor, periods))
-    if found is None:
-        return None
-    return {"moves": figures.moves_of(found.rows, actor)}, found.at
 
 
 def _day(actor: User, periods: Periods, read: Read) -> Content:
@@ -285,16 +284,15 @@ SECTIONS = {
         Section("stale", _stale),
         Section("week", _week),
         Section("team", _team),
-        Section("moves", _moves),
         Section("day", _day, is_kept=False),
         Section("latest", _latest, is_kept=False),
     )
 }
 # The widths of a row add up to twelve. Whoever leads works on deals and sees those of others; whoever sells sees
 # their own; whoever only reads has to bill, or to check, what was won.
-_LEADS = (("won", 7), ("pipeline", 5), ("stale", 7), ("week", 5), ("team", 7), ("moves", 5), ("day", 12))
-_SELLS = (("day", 7), ("pipeline", 5), ("won", 7), ("stale", 5), ("week", 5), ("moves", 7))
-_READS = (("won", 7), ("latest", 5), ("pipeline", 7), ("week", 5), ("team", 7), ("moves", 5))
+_LEADS = (("won", 7), ("pipeline", 5), ("stale", 7), ("week", 5), ("team", 12))
+_SELLS = (("day", 7), ("pipeline", 5), ("won", 7), ("week", 5), ("stale", 12))
+_READS = (("won", 7), ("latest", 5), ("pipeline", 7), ("week", 5), ("team", 12))
 
 
 def sections_of(actor: User) -> tuple[tuple[str, int], ...]:
@@ -303,7 +301,10 @@ def sections_of(actor: User) -> tuple[tuple[str, int], ...]:
         return ()
     if not access.can_any(actor, "change", Deal):
         return _READS
-    return _LEADS if access.reaches_others(actor, "view", Deal) else _SELLS
+    if not access.reaches_others(actor, "view", Deal):
+        return _SELLS
+    # Whoever leads has a day of deals only with deals of their own.
+    return (*_LEADS, ("day", 12)) if figures.has_open(actor) else _LEADS
 
 
 def cards_of(actor: User) -> list[Card]:

@@ -256,38 +256,49 @@ def count_week(actor: User, periods: Periods) -> dict[str, Rows]:
         )
         for step in Step
     }
-    steps = StageTransition.objects.filter(at__gte=since, deal__in=deals).order_by()
-    found["people"] = list(
-        steps.annotate(step=_STEP)
-        .filter(Q(step__in=[Step.NEW, Step.MOVED]) | Q(deal__status=F("to_stage__kind")))
-        .values("actor_id", "step")
-        .annotate(deals=Count("deal", distinct=True))
-        .values_list("actor_id", "step", "deals")
-    )
+    # Named first, so that they are looked up and not the table read.
+    stepped = deals.filter(pk__in=StageTransition.objects.filter(at__gte=since).values("deal_id"))
+    found["people"] = _within(stepped.values("pk", "status"), _BY_PERSON, [since])
     found["changes"] = _count_changes(deals, since)
     return found
 
 
-_STEP = Case(
-    When(from_stage=None, then=Value(Step.NEW.value)),
-    When(to_stage__kind=Stage.Kind.WON, then=Value(Step.WON.value)),
-    When(to_stage__kind=Stage.Kind.LOST, then=Value(Step.LOST.value)),
-    default=Value(Step.MOVED.value),
-)
+_BY_PERSON = """
+    select actor_id, step, count(distinct deal_id) from (
+        select t.actor_id, t.deal_id, deal.status, case
+            when t.from_stage_id is null then 'new' when s.kind = 'OPEN' then 'moved' else lower(s.kind) end as step
+        from crm_stagetransition as t
+        join crm_stage as s on s.id = t.to_stage_id
+        join deal on deal.id = t.deal_id
+        where t.at >= %s
+    ) as steps
+    where step in ('new', 'moved') or status = upper(step)
+    group by actor_id, step
+"""
+
+
+def _within(deals: Any, sql: str, params: Sequence[Any]) -> Rows:
+    """
+    Ask about the deals in sight, which `sql` knows as "deal (id, …)".
+
+    Joined as they are: the ORM would find them once more in a subquery, and read the whole table for it.
+    """
+    seen, seen_params = deals.query.sql_with_params()
+    columns = ", ".join(["id", *deals.query.values_select[1:]])
+    with connection.cursor() as cursor:
+        cursor.execute(f"with deal ({columns}) as not materialized ({seen}) {sql}", [*seen_params, *params])
+        return cursor.fetchall()
 
 
 def _count_changes(deals: Any, since: datetime) -> Rows:
-    changed, changed_params = amount_changes(since).values("deal_id", "difference").query.sql_with_params()
-    seen, seen_params = deals.values("pk", "currency").query.sql_with_params()
-    # Both halves are compiled by the ORM, with their parameters beside them.
+    changed, params = amount_changes(since).values("deal_id", "difference").query.sql_with_params()
+    # Compiled by the ORM, with its parameters beside it.
     sql = (
         "select deal.currency, sum(change.difference)"
-        f" from ({changed}) as change (deal_id, difference) join ({seen}) as deal (id, currency)"  # noqa: S608
-        " on deal.id = change.deal_id group by deal.currency"
+        f" from ({changed}) as change (deal_id, difference) join deal on deal.id = change.deal_id"  # noqa: S608
+        " group by deal.currency"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*changed_params, *seen_params])
-        return cursor.fetchall()
+    return _within(deals.values("pk", "currency"), sql, params)
 
 
 @dataclass

@@ -94,21 +94,21 @@
   // The chart
 
   // Colors of the theme as the canvas takes them, whatever notation the style sheet has them in.
-  function colorOf(name) {
+  function colorOf(name, place = document.body) {
     const probe = document.createElement("i");
     probe.style.color = `var(${name})`;
-    document.body.append(probe);
+    place.append(probe);
     const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     pixel.fillStyle = getComputedStyle(probe).color;
     probe.remove();
     pixel.fillRect(0, 0, 1, 1);
     const [red, green, blue, alpha] = pixel.getImageData(0, 0, 1, 1).data;
-    return (strength = 1) => `rgba(${red}, ${green}, ${blue}, ${(alpha / 255) * strength})`;
+    return `rgba(${red}, ${green}, ${blue}, ${alpha / 255})`;
   }
 
   function options(data, chosen, animation) {
     const compact = new Intl.NumberFormat(data.language, { notation: "compact", maximumFractionDigits: 1 });
-    const quiet = colorOf("--art-quiet")();
+    const quiet = colorOf("--art-quiet");
     const font = { family: getComputedStyle(document.body).fontFamily, size: 12 };
     return {
       animation,
@@ -117,11 +117,11 @@
       onHover: (event, found) => { event.native.target.style.cursor = found.length ? "pointer" : ""; },
       interaction: { mode: "index", intersect: false },
       scales: {
-        x: { grid: { display: false }, border: { color: colorOf("--art-line")() }, ticks: { color: quiet, font, maxRotation: 0, autoSkipPadding: 6 } },
+        x: { grid: { display: false }, border: { color: colorOf("--art-line") }, ticks: { color: quiet, font, maxRotation: 0, autoSkipPadding: 6 } },
         y: {
           beginAtZero: true,
           border: { display: false },
-          grid: { color: colorOf("--art-line")() },
+          grid: { color: colorOf("--art-line") },
           ticks: { color: quiet, font, maxTicksLimit: 5, precision: 0, callback: (value) => compact.format(value) },
         },
       },
@@ -129,9 +129,9 @@
         legend: { display: false },
         tooltip: {
           displayColors: false,
-          backgroundColor: colorOf("--art-strong")(),
-          titleColor: colorOf("--art-surface")(),
-          bodyColor: colorOf("--art-surface")(),
+          backgroundColor: colorOf("--art-strong"),
+          titleColor: colorOf("--art-surface"),
+          bodyColor: colorOf("--art-surface"),
           padding: 10,
           cornerRadius: 6,
           titleFont: { ...font, weight: 600 },
@@ -160,7 +160,7 @@
     if (!place || !window.Chart) return;
     const data = JSON.parse(place.querySelector("script[type='application/json']").textContent);
     const chosen = chosenOf(data);
-    const accent = colorOf("--art-accent");
+    const [now, past] = [colorOf("--home-bar", place), colorOf("--home-bar-past", place)];
     const last = data.labels.length - 1;
     buttons(card, place, data, chosen);
     charts.get(card)?.destroy();
@@ -170,8 +170,8 @@
         labels: data.labels,
         datasets: [{
           data: data.series[chosen].values,
-          backgroundColor: data.labels.map((_label, at) => accent(at === last ? 1 : 0.45)),
-          hoverBackgroundColor: accent(0.8),
+          backgroundColor: data.labels.map((_label, at) => (at === last ? now : past)),
+          hoverBackgroundColor: now,
           borderRadius: 4,
           maxBarThickness: 44,
           categoryPercentage: 0.8,

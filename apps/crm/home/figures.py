@@ -261,17 +261,18 @@ def count_week(actor: User, periods: Periods) -> dict[str, Rows]:
     return found
 
 
+# A deal that begins as won, as imported ones do, both began and was won.
 _BY_PERSON = """
-    select actor_id, step, count(distinct deal_id) from (
-        select t.actor_id, t.deal_id, deal.status, case
-            when t.from_stage_id is null then 'new' when s.kind = 'OPEN' then 'moved' else lower(s.kind) end as step
-        from crm_stagetransition as t
-        join crm_stage as s on s.id = t.to_stage_id
-        join deal on deal.id = t.deal_id
-        where t.at >= %s
-    ) as steps
-    where step in ('new', 'moved') or status = upper(step)
-    group by actor_id, step
+    select t.actor_id, step, count(distinct t.deal_id)
+    from crm_stagetransition as t
+    join crm_stage as s on s.id = t.to_stage_id
+    join deal on deal.id = t.deal_id
+    cross join lateral unnest(array[
+        case when t.from_stage_id is null then 'new' when s.kind = 'OPEN' then 'moved' end,
+        case when s.kind <> 'OPEN' and s.kind = deal.status then lower(s.kind) end
+    ]) as step
+    where t.at >= %s and step is not null
+    group by t.actor_id, step
 """
 
 

@@ -16,6 +16,7 @@ LATEST_IMPORTS = 5
 
 # A fresh organization
 
+
 @dataclass(frozen=True)
 class FirstStep:
     """Something a fresh organization brings in, in the order in which the later need the earlier."""

@@ -1,7 +1,8 @@
-"""The home page's figures: exact on made data, in the calendar of the person, and kept without becoming anybody else's."""
+"""The home page's figures: exact on made data, in the person's calendar, and kept without becoming anybody else's."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from apps.crm.home import figures, kept
 from apps.crm.home.page import sections_of
 from apps.crm.home.periods import Periods, Span, midnight
 from apps.crm.home.worth import Worth
-from apps.crm.models import Deal, Stage, StageTransition, Step
+from apps.crm.models import Deal, LostReason, Stage, StageTransition, Step
 from apps.crm.services import deals
 from tests.crm import factories
 from tests.crm.factories import make_deal, stage
@@ -50,8 +51,14 @@ def test_last_month_is_compared_up_to_the_same_day(today: date, so_far: Span) ->
 
 def test_a_year_of_months_ends_today_and_leaves_no_gap() -> None:
     months = PERIODS.months
-    assert (len(months), months[0].first, months[-1]) == (12, date(2025, 12, 1), Span(date(2026, 11, 1), NOW.date()))
-    assert all(one.last + timedelta(days=1) == other.first for one, other in zip(months, months[1:], strict=False))
+    assert (len(months), months[0].first, months[-1]) == (
+        12,
+        date(2025, 12, 1),
+        Span(date(2026, 11, 1), NOW.date()),
+    )
+    assert all(
+        one.last + timedelta(days=1) == other.first for one, other in pairwise(months)
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +129,9 @@ def test_stale_is_what_stands_longer_than_its_stage_allows_and_unplanned_what_ha
     now = timezone.now()
     old = make_deal(owner=anna, stage_entered_at=now - timedelta(days=6), amount=Decimal(3))
     make_deal(owner=anna, stage_entered_at=now - timedelta(days=4), next_step_date=now.date())
-    make_deal(owner=anna, stage=stage("Engaging"), stage_entered_at=now - timedelta(days=400), next_step="Call")
+    make_deal(
+        owner=anna, stage=stage("Engaging"), stage_entered_at=now - timedelta(days=400), next_step="Call"
+    )
     make_deal(owner=anna, status="WON", stage_entered_at=now - timedelta(days=400))
 
     funnel = open_worth(anna)
@@ -134,9 +143,16 @@ def test_stale_is_what_stands_longer_than_its_stage_allows_and_unplanned_what_ha
     assert figures.stale_deals(figures.count_stale(anna), anna) == [old]
 
 
-def test_the_heaviest_stale_deals_come_first_those_in_the_currency_of_the_books_before_others(anna: User) -> None:
+def test_the_heaviest_stale_deals_come_first_those_in_the_currency_of_the_books_before_others(
+    anna: User,
+) -> None:
     Stage.objects.update(stale_after_days=1)
-    for title, amount, currency in [("small", 1, "RUB"), ("dollars", 900, "USD"), ("none", None, "RUB"), ("big", 5, "RUB")]:
+    for title, amount, currency in [
+        ("small", 1, "RUB"),
+        ("dollars", 900, "USD"),
+        ("none", None, "RUB"),
+        ("big", 5, "RUB"),
+    ]:
         make_deal(title, owner=anna, amount=amount, currency=currency)
     listed = figures.stale_deals(figures.count_stale(anna), anna)
     assert [deal.title for deal in listed] == ["big", "small", "none", "dollars"]
@@ -185,7 +201,11 @@ def test_bounds_of_the_year_and_of_the_same_day_are_exact(anna: User) -> None:
 
     assert [month.worth.count for month in found.months] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 2]
     assert (found.so_far.count, found.so_far.main) == (2, Decimal(30))
-    assert (found.last.main, found.this.main, found.this.others) == (Decimal(150), Decimal(5), [("EUR", Decimal(6))])
+    assert (found.last.main, found.this.main, found.this.others) == (
+        Decimal(150),
+        Decimal(5),
+        [("EUR", Decimal(6))],
+    )
     assert found.currencies == ["RUB", "EUR"]
 
 
@@ -206,13 +226,13 @@ def test_latest_won_come_first(anna: User) -> None:
 
 @time_machine.travel(NOW)
 def test_each_step_of_the_week_is_counted_once_a_deal(anna: User, team: Team) -> None:
-    before = {"owner": anna, "team": team, "stage_entered_at": NOW - timedelta(days=20)}
+    before: dict[str, Any] = {"owner": anna, "team": team, "stage_entered_at": NOW - timedelta(days=20)}
     moved, winner, loser, back = (make_deal(name, **before) for name in ["moved", "winner", "loser", "back"])
     new = deals.create_deal(actor=anna, face=ADMIN, title="new", amount=Decimal(30))
     for name in ["Engaging", "Proposal"]:
         deals.move_deal(moved.pk, stage_id=stage(name).pk, actor=anna, face=ADMIN)
     deals.win_deal(winner.pk, actor=anna, face=ADMIN)
-    reason = factories.LostReason.objects.get(name="Price")
+    reason = LostReason.objects.get(name="Price")
     deals.lose_deal(loser.pk, reason_id=reason.pk, actor=anna, face=ADMIN)
     deals.win_deal(back.pk, actor=anna, face=ADMIN)
     deals.reopen_deal(back.pk, reason="Not yet", actor=anna, face=ADMIN)
@@ -244,7 +264,9 @@ def test_what_happened_before_monday_is_not_of_the_week(anna: User) -> None:
     assert figures.week_of(figures.count_week(anna, PERIODS)).steps["new"].count == 1
 
 
-def test_changes_of_amounts_are_summed_by_currency_and_each_deal_counted_once(anna: User, boris: User) -> None:
+def test_changes_of_amounts_are_summed_by_currency_and_each_deal_counted_once(
+    anna: User, boris: User
+) -> None:
     one = make_deal(owner=anna, amount=Decimal(100))
     other = make_deal(owner=anna, amount=None, currency="EUR")
     theirs = make_deal(owner=boris, amount=Decimal(1))
@@ -265,7 +287,9 @@ def test_changes_of_amounts_are_summed_by_currency_and_each_deal_counted_once(an
 # My day
 
 
-def test_next_steps_are_own_open_and_due_within_a_week_the_most_overdue_first(anna: User, boris: User) -> None:
+def test_next_steps_are_own_open_and_due_within_a_week_the_most_overdue_first(
+    anna: User, boris: User
+) -> None:
     periods = Periods(timezone.localdate())
 
     def due(title: str, days: int | None, **fields: Any) -> None:

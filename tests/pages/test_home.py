@@ -88,15 +88,17 @@ class World:
         made(stage_entered_at=now - timedelta(days=400), amount=Decimal(777_123))
         made(stage=stage("Engaging"), stage_entered_at=now - timedelta(days=300), currency="EUR")
         for days in (0, 5, 20, 31, 45, 62, 200, 500):
-            made(status="WON", closed_at=now - timedelta(days=days), stage_entered_at=now - timedelta(days=days))
+            made(
+                status="WON",
+                closed_at=now - timedelta(days=days),
+                stage_entered_at=now - timedelta(days=days),
+            )
         made(archived_at=now)
         made(archived_at=now, status="WON")
         moved, winner, loser = (made(stage_entered_at=now - timedelta(days=40)) for _number in range(3))
         deals.move_deal(moved.pk, stage_id=stage("Proposal").pk, actor=owner, face=face)
         deals.win_deal(winner.pk, actor=owner, face=face)
-        deals.lose_deal(
-            loser.pk, reason_id=LostReason.objects.get(name="Price").pk, actor=owner, face=face
-        )
+        deals.lose_deal(loser.pk, reason_id=LostReason.objects.get(name="Price").pk, actor=owner, face=face)
         deals.change_deal(moved.pk, actor=owner, amount=Decimal(5))
 
 
@@ -147,9 +149,7 @@ def test_nothing_of_another_team_is_in_it(world: World, who: str) -> None:
 
 def test_figures_grow_with_the_reach(world: World) -> None:
     def total(who: str, part: str) -> int:
-        return sum(
-            figure for _n, link, figure in figures_of(client_of(world.users[who])) if part in link
-        )
+        return sum(figure for _n, link, figure in figures_of(client_of(world.users[who])) if part in link)
 
     for part in ["attention=stale", "week=moved", "closed_at_from"]:
         counts = [total(who, part) for who in ["seller", "lead", "administrator"]]
@@ -222,7 +222,10 @@ def test_months_are_those_of_the_persons_zone(world: World) -> None:
     before = datetime(2024, 5, 31, 21, 30, tzinfo=UTC)
     make_deal(owner=user, status="WON", closed_at=before)
     with time_machine.travel(datetime(2024, 6, 3, 9, tzinfo=UTC)):
-        for zone, month in [("Europe/Moscow", "closed_at_from=2024-06-01"), ("UTC", "closed_at_from=2024-05-01")]:
+        for zone, month in [
+            ("Europe/Moscow", "closed_at_from=2024-06-01"),
+            ("UTC", "closed_at_from=2024-05-01"),
+        ]:
             user.time_zone = zone
             user.save()
             client = client_of(user)
@@ -232,7 +235,9 @@ def test_months_are_those_of_the_persons_zone(world: World) -> None:
             assert client.get(unescape(rows[0][0])).context["cl"].queryset.count() == 1
 
 
-def test_amounts_in_other_currencies_stand_beside_and_are_never_added(ada: "User", ada_client: Client) -> None:
+def test_amounts_in_other_currencies_stand_beside_and_are_never_added(
+    ada: "User", ada_client: Client
+) -> None:
     from tests.crm.factories import make_deal
 
     make_deal(owner=ada, amount=Decimal(1_000), probability=100)

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -21,7 +22,7 @@ _SYMBOLS = {"RUB": "₽", "USD": "$", "EUR": "€", "GBP": "£", "KZT": "₸", "
 _THIN = "\u202f"
 _NO_BREAK = "\u00a0"
 # From which amount on it is written in which unit.
-_UNITS = (
+_UNITS: tuple[tuple[int, Any], ...] = (
     (10**12, pgettext_lazy("amount of money", "%(amount)s tn")),
     (10**9, pgettext_lazy("amount of money", "%(amount)s bn")),
     (10**6, pgettext_lazy("amount of money", "%(amount)s M")),

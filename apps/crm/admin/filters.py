@@ -51,7 +51,7 @@ class AttentionFilter(DropdownFilter):
             return queryset
         # What a filter is given is a queryset of the model's own kind.
         deals: Any = queryset
-        return deals.waiting(Attention(self.value()), timezone.now())  # type: ignore[no-any-return]
+        return deals.waiting(Attention(self.value()), timezone.now())
 
 
 class WeekFilter(DropdownFilter):
@@ -84,7 +84,7 @@ class WeekFilter(DropdownFilter):
         if step is None:
             return queryset
         deals: Any = queryset
-        return deals.stepped(step, now_periods().week.begins_at, by=by)  # type: ignore[no-any-return]
+        return deals.stepped(step, now_periods().week.begins_at, by=by)
 
 
 def _parsed(value: str) -> tuple[Step | None, int | None]:

@@ -140,13 +140,17 @@ def count_stale(actor: User) -> list[int]:
     is_main = Case(When(currency=settings.BASE_CURRENCY, then=0), default=1)
     rows = _visible(actor).stale(timezone.now()).annotate(is_main=is_main)
     return list(
-        rows.order_by("is_main", F("amount").desc(nulls_last=True), "pk").values_list("pk", flat=True)[:LISTED]
+        rows.order_by("is_main", F("amount").desc(nulls_last=True), "pk").values_list("pk", flat=True)[
+            :LISTED
+        ]
     )
 
 
 def stale_deals(pks: Sequence[int], actor: User) -> list[Deal]:
     """Return the deals behind ids that were kept, as far as they are still stale and in sight."""
-    found = _visible(actor).stale(timezone.now()).filter(pk__in=pks).select_related("company", "owner", "stage")
+    found = (
+        _visible(actor).stale(timezone.now()).filter(pk__in=pks).select_related("company", "owner", "stage")
+    )
     place = {pk: at for at, pk in enumerate(pks)}
     return sorted(found, key=lambda deal: place[deal.pk])
 
@@ -182,7 +186,9 @@ def count_won(actor: User, periods: Periods) -> Rows:
 
 def _closed(status: str, span: Span) -> Q:
     # The second says what the index is about, in its words.
-    return Q(status=status, closed_at__gte=span.begins_at, closed_at__lt=span.ends_at) & Q(closed_at__isnull=False)
+    return Q(status=status, closed_at__gte=span.begins_at, closed_at__lt=span.ends_at) & Q(
+        closed_at__isnull=False
+    )
 
 
 @dataclass
@@ -282,17 +288,18 @@ def _within(deals: Any, sql: str, params: Sequence[Any]) -> Rows:
     columns = ", ".join(["id", *deals.query.values_select[1:]])
     with connection.cursor() as cursor:
         cursor.execute(f"with deal ({columns}) as not materialized ({seen}) {sql}", [*seen_params, *params])
-        return cursor.fetchall()
+        rows: Rows = cursor.fetchall()
+    return rows
 
 
 def _count_changes(deals: Any, since: datetime) -> Rows:
     changed, params = amount_changes(since).values("deal_id", "difference").query.sql_with_params()
     # Compiled by the ORM, with its parameters beside it.
-    sql = (
-        "select deal.currency, sum(change.difference)"
-        f" from ({changed}) as change (deal_id, difference) join deal on deal.id = change.deal_id"  # noqa: S608
-        " group by deal.currency"
-    )
+    sql = f"""
+        select deal.currency, sum(change.difference)
+        from ({changed}) as change (deal_id, difference) join deal on deal.id = change.deal_id
+        group by deal.currency
+    """  # noqa: S608
     return _within(deals.values("pk", "currency"), sql, params)
 
 
@@ -353,9 +360,7 @@ def count_moves(actor: User, periods: Periods) -> list[int]:
 def moves_of(pks: Sequence[int], actor: User) -> list[StageTransition]:
     """Return the steps behind ids that were kept, of deals that are still in sight, the latest first."""
     steps = StageTransition.objects.filter(pk__in=pks, deal__in=_visible(actor))
-    return list(
-        steps.select_related("deal", "actor", "from_stage", "to_stage").order_by("-at", "-pk")
-    )
+    return list(steps.select_related("deal", "actor", "from_stage", "to_stage").order_by("-at", "-pk"))
 
 
 # My day

@@ -166,7 +166,9 @@ def _chart_label(won: figures.WonWorth) -> str:
     return _("Won by month: %(deals)s in the last twelve months, most in %(month)s: %(sum)s.") % {
         "deals": _deals(total),
         "month": _month(best.span.first),
-        "sum": money(best.worth.main, settings.BASE_CURRENCY) if best.worth.main else _deals(best.worth.count),
+        "sum": money(best.worth.main, settings.BASE_CURRENCY)
+        if best.worth.main
+        else _deals(best.worth.count),
     }
 
 
@@ -206,9 +208,7 @@ def _stale(actor: User, periods: Periods, read: Read) -> Content | None:
         return None
     now = timezone.now()
     return {
-        "deals": [
-            (deal, age(deal.stage_entered_at, now)) for deal in figures.stale_deals(found.rows, actor)
-        ],
+        "deals": [(deal, age(deal.stage_entered_at, now)) for deal in figures.stale_deals(found.rows, actor)],
         "stale_url": _stale_url(),
         "are_owners_shown": access.reaches_others(actor, "view", Deal),
     }, found.at
@@ -267,7 +267,9 @@ def _day(actor: User, periods: Periods, read: Read) -> Content:
         "today": periods.today,
         "overdue_url": deals_url(**mine, next_step_date_to=periods.yesterday),
         "today_url": deals_url(**mine, next_step_date_from=periods.today, next_step_date_to=periods.today),
-        "week_url": deals_url(**mine, next_step_date_from=periods.tomorrow, next_step_date_to=periods.in_a_week),
+        "week_url": deals_url(
+            **mine, next_step_date_from=periods.tomorrow, next_step_date_to=periods.in_a_week
+        ),
         "unplanned_url": _unplanned_url(owner__id__exact=actor.pk),
     }, None
 
@@ -354,4 +356,3 @@ def has_deals(actor: User) -> bool:
     """Tell whether there is any deal that a person sees."""
     rows: QuerySet[Deal] = Deal.objects.visible_to(actor).active()
     return rows.exists()
-

@@ -115,7 +115,7 @@ def stale_condition(now: datetime) -> Q:
     return condition
 
 
-def amount_changes(since: datetime) -> models.QuerySet[Change]:
+def amount_changes(since: datetime) -> models.QuerySet[Any, Any]:
     """Return the recorded changes of deals' amounts since a time, each with its `deal_id` and its `difference`."""
     # As in the condition of the index `change_of_deal_amount`, which it is found by.
     recorded = Change._base_manager.filter(model="crm.deal", op=Change.Op.UPDATE, new__has_key="amount")
@@ -127,7 +127,9 @@ def amount_changes(since: datetime) -> models.QuerySet[Change]:
 
 def _amount_in(column: str) -> Coalesce:
     written = Cast(KeyTextTransform("amount", column), models.DecimalField(max_digits=18, decimal_places=2))
-    return Coalesce(written, Value(Decimal()), output_field=models.DecimalField(max_digits=18, decimal_places=2))
+    return Coalesce(
+        written, Value(Decimal()), output_field=models.DecimalField(max_digits=18, decimal_places=2)
+    )
 
 
 class Deal(Stamped, Versioned, Archivable, Imported):

@@ -67,10 +67,13 @@ def currency_sign(currency: str) -> str:
 @register.filter
 def short_money(value: int | Decimal | None, currency: str = "") -> str | SafeString:
     """Write an amount to three digits from a million on; all of it stands in the title."""
-    exact = money(None if value is None else round(value), currency)
+    if value is None:
+        return ""
+    amount = Decimal(value)
+    exact = money(round(amount), currency)
     for size, unit in _UNITS:
-        if value is not None and abs(value) >= size:
-            short = Decimal(value) / size
+        if amount.copy_abs() >= size:
+            short = amount / size
             places = max(0, 2 - short.adjusted())
             written = number_format(round(short, places), decimal_pos=places, force_grouping=True)
             text = f"{unit % {'amount': written.replace(_NO_BREAK, _THIN)}} {currency_sign(currency)}"

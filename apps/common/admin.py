@@ -31,6 +31,7 @@ class BaseAdmin(ModelAdmin):
     What they may not have is refused by `manage.py check` (`common.E001` to `E003`).
 
     :cvar list_only: the columns that the cells of the list show, as `QuerySet.only` takes them; empty for all
+    :cvar short_list: why there will never be many rows, where a search has no trigram index
     """
 
     list_per_page = 100
@@ -42,6 +43,7 @@ class BaseAdmin(ModelAdmin):
     # Of what is offered while somebody types a name.
     paginator = CappedPaginator
     list_only: tuple[str, ...] = ()
+    short_list = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList

@@ -36,7 +36,9 @@ def _filter_field(field: Any) -> str:
     widget = field.field.widget
     if type(widget) is not UnfoldAdminSelectWidget:
         return render_to_string("unfold/helpers/field.html", {"field": field})
-    attributes = flatatt({"name": field.html_name, **field.build_widget_attrs({**widget.attrs, "id": field.auto_id})})
+    attributes = flatatt(
+        {"name": field.html_name, **field.build_widget_attrs({**widget.attrs, "id": field.auto_id})}
+    )
     chosen = str(field.value() or "")
     options = "".join(_option(value, label, chosen) for value, label in widget.choices)
     return (

@@ -13,7 +13,7 @@ DROP_AMOUNT_CHANGES = "drop index concurrently if exists change_of_deal_amount;"
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("crm", "0004_list_orders"), ("history", "0002_recording")]
+    dependencies = [("crm", "0005_search_trigrams"), ("history", "0002_recording")]
 
     operations = [
         AddIndexConcurrently(

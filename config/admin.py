@@ -10,9 +10,9 @@ from django.apps import apps
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.text import capfirst
@@ -20,10 +20,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
 
 from apps.accounts import access
-from apps.accounts.faces.admin import PolicyAdminSite
+from apps.accounts.faces.admin import PolicyAdminSite, actor_of
 from apps.accounts.models import User
+from apps.crm.home import page as home
 from apps.crm.models import Deal, ImportBatch
-from apps.crm.selectors import first_steps, home_figures, latest_imports
+from apps.crm.selectors import first_steps, latest_imports
 from apps.jobs.models import Job
 
 # How many rows of one kind the search offers: more is what the list's own search is for.
@@ -131,6 +132,19 @@ class ArtelAdminSite(PolicyAdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {"subtitle": None} | _home(request) | (extra_context or {}))
 
+    def get_urls(self) -> list[URLPattern]:
+        section = path("home/<slug:section>/", self.admin_view(self.home_section), name="home_section")
+        # Before the rest, which ends in an address that takes everything.
+        return [section, *super().get_urls()]
+
+    def home_section(self, request: HttpRequest, section: str) -> HttpResponse:
+        """Return one section of the home page with fresh figures, for whoever has it on theirs."""
+        actor = actor_of(request)
+        if section not in dict(home.sections_of(actor)):
+            raise Http404
+        body, state = home.counted_section(section, actor)
+        return HttpResponse(body, headers={"X-Home-State": state, "Cache-Control": "no-store"})
+
 
 # What each step of a fresh organization brings in, and where one row of it can be made by hand.
 _FIRST_STEPS = {
@@ -146,17 +160,18 @@ def _home(request: HttpRequest) -> dict[str, Any]:
     user = request.user
     if not isinstance(user, User):
         return {}
-    home: dict[str, Any] = {"today": timezone.localdate()}
+    shown: dict[str, Any] = {"today": timezone.localdate()}
     if access.can_any(user, "view", Deal):
-        home["figures"] = figures = home_figures(user)
-        if figures.is_fresh:
-            home["first_steps"] = _first_steps(user)
+        if home.has_deals(user):
+            shown |= {"cards": home.cards_of(user), "whose": home.whose_figures(user)}
+        else:
+            shown["first_steps"] = _first_steps(user)
     if access.can_any(user, "view", ImportBatch):
-        home["imports"] = latest_imports(user)
+        shown["imports"] = latest_imports(user)
     if access.can_any(user, "view", Job):
         running = Job.objects.visible_to(user).filter(owner=user).exclude(state__in=Job.FINAL)
-        home["running_jobs"] = list(running.order_by("-pk")[:RUNNING_SHOWN])
-    return home
+        shown["running_jobs"] = list(running.order_by("-pk")[:RUNNING_SHOWN])
+    return shown
 
 
 def _first_steps(user: User) -> list[dict[str, Any]]:
@@ -222,8 +237,8 @@ def _key_places(request: HttpRequest) -> list[dict[str, str]]:
     """List what the keyboard leads to, for this person."""
     if not request.user.is_authenticated:
         return []
-    home = [{"keys": "g h", "title": str(_("Home")), "url": reverse("admin:index")}]
-    return home + [
+    first = [{"keys": "g h", "title": str(_("Home")), "url": reverse("admin:index")}]
+    return first + [
         {"keys": place.keys, "title": str(place.title), "url": _list_url(place.model)}
         for _title, places in _places_for(request)
         for place in places

@@ -183,6 +183,22 @@ def reaches_all(actor: User, action: str, model: type[models.Model]) -> bool:
     return scope(actor, action, model) == EVERYTHING
 
 
+def reaches_others(actor: User, action: str, model: type[models.Model]) -> bool:
+    """Tell whether `actor` may do `action` to rows of other people, be it only of a team."""
+    if not actor.is_active or actor.is_superuser:
+        return actor.is_active
+    reaches = grants_of(actor).get(permission_of(action, model))
+    return reaches is not None and (reaches.is_all or bool(reaches.team_ids))
+
+
+def reach_key(actor: User, action: str, model: type[models.Model]) -> str:
+    """
+    Name the rows of `model` on which `actor` may do `action`, for what is remembered about them: another name
+    as soon as other rows are meant, and one name for all who reach all.
+    """
+    return "all" if reaches_all(actor, action, model) else f"{actor.pk}.{actor.perm_version}"
+
+
 def forget(actor: User) -> None:
     """Read the grants of `actor` anew when next asked: what they reach has changed in this transaction."""
     actor.__dict__.pop("_grants", None)

@@ -1,120 +1,20 @@
 """Reads that are not one model's queryset."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from decimal import Decimal
-
-from django.db.models import Count, Q, QuerySet, Sum
-from django.utils import timezone
+from dataclasses import dataclass
 
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.crm.imports.kinds import kind_of
 from apps.crm.imports.mapping import header_digest
 from apps.crm.imports.sql import fetch
-from apps.crm.models import Company, Deal, ImportBatch, ImportMapping, Product, Stage
+from apps.crm.models import Company, Deal, ImportBatch, ImportMapping, Product
 
 # What fits on the home page without scrolling past the figures.
-NEXT_STEPS = 8
 LATEST_IMPORTS = 5
 
 
-# Home
-
-
-@dataclass
-class Worth:
-    """How many deals there are, and their amounts by currency, for sums of different currencies are no sum."""
-
-    count: int = 0
-    amounts: dict[str, Decimal] = field(default_factory=dict)
-
-    def add(self, count: int, currency: str, amount: Decimal | None) -> None:
-        self.count += count
-        if amount:
-            self.amounts[currency] = self.amounts.get(currency, Decimal()) + amount
-
-
-@dataclass
-class StageWorth:
-    """The open deals in one stage."""
-
-    stage: Stage
-    worth: Worth = field(default_factory=Worth)
-
-
-@dataclass
-class HomeFigures:
-    """
-    What the home page shows about deals and imports.
-
-    :param stages: the open stages in the order of their pipelines, empty ones too
-    :param next_steps: the actor's own open deals whose next step is due within a week, the most overdue first
-    :param is_fresh: there are no deals yet that the actor could see
-    """
-
-    mine: Worth
-    visible: Worth
-    stages: list[StageWorth]
-    next_steps: list[Deal]
-    is_fresh: bool
-
-    @property
-    def fullest(self) -> int:
-        """The count of the stage with the most deals, at least 1: the full length of a bar."""
-        return max([each.worth.count for each in self.stages], default=0) or 1
-
-    @property
-    def has_pipelines(self) -> bool:
-        """Tell whether there are stages of more than one pipeline, so that they need its name."""
-        return len({each.stage.pipeline_id for each in self.stages}) > 1
-
-
-def home_figures(actor: User) -> HomeFigures:
-    """Sum up the deals that `actor` may see, in four queries."""
-    stages = Stage.objects.filter(kind=Stage.Kind.OPEN, pipeline__archived_at=None).select_related("pipeline")
-    by_stage = {
-        stage.pk: StageWorth(stage)
-        for stage in stages.order_by("-pipeline__is_default", "pipeline__name", "position")
-    }
-    deals = Deal.objects.visible_to(actor).active()
-    mine, visible = Worth(), Worth()
-    for stage_id, currency, count, amount, own_count, own_amount in _sums(deals.filter(status="OPEN"), actor):
-        visible.add(count, currency, amount)
-        mine.add(own_count, currency, own_amount)
-        if stage_id in by_stage:
-            by_stage[stage_id].worth.add(count, currency, amount)
-    return HomeFigures(
-        mine=mine,
-        visible=visible,
-        stages=list(by_stage.values()),
-        next_steps=_next_steps(actor) if visible.count else [],
-        is_fresh=not visible.count and not deals.exists(),
-    )
-
-
-def _sums(
-    deals: QuerySet[Deal], actor: User
-) -> QuerySet[Deal, tuple[int, str, int, Decimal | None, int, Decimal | None]]:
-    own = Q(owner=actor)
-    return (
-        deals.order_by()
-        .values("stage_id", "currency")
-        .annotate(
-            deals=Count("pk"),
-            worth=Sum("amount"),
-            own_deals=Count("pk", filter=own),
-            own_worth=Sum("amount", filter=own),
-        )
-        .values_list("stage_id", "currency", "deals", "worth", "own_deals", "own_worth")
-    )
-
-
-def _next_steps(actor: User) -> list[Deal]:
-    soon = timezone.localdate() + timedelta(days=7)
-    due = Deal.objects.visible_to(actor).active().open().filter(owner=actor, next_step_date__lte=soon)
-    return list(due.select_related("company").order_by("next_step_date", "pk")[:NEXT_STEPS])
+# A fresh organization
 
 
 @dataclass(frozen=True)

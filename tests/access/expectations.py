@@ -124,6 +124,12 @@ OTHERS = {
     "^api/": "public",
 }
 
+# Addresses of the admin that belong to no kind of rows. Of home's sections, everybody opens those on their own page,
+# with figures of the deals they see.
+SITE_PAGES = {
+    "home/<slug:section>/": "login",
+}
+
 
 def reaches_others(role: str, label: str) -> bool:
     """Tell whether what the role may do to such rows, it may do to those of others."""

@@ -339,8 +339,10 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         if isinstance(item, type):
             return getattr(item, "parameter_name", None) == lookup
         path = item[0] if isinstance(item, list | tuple) else item
-        if lookup == path or not lookup.startswith(f"{path}__"):
-            return lookup == path
+        # The two ends of a range, which is what unfold's filters call them.
+        ends = {f"{path}_from", f"{path}_to"} if isinstance(item, list | tuple) else set()
+        if lookup in {path, *ends} or not lookup.startswith(f"{path}__"):
+            return lookup in {path, *ends}
         # By a related row itself, not by what stands in it.
         rest = lookup.removeprefix(f"{path}__")
         return not self._leads_to_rows(path) or rest in {"exact", "in", "isnull"} | self._keys_at(path)

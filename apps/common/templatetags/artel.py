@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, pgettext_lazy
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -19,6 +20,12 @@ _SYMBOLS = {"RUB": "₽", "USD": "$", "EUR": "€", "GBP": "£", "KZT": "₸", "
 # What keeps the groups of one number on one line.
 _THIN = "\u202f"
 _NO_BREAK = "\u00a0"
+# From which amount on it is written in which unit.
+_UNITS: tuple[tuple[int, Any], ...] = (
+    (10**12, pgettext_lazy("amount of money", "%(amount)s tn")),
+    (10**9, pgettext_lazy("amount of money", "%(amount)s bn")),
+    (10**6, pgettext_lazy("amount of money", "%(amount)s M")),
+)
 
 
 @register.filter
@@ -55,8 +62,29 @@ def money(value: int | Decimal | None, currency: str = "") -> str:
     """Write an amount with its currency; nothing for None."""
     if value is None:
         return ""
-    sign = _SYMBOLS.get(currency, currency)
-    return f"{number(value)}{_NO_BREAK}{sign}".rstrip(_NO_BREAK)
+    return f"{number(value)}{_NO_BREAK}{currency_sign(currency)}".rstrip(_NO_BREAK)
+
+
+def currency_sign(currency: str) -> str:
+    """Return how a currency is written beside its amounts."""
+    return _SYMBOLS.get(currency, currency)
+
+
+@register.filter
+def short_money(value: int | Decimal | None, currency: str = "") -> str | SafeString:
+    """Write an amount to three digits from a million on; all of it stands in the title."""
+    if value is None:
+        return ""
+    amount = Decimal(value)
+    exact = money(round(amount), currency)
+    for size, unit in _UNITS:
+        if amount.copy_abs() >= size:
+            short = amount / size
+            places = max(0, 2 - short.adjusted())
+            written = number_format(round(short, places), decimal_pos=places, force_grouping=True)
+            text = f"{unit % {'amount': written.replace(_NO_BREAK, _THIN)}} {currency_sign(currency)}"
+            return format_html('<span title="{}">{}</span>', exact, text.rstrip().replace(" ", _NO_BREAK))
+    return exact
 
 
 @register.filter
@@ -105,3 +133,25 @@ def _near(days: int) -> str:
     if -7 < days < -1:
         return ngettext("%(count)d day ago", "%(count)d days ago", -days) % {"count": -days}
     return ""
+
+
+def age(since: datetime, now: datetime) -> str:
+    """Tell how long ago something was, in the largest whole unit."""
+    seconds = max(int((now - since).total_seconds()), 0)
+    return span(seconds)
+
+
+def span(seconds: int) -> str:
+    """Tell a length of time in its largest whole unit."""
+    unit = 86400 if seconds >= 86400 else 3600 if seconds >= 3600 else 60
+    return _span(seconds // unit, unit, get_language() or "")
+
+
+# A list tells a hundred ages, most of them some days.
+@lru_cache(maxsize=2048)
+def _span(count: int, unit: int, language: str) -> str:
+    if unit == 86400:
+        return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+    if unit == 3600:
+        return ngettext("%(count)d hour", "%(count)d hours", count) % {"count": count}
+    return ngettext("%(count)d minute", "%(count)d minutes", count) % {"count": count}

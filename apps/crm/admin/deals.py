@@ -21,13 +21,13 @@ from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
 from apps.common.lists.search import among, contains
-from apps.common.templatetags.artel import day, money
+from apps.common.templatetags.artel import age, day, money
+from apps.crm.admin.filters import AttentionFilter, DaysFilter, WeekFilter
 from apps.crm.admin.parts import (
     Command,
     SalesAdmin,
     TrashFilter,
     VersionedForm,
-    age,
     badge,
     marked,
 )
@@ -122,6 +122,10 @@ class DealAdmin(SalesAdmin):
         "tags",
         ("expected_close_date", RangeDateFilter),
         ("opened_date", RangeDateFilter),
+        ("closed_at", DaysFilter),
+        ("next_step_date", RangeDateFilter),
+        AttentionFilter,
+        WeekFilter,
         TrashFilter,
     )
     extra_lookups = ("person__id__exact",)

@@ -1,8 +1,6 @@
 """What the sales pages share: saving through services, the trash, filters, and how a cell is written."""
 
 from collections.abc import Callable
-from datetime import datetime
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from django import forms
@@ -14,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -248,25 +246,3 @@ def badge(label: str, kind: str) -> SafeString:
 def marked(css_class: str, text: str) -> SafeString:
     """Write a text with a class of ours; a cell of a list, made for every row."""
     return SafeString(f'<span class="{css_class}">{escape(text)}</span>')
-
-
-def age(since: datetime, now: datetime) -> str:
-    """Tell how long ago something was, in the largest whole unit."""
-    seconds = max(int((now - since).total_seconds()), 0)
-    return span(seconds)
-
-
-def span(seconds: int) -> str:
-    """Tell a length of time in its largest whole unit."""
-    unit = 86400 if seconds >= 86400 else 3600 if seconds >= 3600 else 60
-    return _span(seconds // unit, unit, get_language() or "")
-
-
-# A list tells a hundred ages, most of them some days.
-@lru_cache(maxsize=2048)
-def _span(count: int, unit: int, language: str) -> str:
-    if unit == 86400:
-        return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
-    if unit == 3600:
-        return ngettext("%(count)d hour", "%(count)d hours", count) % {"count": count}
-    return ngettext("%(count)d minute", "%(count)d minutes", count) % {"count": count}

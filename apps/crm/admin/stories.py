@@ -6,7 +6,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.crm.admin.parts import span
+from apps.common.templatetags.artel import span
 from apps.crm.models import Deal, Stage, StageTransition
 
 # What a page shows of a long history.

@@ -2,11 +2,20 @@
 
 from apps.crm.models.catalog import Product, Tag
 from apps.crm.models.companies import Company, ContactPoint, Employment, Person
-from apps.crm.models.deals import Deal, DealLine, StageTransition
+from apps.crm.models.deals import (
+    Attention,
+    Deal,
+    DealLine,
+    StageTransition,
+    Step,
+    amount_changes,
+    stale_condition,
+)
 from apps.crm.models.imports import ImportBatch, ImportMapping, ImportReference, ImportRow
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 
 __all__ = [
+    "Attention",
     "Company",
     "ContactPoint",
     "Deal",
@@ -22,5 +31,8 @@ __all__ = [
     "Product",
     "Stage",
     "StageTransition",
+    "Step",
     "Tag",
+    "amount_changes",
+    "stale_condition",
 ]

@@ -2,15 +2,19 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Func, Q
-from django.db.models.functions import Upper
+from django.db.models import F, Func, Q, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Team
 from apps.accounts.scoping import Rule, ScopedQuerySet
@@ -18,6 +22,27 @@ from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_
 from apps.crm.models.catalog import CURRENCY, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
+from apps.history.models import Change
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
+
+
+class Step(models.TextChoices):
+    """What can happen to a deal in a week, as lists filter by it and the home page counts it."""
+
+    NEW = "new", _("began")
+    MOVED = "moved", _("moved on")
+    WON = "won", pgettext_lazy("what happened to a deal", "won")
+    LOST = "lost", pgettext_lazy("what happened to a deal", "lost")
+    AMOUNT = "amount", _("amount changed")
+
+
+class Attention(models.TextChoices):
+    """Why an open deal waits for somebody."""
+
+    STALE = "stale", _("Stale: in their stage for too long")
+    UNPLANNED = "unplanned", _("No day for a next step")
 
 
 class DealQuerySet(ScopedQuerySet["Deal"]):
@@ -25,6 +50,86 @@ class DealQuerySet(ScopedQuerySet["Deal"]):
 
     def open(self) -> "DealQuerySet":
         return self.filter(status=Deal.Status.OPEN)
+
+    def stale(self, now: datetime) -> "DealQuerySet":
+        """Keep the open deals that stand in their stage for longer than it allows; looks the limits up at once."""
+        return self.open().filter(stale_condition(now))
+
+    def unplanned(self) -> "DealQuerySet":
+        """Keep the open deals with no day for a next step: what has no day comes up in nobody's day."""
+        return self.open().filter(next_step_date__isnull=True)
+
+    def waiting(self, why: Attention, now: datetime) -> "DealQuerySet":
+        return self.stale(now) if why == Attention.STALE else self.unplanned()
+
+    def stepped(
+        self, step: Step | None, since: datetime, *, by: "User | int | None" = None
+    ) -> "DealQuerySet":
+        """
+        Keep the deals that `step` happened to since a time, each once however often it did.
+
+        What was won or lost and opened again since is neither.
+
+        :param step: None for any step between stages
+        :param by: only what this person did; who changed an amount is in the deal's history, and not asked here
+        """
+        if step == Step.AMOUNT:
+            return self.filter(_Among(amount_changes(since).values("deal_id")))
+        steps = StageTransition.objects.filter(at__gte=since, **(_STEPS[step] if step else {}))
+        if by is not None:
+            steps = steps.filter(actor=by)
+        rows = self.filter(_Among(steps.values("deal_id")))
+        return rows.filter(status=step.upper()) if step == Step.WON or step == Step.LOST else rows
+
+
+class _Among(Func):
+    """
+    Tells whether a row's id is among those of a subquery, which is run once and first.
+
+    With "in", the planner may walk a million rows in the order of the list instead, in the hope of meeting some soon.
+    """
+
+    arg_joiner = " = any("
+    template = "%(expressions)s)"
+    output_field = models.BooleanField()
+
+    def __init__(self, ids: models.QuerySet[Any, Any]) -> None:
+        super().__init__(F("pk"), ArraySubquery(ids.order_by()))
+
+
+# The transitions that make a step; a deal that is opened again moves on.
+_STEPS: dict[str, dict[str, Any]] = {
+    Step.NEW: {"from_stage": None},
+    Step.MOVED: {"from_stage__isnull": False, "to_stage__kind": Stage.Kind.OPEN},
+    Step.WON: {"to_stage__kind": Stage.Kind.WON},
+    Step.LOST: {"to_stage__kind": Stage.Kind.LOST},
+}
+
+
+def stale_condition(now: datetime) -> Q:
+    """Return when an open deal is stale: constants for each stage, which an index can serve, as a join cannot."""
+    limits = Stage.objects.filter(kind=Stage.Kind.OPEN, stale_after_days__isnull=False)
+    condition = Q(pk__in=[])
+    for stage_id, days in limits.values_list("pk", "stale_after_days"):
+        condition |= Q(stage=stage_id, stage_entered_at__lt=now - timedelta(days=days or 0))
+    return condition
+
+
+def amount_changes(since: datetime) -> models.QuerySet[Any, Any]:
+    """Return the recorded changes of deals' amounts since a time, each with its `deal_id` and its `difference`."""
+    # As in the condition of the index `change_of_deal_amount`, which it is found by.
+    recorded = Change._base_manager.filter(model="crm.deal", op=Change.Op.UPDATE, new__has_key="amount")
+    return recorded.filter(at__gte=since).annotate(
+        deal_id=Cast("row_id", models.BigIntegerField()),
+        difference=_amount_in("new") - _amount_in("old"),
+    )
+
+
+def _amount_in(column: str) -> Coalesce:
+    written = Cast(KeyTextTransform("amount", column), models.DecimalField(max_digits=18, decimal_places=2))
+    return Coalesce(
+        written, Value(Decimal()), output_field=models.DecimalField(max_digits=18, decimal_places=2)
+    )
 
 
 class Deal(Stamped, Versioned, Archivable, Imported):
@@ -188,6 +293,19 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             models.Index(fields=["title", "id"], name="deal_by_title"),
             models.Index(fields=["-id"], condition=Q(archived_at__isnull=False), name="deal_trash_latest"),
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="deal_title_trgm"),
+            # What the home page sums up, read from the index alone; the first also finds whose next step is due.
+            models.Index(
+                fields=["owner", "next_step_date"],
+                include=["stage", "currency", "amount", "probability", "stage_entered_at", "team", "id"],
+                condition=Q(status="OPEN", archived_at=None),
+                name="deal_open_worth",
+            ),
+            models.Index(
+                fields=["status", "closed_at"],
+                include=["currency", "amount", "owner", "team", "id"],
+                condition=Q(closed_at__isnull=False, archived_at=None),
+                name="deal_closed_worth",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -309,7 +427,14 @@ class StageTransition(models.Model):
     class Meta:
         verbose_name = _("stage change")
         verbose_name_plural = _("stage changes")
-        indexes = [models.Index(F("deal"), F("id").desc(), name="stage_transition_deal_latest")]
+        indexes = [
+            models.Index(F("deal"), F("id").desc(), name="stage_transition_deal_latest"),
+            models.Index(
+                fields=["at"],
+                include=["deal", "actor", "from_stage", "to_stage"],
+                name="stage_transition_at",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.from_stage or '·'} → {self.to_stage}"

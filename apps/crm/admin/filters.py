@@ -1,0 +1,96 @@
+"""What lists of deals are filtered by beyond their columns: the questions that the home page's figures answer."""
+
+from datetime import date
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+
+from apps.accounts.faces.admin import actor_of
+from apps.accounts.models import User
+from apps.crm.home.periods import Span, now_periods
+from apps.crm.models import Attention, Deal, Step
+
+
+class DaysFilter(RangeDateFilter):
+    """A range of whole days, the last one included, over a column of moments, as the person's calendar says."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        first, last = self._day("from"), self._day("to")
+        if first is not None:
+            queryset = queryset.filter(**{f"{self.field_path}__gte": Span(first, first).begins_at})
+        if last is not None:
+            queryset = queryset.filter(**{f"{self.field_path}__lt": Span(last, last).ends_at})
+        return queryset
+
+    def _day(self, end: str) -> date | None:
+        try:
+            day = parse_date(str(self.used_parameters.get(f"{self.field_path}_{end}") or ""))
+        except ValueError:
+            return None
+        # The last day of the calendar has no day after it.
+        return None if day is None or not 1 < day.year < date.max.year else day
+
+
+class AttentionFilter(DropdownFilter):
+    """Open deals that wait for somebody."""
+
+    title = _("attention")
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(Attention.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Deal]) -> QuerySet[Deal]:
+        if self.value() not in Attention.values:
+            return queryset
+        # What a filter is given is a queryset of the model's own kind.
+        deals: Any = queryset
+        return deals.waiting(Attention(self.value()), timezone.now())
+
+
+class WeekFilter(DropdownFilter):
+    """
+    What has happened to deals since Monday, by anybody ("moved") or by one person ("moved-15").
+
+    A person stands in the addresses that home makes; only who may see them reads their name in the filter.
+    """
+
+    title = _("since Monday")
+    parameter_name = "week"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        plain: list[tuple[str, Any]] = [(step.value, step.label) for step in Step]
+        step, by = _parsed(self.value_in(request))
+        if step is None or by is None:
+            return plain
+        person = User.objects.visible_to(actor_of(request)).filter(pk=by).first()
+        label = gettext("%(step)s, by %(person)s") % {
+            "step": step.label,
+            "person": person or gettext("somebody"),
+        }
+        return [*plain, (f"{step.value}-{by}", label)]
+
+    def value_in(self, request: HttpRequest) -> str:
+        return request.GET.get(self.parameter_name, "")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Deal]) -> QuerySet[Deal]:
+        step, by = _parsed(self.value() or "")
+        if step is None:
+            return queryset
+        deals: Any = queryset
+        return deals.stepped(step, now_periods().week.begins_at, by=by)
+
+
+def _parsed(value: str) -> tuple[Step | None, int | None]:
+    """Read "moved" or "moved-15"; the amount's changes are nobody's."""
+    name, _dash, by = value.partition("-")
+    if name not in Step.values:
+        return None, None
+    is_id = by.isdecimal() and len(by) < 19 and name != Step.AMOUNT
+    return Step(name), int(by) if is_id else None

@@ -1,11 +1,15 @@
 """What may be changed of many rows at once, and by which services."""
 
+from collections.abc import Callable
+
 from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.common.templatetags.artel import number
 from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage
 from apps.crm.services import bulk
 from apps.lists.bulk import Change, How, Operation, Way, column, deed, one_of, register
@@ -16,13 +20,30 @@ _FEW = 100
 
 def declare() -> None:
     """Declare the kinds of rows that people change in bulk."""
-    register(Deal, _deal_operations())
-    owned = ("owner", "team")
-    fields = ("industry", "country", "city", "parent")
-    register(Company, _owned_operations(Company, (*owned, *fields), "change_companies", "companies"))
-    fields = ("job_title", "locale")
-    register(Person, _owned_operations(Person, (*owned, *fields), "change_people", "people"))
-    register(Product, _product_operations())
+    on_company = ("owner", "team", "industry", "country", "city", "parent")
+    on_person = ("owner", "team", "job_title", "locale")
+    companies = _owned_operations(Company, on_company, "change_companies", "companies")
+    people = _owned_operations(Person, on_person, "change_people", "people")
+    register(
+        Deal,
+        _deal_operations(),
+        counted=_in_words(lambda n: ngettext("%(count)s deal", "%(count)s deals", n)),
+    )
+    register(
+        Company,
+        companies,
+        counted=_in_words(lambda n: ngettext("%(count)s company", "%(count)s companies", n)),
+    )
+    register(Person, people, counted=_in_words(lambda n: ngettext("%(count)s person", "%(count)s people", n)))
+    register(
+        Product,
+        _product_operations(),
+        counted=_in_words(lambda n: ngettext("%(count)s product", "%(count)s products", n)),
+    )
+
+
+def _in_words(words: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda count: words(count) % {"count": number(count)}
 
 
 def _deal_operations() -> list[Operation]:

@@ -19,9 +19,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.common.templatetags.artel import number
 
 # Ten times as much, and ten years, is more than anybody means.
 _MOST_PERCENT = 1000
@@ -114,11 +116,13 @@ class Bulk:
     What may be changed of many rows of a model.
 
     :param action: what the policy is asked when rows are chosen
+    :param counted: says so many rows in words: "3 deals"
     """
 
     model: type[models.Model]
     operations: tuple[Operation, ...]
-    action: str = "change"
+    action: str
+    counted: Callable[[int], str]
 
     @cached_property
     def changes(self) -> dict[str, Change]:
@@ -146,9 +150,20 @@ class Bulk:
 _registry: dict[str, Bulk] = {}
 
 
-def register(model: type[models.Model], operations: Sequence[Operation], *, action: str = "change") -> None:
+def register(
+    model: type[models.Model],
+    operations: Sequence[Operation],
+    *,
+    action: str = "change",
+    counted: Callable[[int], str] | None = None,
+) -> None:
     """Let rows of a model be changed in bulk; operations are done in this order."""
-    _registry[model._meta.label_lower] = Bulk(model, tuple(operations), action)
+    label = model._meta.label_lower
+    _registry[label] = Bulk(model, tuple(operations), action, counted or _counted_rows)
+
+
+def _counted_rows(count: int) -> str:
+    return ngettext("%(count)s row", "%(count)s rows", count) % {"count": number(count)}
 
 
 def bulk_of(label: str) -> Bulk:

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from apps.accounts.models import RoleGrant, Team, User
-from apps.crm.models import Company, Deal, LostReason, Product, StageTransition, Tag
+from apps.crm.models import Company, Deal, LostReason, Product, Tag
 from apps.events.models import Event
 from apps.history.models import Change, ChangeSet
 from apps.history.services.undoing import uid_of_job

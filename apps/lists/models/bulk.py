@@ -4,6 +4,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
@@ -63,15 +64,13 @@ class BulkEdit(models.Model):
         return f"{self.kind_title} · {self.count}"
 
     @property
-    def model(self) -> type[models.Model]:
-        """The model of the rows. :raises LookupError: there is no such model any more"""
-        return apps.get_model(self.model_label)
-
-    @property
     def kind_title(self) -> str:
         """What the rows are called, many of them."""
-        name = str(self.model._meta.verbose_name_plural)
-        return name[:1].upper() + name[1:]
+        try:
+            return capfirst(str(apps.get_model(self.model_label)._meta.verbose_name_plural))
+        except (LookupError, ValueError):
+            # The app was taken away since.
+            return self.model_label
 
 
 class BulkRow(models.Model):

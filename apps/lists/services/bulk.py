@@ -22,6 +22,7 @@ from apps.jobs.models import Job
 from apps.jobs.services import start_job
 from apps.lists.bulk import bulk_of, is_registered
 from apps.lists.models import BulkEdit, BulkRow
+from apps.lists.selectors.bulk import counted
 from apps.lists.services.bulk_values import Stored, checked, stored
 from apps.lists.services.selections import KEPT, freeze
 
@@ -87,7 +88,7 @@ def rehearse_bulk_edit(edit_id: int, changes: Stored, *, actor: User) -> Job:
     edit.rehearse_job = start_job(
         REHEARSE,
         actor=actor,
-        title=_("Rehearsal of a change: %(what)s") % {"what": edit},
+        title=_("Rehearsal: change of %(what)s") % {"what": counted(edit, edit.count)},
         params={"edit": edit.pk},
         total=edit.count,
     )
@@ -114,7 +115,7 @@ def apply_bulk_edit(edit_id: int, *, actor: User) -> Job:
     edit.apply_job = start_job(
         APPLY,
         actor=actor,
-        title=_("Change: %(what)s") % {"what": edit},
+        title=_("Change of %(what)s") % {"what": counted(edit, edit.counts["changed"])},
         params={"edit": edit.pk},
         total=edit.counts["changed"],
     )

@@ -56,7 +56,8 @@ class _Many:
                 continue
             try:
                 values = rows.differing(row, decide(row))
-                put(row, values)
+                if values:
+                    put(row, values)
             except ValidationError as error:
                 self.refused[row.pk] = error
             else:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -135,24 +136,27 @@ class Work:
         fates = {}
         for key in keys:
             was, now = before[key], after[key]
-            values = {name: [was[name], now[name]] for name in was if was[name] != now[name]}
+            values = {name: _as_json([was[name], now[name]]) for name in was if was[name] != now[name]}
             fates[key] = Fate(Verdict.CHANGED, values=values) if values else Fate(Verdict.SAME)
         return fates
 
     def _is_as_planned(self, key: Any, fate: Fate) -> bool:
         return self.plans is None or self._essence(fate.values) == self._essence(self.plans[key].values)
 
+    @cached_property
+    def moments(self) -> set[str]:
+        columns = self.bulk.model._meta.concrete_fields
+        return {f.name for f in columns if isinstance(f, models.DateTimeField)}
+
     def _essence(self, values: Values | None) -> dict[str, Any]:
         """Return what a rehearsal foretells: everything but the moment."""
-        moments = {
-            f.name for f in self.bulk.model._meta.concrete_fields if isinstance(f, models.DateTimeField)
-        }
         return {
-            name: new is not None if name in moments else new for name, (_old, new) in (values or {}).items()
+            name: new is not None if name in self.moments else new
+            for name, (_old, new) in (values or {}).items()
         }
 
     def _look(self, keys: Sequence[Any]) -> dict[Any, dict[str, Any]]:
-        """Return what rows hold, as JSON holds it: two queries, and one per many-to-many field."""
+        """Return what rows hold: one query, and one more per many-to-many field."""
         model = self.bulk.model
         names = [
             f.name
@@ -168,8 +172,13 @@ class Work:
             links = through._base_manager.filter(**{f"{source}__in": keys}).order_by(target)
             for key, linked in links.values_list(source, target):
                 found[key][relation.name].append(linked)
-        plain: dict[str, Any] = json.loads(json.dumps(list(found.values()), cls=DjangoJSONEncoder))
-        return dict(zip(found, plain, strict=True))
+        return found
+
+
+def _as_json(values: list[Any]) -> list[Any]:
+    """Return values as the plan keeps them."""
+    plain: list[Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
+    return plain
 
 
 class _LeftOut(Exception):

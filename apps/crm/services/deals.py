@@ -416,7 +416,8 @@ def _enter(
         seconds_in_stage=int((now - deal.stage_entered_at).total_seconds()),
         amount=deal.amount,
     )
-    step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor"])
+    # What people write is the reason; a deal may have no amount.
+    step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor", "amount"])
     if is_closing:
         values["closed_at"] = now
     rows.write(deal, {**values, "stage": stage, "stage_entered_at": now}, actor=actor)

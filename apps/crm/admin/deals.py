@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
+from apps.common.lists.search import among, contains
 from apps.common.templatetags.artel import day, money
 from apps.crm.admin.parts import (
     Command,
@@ -170,9 +171,9 @@ class DealAdmin(SalesAdmin):
         if _NUMBER.fullmatch(term):
             queryset = queryset.filter(number=term.upper())
         elif term:
-            named = Company.objects.filter(name__icontains=term).values_list("pk", flat=True)
+            named = Company.objects.filter(contains("name", term)).values_list("pk", flat=True)
             companies = list(named[:COMPANIES_FOLLOWED])
-            queryset = queryset.filter(Q(title__icontains=term) | Q(company__in=companies))
+            queryset = queryset.filter(contains("title", term) | among("company", companies))
         return super().get_search_results(request, queryset, "")
 
     def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:

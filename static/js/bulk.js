@@ -52,5 +52,5 @@
   document.querySelectorAll("[data-bulk]").forEach(waiting);
 
   // Where something was refused, the person goes on from there.
-  document.querySelector(".bulk-wrong select, .bulk-wrong input")?.focus();
+  [...document.querySelectorAll(".bulk-wrong :is(input, select)")].find((field) => field.ariaInvalid && !field.closest("[hidden]"))?.focus();
 })();

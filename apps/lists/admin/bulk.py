@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
@@ -27,11 +27,11 @@ from apps.lists.services import bulk as services
 
 Refusal = (PermissionDenied, ValidationError, ObjectDoesNotExist)
 State, Verdict = BulkEdit.State, BulkRow.Verdict
-ROWS_SHOWN = 50
+ROWS_SHOWN = 25
 STEPS = {
     "change": gettext_lazy("What to change"),
     "rehearsal": gettext_lazy("Rehearsal"),
-    "apply": gettext_lazy("Change"),
+    "apply": pgettext_lazy("the deed, not the order", "Change"),
 }
 # Verdict, its name among the counts, its color, and its words before and after.
 _VERDICTS: list[tuple[str, str, str, Any, Any]] = [

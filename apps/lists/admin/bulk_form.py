@@ -86,8 +86,8 @@ class ChangeForm:
         stored = next((key for key in self._stored if key in keys), "")
         how = stored if self._typed is None else self._typed.get("deed", "")
         ways = [("", _("nothing")), *((change.key, str(change.label)) for change in changes)]
-        errors = [text for key in keys for text in self._errors.get(key, [])]
-        row = Row("deed", _("And do"), ways, how, errors=errors)
+        wrong = next((key for key in keys if key in self._errors), "deed")
+        row = Row(wrong, _("And do"), ways, how, errors=self._errors.get(wrong, []))
         for change in changes:
             way = change.ways[0]
             if way.field:
@@ -107,7 +107,7 @@ class ChangeForm:
         value = self._shown(change, way, name, widget)
         attrs = {"id": f"id_{name}", "aria-label": f"{change.label}: {way.label}"}
         if self._errors.get(change.key):
-            attrs["aria-invalid"] = "true"
+            attrs |= {"aria-invalid": "true", "aria-describedby": f"error-{change.key}"}
         self.media += widget.media
         rendered = str(widget.render(name, value, attrs))
         return Value(str(way.how), str(way.label), rendered, str(offered.help_text), name)

@@ -24,6 +24,7 @@ from apps.history.models import ChangeSet, Conflict, Undo
 from apps.history.selectors import conflicts as conflict_selectors
 from apps.history.selectors import size as size_selectors
 from apps.history.selectors import stories
+from apps.history.selectors.authors import LastAuthors
 from apps.history.selectors.words import Words
 from apps.history.services import undoing
 from apps.history.tracking import tracked
@@ -71,6 +72,7 @@ def row_story(
 
 # The base class of all rows' pages stands below this app and knows nothing of it.
 ScopedModelAdmin.history_view = row_story
+ScopedModelAdmin.authors = staticmethod(LastAuthors)  # type: ignore[method-assign]
 
 
 @admin.register(ChangeSet)

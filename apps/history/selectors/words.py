@@ -82,6 +82,11 @@ class Words:
             return _("%(kind)s (not yours to see)") % {"kind": kind}
         return _("%(kind)s (deleted)") % {"kind": kind}
 
+    def known_name(self, model: type[models.Model], key: Any) -> str:
+        """Return what a row is called; "" where it is gone or not the reader's to see."""
+        self._look_up()
+        return self._names.get(model, {}).get(str(key), "")
+
     def is_row_visible(self, tracked: Tracked, row_id: str, about: str) -> bool:
         """Tell whether the reader may see a row; one that is gone only if they would see any."""
         self._look_up()

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def deal(anna: User) -> Deal:
-    return factories.make_deal("Forty desks", owner=anna, amount=Decimal(1000))
+def deal(anna: User, team: Team) -> Deal:
+    return factories.make_deal("Forty desks", owner=anna, team=team, amount=Decimal(1000))
 
 
 @pytest.fixture
@@ -240,8 +240,8 @@ def test_a_line_i_delete_and_the_other_changed_is_asked(
     assert [line.quantity for line in deal.lines.all()] == [5] * left
 
 
-def test_contacts_count_as_the_company(anna: User, lena: User) -> None:
-    company = factories.make_company("Iron", owner=anna)
+def test_contacts_count_as_the_company(anna: User, lena: User, team: Team) -> None:
+    company = factories.make_company("Iron", owner=anna, team=team)
     client = login(anna)
     data = opened(client, company, city="Perm")
     contacts.add_contact_point(
@@ -254,17 +254,19 @@ def test_contacts_count_as_the_company(anna: User, lena: User) -> None:
     assert (company.city, company.contact_points.count()) == ("Perm", 1)
 
 
-def test_only_what_one_may_see_is_named(anna: User, boris: User, admin: User) -> None:
-    hidden = factories.make_company("Canary holding", owner=boris)
+def test_only_what_one_may_see_is_named(anna: User, admin: User) -> None:
+    stranger = factories.make_salesperson("Canary Stranger", factories.make_team("South"))
+    hidden = factories.make_company("Canary holding", owner=stranger)
     seen = factories.make_company("Ore", owner=anna)
     company = factories.make_company("Iron", owner=anna, parent=hidden)
     client = login(anna)
     data = opened(client, company, name="My name")
-    with recorded(boris):
+    with recorded(stranger):
         companies.change_company(company.pk, actor=admin, parent_id=seen.pk)
     refused = client.post(address(company), data)
     assert told(refused)["Part of"] == ("not yours to see", "Ore", None)
-    assert "Boris" not in refused.content.decode()
+    assert "Canary" not in refused.content.decode()
+    assert "Somebody else has changed this since you opened it" in refused.content.decode()
 
 
 @pytest.mark.parametrize("forged", ["another row's", "another person's", "nonsense", "none"])

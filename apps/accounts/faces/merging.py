@@ -149,7 +149,7 @@ class Merging:
         if self.is_undecided:
             text = _("Choose which of the two shall stand, where both of you changed something.")
         else:
-            text = _("Somebody else has changed this since you opened it. Nothing is saved yet.")
+            text = _("Nothing is saved yet: somebody else has changed this since you opened it.")
         return ValidationError(text, code="stale")
 
     # Fields

@@ -171,7 +171,9 @@ def _with_permitted_whole(nets: Sequence[Net], actor: User) -> set[str]:
 
 
 def _changeable(model: type[models.Model], ids: Sequence[str], actor: User) -> set[str]:
-    found = model._base_manager.filter(access.scope(actor, "change", model), pk__in=ids)
+    key = f'"{model._meta.db_table}"."{model._meta.pk.column}"'
+    keys = [model._meta.pk.to_python(row_id) for row_id in ids]
+    found = model._base_manager.filter(access.scope(actor, "change", model), sets.one_of(key, keys))
     return {str(pk) for pk in found.values_list("pk", flat=True)}
 
 

@@ -27,7 +27,7 @@ from apps.jobs.services import start_job
 
 JOB_KIND = "history.undo"
 # Long enough to be fast, short enough that a lock held for a chunk is not noticed by who edits one of its rows.
-CHUNK = 500
+CHUNK = 1000
 # Rows that were refused are tried again while that frees more of them: chains are short, cycles stay refused.
 MOST_PASSES = 5
 

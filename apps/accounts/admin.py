@@ -159,9 +159,7 @@ class UserAdmin(ScopedModelAdmin):
         actor = actor_of(request)
         if change:
             fields = {name: values[name] for name in form.changed_data if name in values}
-            services.change_user(
-                obj.pk, actor=actor, expected_version=expected_version(request), **fields
-            )
+            services.change_user(obj.pk, actor=actor, expected_version=expected_version(request), **fields)
             return
         user = services.create_user(
             values["name"],

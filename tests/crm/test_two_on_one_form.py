@@ -117,9 +117,7 @@ def test_it_is_refused_again_when_it_moved_again(anna: User, lena: User, deal: D
     assert Deal.objects.get().title == "My title"
 
 
-def test_the_others_choice_is_what_was_shown_not_what_came_later(
-    anna: User, lena: User, deal: Deal
-) -> None:
+def test_the_others_choice_is_what_was_shown_not_what_came_later(anna: User, lena: User, deal: Deal) -> None:
     client = login(anna)
     data = opened(client, deal, title="My title")
     deals.change_deal(deal.pk, actor=lena, title="Her title")
@@ -142,9 +140,7 @@ def test_the_same_change_twice_is_no_question(anna: User, lena: User, deal: Deal
     assert Deal.objects.get().next_step == "Call"
 
 
-def test_a_row_that_moved_without_its_fields_is_looked_at_first(
-    anna: User, lena: User, deal: Deal
-) -> None:
+def test_a_row_that_moved_without_its_fields_is_looked_at_first(anna: User, lena: User, deal: Deal) -> None:
     client = login(anna)
     data = opened(client, deal, title="My title")
     deals.win_deal(deal.pk, actor=lena, face=StageTransition.Face.ADMIN)

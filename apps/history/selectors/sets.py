@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
+from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Net, fold
 from apps.history.tracking import Tracked, parents_first
@@ -113,6 +114,14 @@ def created_in(change_set_id: int, abouts: Sequence[str]) -> set[str]:
         rows = Change.objects.filter(change_set=change_set_id, model=model, row_id__in=ids, op="I")
         found |= {f"{model}:{row_id}" for row_id in rows.values_list("row_id", flat=True)}
     return found
+
+
+def visible(change_sets: Sequence[ChangeSet], *, actor: User) -> set[int]:
+    """Return those of some sets that somebody may see as a whole: their own, and what the policy shows them."""
+    own = {one.pk for one in change_sets if one.actor_id == actor.pk}
+    others = [one.pk for one in change_sets if one.pk not in own]
+    rows = ChangeSet.objects.visible_to(actor).filter(pk__in=others)
+    return own | set(rows.values_list("pk", flat=True))
 
 
 def is_empty(change_set: ChangeSet) -> bool:

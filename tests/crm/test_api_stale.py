@@ -80,9 +80,7 @@ def test_an_action_is_refused_with_the_same_words(deal: Deal, anna: User, lena: 
 
 
 @pytest.mark.parametrize("tag", ['"99"', '"0"', "nonsense", '"1" or 1=1', f'"{"9" * 5000}"', 'W/"1"', '""'])
-def test_of_a_version_nobody_knows_only_the_present_is_told(
-    deal: Deal, anna: User, tag: str
-) -> None:
+def test_of_a_version_nobody_knows_only_the_present_is_told(deal: Deal, anna: User, tag: str) -> None:
     said = refused(client_of(anna), deal_url(deal), tag, title="Mine").json()
     assert said["current"]["title"] == "Forty desks"
     assert "differences" not in said
@@ -122,5 +120,3 @@ def test_users_are_told_alike(admin: User, lena: User) -> None:
     assert said["differences"] == [
         {"field": "name", "base": "Lena First", "current": "Lena Second", "yours": "Mine"}
     ]
-
-

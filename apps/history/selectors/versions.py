@@ -27,7 +27,9 @@ def changed_since(row: models.Model, version: int) -> dict[str, Any] | None:
         made = (new or {}).get("version")
         if op != "U":
             # Made in the first version, of which there is no older one.
-            return _python(model.fields(), was) if op == "I" and made is not None and made <= version else None
+            return (
+                _python(model.fields(), was) if op == "I" and made is not None and made <= version else None
+            )
         if made is not None and made <= version:
             return _python(model.fields(), was)
         was.update(old or {})

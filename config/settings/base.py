@@ -250,6 +250,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # Names that do not change when another app comes to have a "kind" or a "state" too.
     "ENUM_NAME_OVERRIDES": {
+        "ChangeFaceEnum": "apps.history.models.ChangeSet.Face",
+        "ChangeKindEnum": "apps.history.api.serializers.KINDS",
         "ContactPointKindEnum": "apps.crm.models.ContactPoint.Kind",
         "DealStatusEnum": "apps.crm.models.Deal.Status",
         "FaceEnum": "apps.crm.models.StageTransition.Face",

@@ -129,6 +129,7 @@ OTHERS = {
     "api/v1/me/": "login",
     "api/v1/ws-tickets/": "login",
     "api/v1/streams/<str:name>/": "login",
+    "api/v1/history/rows/<str:label>/<str:row_id>/": "login",
     "^api/": "public",
 }
 

@@ -7,6 +7,7 @@ is filtered by from its statistics, and tells it in a millisecond; a small numbe
 
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
 from django.utils.formats import number_format
@@ -50,7 +51,11 @@ def estimate(queryset: QuerySet[Any], *, at_least: int) -> Count:
 def planned(queryset: QuerySet[Any]) -> int:
     """Return how many rows the planner expects."""
     query = queryset.order_by().select_related(None).values_list("pk").query
-    sql, params = query.sql_with_params()
+    try:
+        sql, params = query.sql_with_params()
+    except EmptyResultSet:
+        # Django knows that nothing can match.
+        return 0
     with connections[queryset.db].cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
         (plan,) = cursor.fetchone()[0]
@@ -64,17 +69,17 @@ def exact(number: int) -> str:
 
 def about(number: int) -> str:
     """Write an estimate with two digits that may be believed: "about 1.2 million"."""
+    number = _rounded(number)
     if number >= 1_000_000:
         return gettext("about %(count)s million") % {"count": _in_units(number, 1_000_000)}
     if number >= 10_000:
         return gettext("about %(count)s thousand") % {"count": _in_units(number, 1_000)}
-    return gettext("about %(count)s") % {"count": exact(_rounded(number))}
+    return gettext("about %(count)s") % {"count": exact(number)}
 
 
 def _in_units(number: int, unit: int) -> str:
-    rounded = _rounded(number)
-    places = 1 if rounded < 10 * unit and rounded % unit else 0
-    return number_format(rounded / unit, decimal_pos=places)
+    places = 1 if number < 10 * unit and number % unit else 0
+    return number_format(number / unit, decimal_pos=places)
 
 
 def _rounded(number: int) -> int:

@@ -185,8 +185,9 @@ def test_who_may_not_do_it_at_all(deals: list[Deal], lena: User, boris: User) ->
 def test_nobody_does_what_somebody_else_rehearsed(deals: list[Deal], lena: User, admin: User) -> None:
     edit = rehearse(Deal.objects.all(), {"amount": set_to("5")}, actor=lena)
     for act in (apply_bulk_edit, discard_bulk_edit, undo_bulk_edit):
-        with pytest.raises(PermissionDenied):
+        with pytest.raises(ValidationError) as refused:
             act(edit.pk, actor=admin)
+        assert refused.value.code == "not_yours"
         with pytest.raises(BulkEdit.DoesNotExist):
             act(edit.pk, actor=make_lead("Other lead"))
 

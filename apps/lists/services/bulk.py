@@ -184,10 +184,9 @@ def _locked(edit_id: int, actor: User) -> BulkEdit:
     """
     Return a bulk change of the actor's own, locked.
 
-    What was rehearsed was rehearsed with the rights of its owner: nobody else does it.
-
     :raises DoesNotExist: out of scope
-    :raises PermissionDenied: it is somebody else's
+    :raises PermissionDenied: the actor may change none
+    :raises ValidationError: it is somebody else's ("not_yours")
     """
     edit = (
         BulkEdit.objects.visible_to(actor)
@@ -195,8 +194,11 @@ def _locked(edit_id: int, actor: User) -> BulkEdit:
         .select_related("rehearse_job", "apply_job", "selection")
         .get(pk=edit_id)
     )
-    if edit.owner_id != actor.pk or not access.can(actor, "change", edit):
+    if not access.can(actor, "change", edit):
         raise PermissionDenied
+    if edit.owner_id != actor.pk:
+        # What was rehearsed was rehearsed with the rights of its owner.
+        raise ValidationError(_("Only whoever chose these rows goes on with their change."), code="not_yours")
     return edit
 
 

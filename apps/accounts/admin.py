@@ -27,6 +27,7 @@ from unfold.widgets import (
 
 from apps.accounts import access, services
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
+from apps.accounts.faces.merging import expected_version
 from apps.accounts.models import Membership, Role, RoleGrant, Team, User
 from apps.accounts.scoping import Rule
 
@@ -207,8 +208,7 @@ class UserAdmin(ScopedModelAdmin):
         actor = actor_of(request)
         if change:
             fields = {name: values[name] for name in form.changed_data if name in values}
-            fields.pop("seen_version", None)
-            services.change_user(obj.pk, actor=actor, **fields)
+            services.change_user(obj.pk, actor=actor, expected_version=expected_version(request), **fields)
             return
         user = services.create_user(
             values["name"],
@@ -350,10 +350,12 @@ class TeamAdmin(ScopedModelAdmin):
         if not change:
             obj.pk = services.create_team(obj.name, parent_id=parent_id, actor=actor).pk
             return
+        version = expected_version(request)
         if "name" in form.changed_data:
-            services.rename_team(obj.pk, obj.name, actor=actor)
+            renamed = services.rename_team(obj.pk, obj.name, actor=actor, expected_version=version)
+            version = version and renamed.version
         if "parent" in form.changed_data:
-            services.move_team(obj.pk, parent_id=parent_id, actor=actor)
+            services.move_team(obj.pk, parent_id=parent_id, actor=actor, expected_version=version)
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         # Django's page would tell what goes with a team. Nothing does: a team is only put aside.
@@ -424,16 +426,20 @@ class RoleAdmin(ScopedModelAdmin):
 
     def save_row(self, request: HttpRequest, obj: Role, form: Any, *, change: bool) -> None:
         actor = actor_of(request)
+        version = expected_version(request) if change else None
         if not change:
             obj.pk = services.create_role(obj.name, description=obj.description, actor=actor).pk
         elif {"name", "description"} & set(form.changed_data):
-            services.describe_role(obj.pk, obj.name, obj.description, actor=actor)
+            described = services.describe_role(
+                obj.pk, obj.name, obj.description, actor=actor, expected_version=version
+            )
+            version = version and described.version
         grants = {
             field.removeprefix(_GRANT): reach
             for field, reach in form.cleaned_data.items()
             if field.startswith(_GRANT) and reach
         }
-        services.set_role_grants(obj.pk, grants, actor=actor)
+        services.set_role_grants(obj.pk, grants, actor=actor, expected_version=version)
 
 
 def _grant_fields() -> Iterator[tuple[str, list[str]]]:

@@ -1,11 +1,12 @@
 """What every service does the same way: find and lock a row for somebody, write it, say who did it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access
@@ -68,11 +69,7 @@ def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
 
     :raises ValidationError: a field or a constraint refuses it
     """
-    for name, value in values.items():
-        setattr(row, name, value)
-    _clean(
-        row, exclude={f.name for f in row._meta.concrete_fields if not {f.name, f.attname} & values.keys()}
-    )
+    put(row, values)
     saved = {*values}
     if isinstance(row, Versioned):
         row.version += 1
@@ -83,6 +80,63 @@ def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
     with refusals():
         row.save(update_fields=saved)
     return row
+
+
+def put(row: models.Model, values: dict[str, Any]) -> None:
+    """
+    Set values on a row without saving it.
+
+    :raises ValidationError: a field refuses one
+    """
+    for name, value in values.items():
+        setattr(row, name, value)
+    _clean(
+        row, exclude={f.name for f in row._meta.concrete_fields if not {f.name, f.attname} & values.keys()}
+    )
+
+
+def write_many(rows: Iterable[tuple[models.Model, Collection[str]]], *, actor: User) -> None:
+    """
+    Save columns of many locked rows of one model as :func:`put` has set them, and count their versions on.
+
+    One statement per set of columns, whatever the number of rows.
+
+    :param rows: pairs of a row and the columns that differ, by attribute ("owner_id")
+    :raises IntegrityError: a constraint refuses one of them, and so all
+    """
+    by_columns: dict[tuple[str, ...], list[models.Model]] = {}
+    for row, names in rows:
+        by_columns.setdefault(tuple(sorted(names)), []).append(row)
+    for names, some in by_columns.items():
+        _update_many(some, names, actor)
+
+
+def _update_many(rows: list[models.Model], names: tuple[str, ...], actor: User) -> None:
+    meta = rows[0]._meta
+    fields: list[Any] = [next(f for f in meta.concrete_fields if f.attname == name) for name in names]
+    sets = [f'"{f.column}" = n.c{at}' for at, f in enumerate(fields)]
+    params: list[Any] = []
+    if isinstance(rows[0], Versioned):
+        sets.append("version = t.version + 1")
+    if isinstance(rows[0], Stamped):
+        sets.append("updated_at = %s, updated_by_id = %s")
+        params += [timezone.now(), actor.pk]
+    arrays = ", ".join(f"%s::{_array_type(f)}[]" for f in [meta.pk, *fields])
+    columns = ", ".join(["id", *(f"c{at}" for at in range(len(fields)))])
+    # Names of our own models' tables and columns; the values are parameters.
+    update = (
+        f'update "{meta.db_table}" t set {", ".join(sets)} '  # noqa: S608
+        f'from unnest({arrays}) n({columns}) where t."{meta.pk.column}" = n.id'
+    )
+    params.append([row.pk for row in rows])
+    params += [[f.get_db_prep_save(getattr(row, f.attname), connection) for row in rows] for f in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(update, params)
+
+
+def _array_type(field: Any) -> str:
+    """Return the type to send a column's values as: text is not cut to its column's length on the way."""
+    return "text" if isinstance(field, models.CharField) else str(field.rel_db_type(connection))
 
 
 def differing(row: models.Model, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What history records of the sales side, and what an undo has to add by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -35,11 +35,13 @@ from apps.history.tracking import Reverted, exempt, track
 
 def declare() -> None:
     """Declare every model of the sales side."""
-    for model in (Product, Tag, Pipeline, LostReason):
+    for model in (Tag, LostReason):
         track(model)
-    track(Company, reverted=_companies_reverted)
-    track(Person, reverted=_people_reverted)
-    track(Deal, reverted=_deals_reverted)
+    for model in (Product, Pipeline):
+        track(model, rights=_catalog_rights)
+    track(Company, rights=_customer_rights, reverted=_companies_reverted)
+    track(Person, rights=_customer_rights, reverted=_people_reverted)
+    track(Deal, rights=_deal_rights, reverted=_deals_reverted)
     track(Stage, part_of=("pipeline",))
     track(Employment, part_of=("person",))
     track(ContactPoint, part_of=("person", "company"))
@@ -48,6 +50,29 @@ def declare() -> None:
     for machinery in (ImportBatch, ImportRow, ImportMapping, ImportReference):
         exempt(machinery, "An import records itself; what it does to other rows is recorded there.")
     name_face("crm.apply_import", Face.IMPORT)
+
+
+def _catalog_rights(back: Mapping[str, Any]) -> set[str]:
+    return {"delete"} if "archived_at" in back else set()
+
+
+def _customer_rights(back: Mapping[str, Any]) -> set[str]:
+    return {"archive"} if "archived_at" in back else set()
+
+
+_TO_STATUS = {"OPEN": "reopen", "WON": "win", "LOST": "lose"}
+
+
+def _deal_rights(back: Mapping[str, Any]) -> set[str]:
+    """Ask what the services ask of who would do by hand what the undo does."""
+    needed = _customer_rights(back)
+    if {"owner_id", "team_id"} & back.keys():
+        needed.add("assign")
+    if "status" in back:
+        needed.add(_TO_STATUS[back["status"]])
+    elif {"stage_id", "pipeline_id"} & back.keys():
+        needed.add("move")
+    return needed
 
 
 def _deals_reverted(rows: Sequence[Reverted], actor: User) -> None:

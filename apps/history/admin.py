@@ -22,8 +22,9 @@ from apps.accounts.models import User
 from apps.common.templatetags.artel import when
 from apps.history.models import ChangeSet, Conflict, Undo
 from apps.history.selectors import conflicts as conflict_selectors
+from apps.history.selectors import sets, stories, titles
 from apps.history.selectors import size as size_selectors
-from apps.history.selectors import stories
+from apps.history.selectors.authors import LastAuthors
 from apps.history.selectors.words import Words
 from apps.history.services import undoing
 from apps.history.tracking import tracked
@@ -31,6 +32,11 @@ from apps.history.tracking import tracked
 # Conflicts on one page of an undo: each is a small table of its own.
 CONFLICTS_SHOWN = 50
 Refusal = (PermissionDenied, ValidationError, ObjectDoesNotExist)
+
+
+def _number(text: str) -> int:
+    """Return a number from an address or a form; 0, which is nothing's, where it is none that a row can have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def _actor(request: HttpRequest) -> User:
@@ -56,7 +62,7 @@ def row_story(
         raise PermissionDenied
     actor = _actor(request)
     before = request.GET.get("before", "")
-    story = stories.story(row, actor=actor, before=int(before) if before.isdecimal() else None)
+    story = stories.story(row, actor=actor, before=_number(before) or None)
     context = model_admin.admin_site.each_context(request) | {
         "opts": model_admin.opts,
         "original": row,
@@ -71,6 +77,7 @@ def row_story(
 
 # The base class of all rows' pages stands below this app and knows nothing of it.
 ScopedModelAdmin.history_view = row_story
+ScopedModelAdmin.authors = staticmethod(LastAuthors)  # type: ignore[method-assign]
 
 
 @admin.register(ChangeSet)
@@ -100,7 +107,7 @@ class ChangeSetAdmin(ScopedModelAdmin):
 
     @display(description=_("what"))
     def what(self, change_set: ChangeSet) -> str:
-        return change_set.label or gettext("Change %(number)s") % {"number": change_set.pk}
+        return change_set.label or getattr(change_set, "title", "") or titles.in_short(change_set)
 
     @display(description=_("who"), ordering="actor")
     def who(self, change_set: ChangeSet) -> str:
@@ -118,6 +125,11 @@ class ChangeSetAdmin(ScopedModelAdmin):
     def state(self, change_set: ChangeSet) -> str:
         text = _state(change_set)
         return format_html('<span class="art-badge art-badge-warn">{}</span>', text) if text else ""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        titles.attach(changes.result_list, actor=_actor(request))
+        return changes
 
     # Pages
 
@@ -162,7 +174,7 @@ class ChangeSetAdmin(ScopedModelAdmin):
             undoing.start_undo,
             change_set.pk,
             actor=_actor(request),
-            reason=request.POST.get("reason", "").strip()[:500],
+            reason=request.POST.get("reason", "").replace("\0", "").strip()[:500],
         )
         return HttpResponseRedirect(reverse("admin:history_undo", args=[pk]))
 
@@ -175,9 +187,22 @@ class ChangeSetAdmin(ScopedModelAdmin):
         chosen = request.POST.get("conflict", "")
         waiting = undo.conflicts.filter(outcome=Conflict.Outcome.OPEN).order_by("pk")
         if chosen != "all":
-            waiting = waiting.filter(pk=int(chosen) if chosen.isdecimal() else 0)
-        self._decide(request, list(waiting), decide)
+            waiting = waiting.filter(pk=_number(chosen))
+        if chosen == "all":
+            self._decide_all(request, undo, decide, waiting)
+        else:
+            self._decide(request, list(waiting), decide)
         return HttpResponseRedirect(f"{reverse('admin:history_undo', args=[pk])}#conflicts")
+
+    def _decide_all(self, request: HttpRequest, undo: Undo, decide: Any, waiting: QuerySet[Conflict]) -> None:
+        """Decide about all that are left: at once where they are few or nothing is written, else as a job."""
+        actor = _actor(request)
+        if decide is _keep:
+            call_service(request, undoing.keep_rows, undo.pk, actor=actor)
+        elif waiting.count() > CONFLICTS_SHOWN:
+            call_service(request, undoing.put_back_rows, undo.pk, actor=actor)
+        else:
+            self._decide(request, list(waiting), decide)
 
     def _decide(
         self, request: HttpRequest, waiting: list[Conflict], decide: Callable[[HttpRequest, Conflict], None]
@@ -225,20 +250,25 @@ class ChangeSetAdmin(ScopedModelAdmin):
         rows: QuerySet[ChangeSet] = ChangeSet.objects.visible_to(_actor(request))
         rows |= ChangeSet.objects.filter(actor=_actor(request))
         rows = rows.select_related("actor", "job", "reverts", "reverted_by")
-        change_set = rows.filter(pk=pk).first() if str(pk).isdecimal() else None
+        change_set = rows.filter(pk=_number(str(pk))).first()
         if change_set is None:
             raise Http404
         return change_set
 
     def _context(self, request: HttpRequest, change_set: ChangeSet) -> dict[str, Any]:
-        words = Words(_actor(request))
+        actor = _actor(request)
+        words = Words(actor)
         words.expect_key(User, change_set.actor_id)
+        related = [one for one in (change_set.reverts, getattr(change_set, "reverted_by", None)) if one]
+        titles.attach([change_set, *related], actor=actor)
         return self.admin_site.each_context(request) | {
             "opts": self.opts,
             "original": self.what(change_set),
             "title": self.what(change_set),
             "change_set": change_set,
             "who": stories.who(words, change_set),
+            # What undid it, or what it undoes, may be somebody else's.
+            "openable": sets.visible(related, actor=actor),
             "state": _state(change_set),
         }
 

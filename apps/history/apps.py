@@ -9,10 +9,13 @@ class HistoryConfig(AppConfig):
     verbose_name = _("History")
 
     def ready(self) -> None:
-        from apps.history import context, declarations, triggers, undo_job  # noqa: PLC0415 - models are loaded
+        from apps.accounts import versions  # noqa: PLC0415 - models are loaded
+        from apps.history import context, declarations, triggers, undo_job  # noqa: PLC0415
+        from apps.history.selectors.versions import changed_since  # noqa: PLC0415
 
         declarations.declare()
         undo_job.register()
+        versions.remember_with(changed_since)
         context.name_command()
         connection_created.connect(context.listen, dispatch_uid="history")
         post_migrate.connect(triggers.sync, sender=self)

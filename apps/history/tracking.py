@@ -39,6 +39,7 @@ class Tracked:
     :param hidden: columns that are never recorded, with what a row gets in them that an undo restores
     :param is_append_only: rows are never changed, and go only together with their whole
     :param is_guarded: only administrators of everything undo changes of it
+    :param rights: tells what else than `change` it takes to give a row these columns back, as its services ask
     :param reverted: called in the transaction in which an undo has changed or restored rows
     """
 
@@ -47,6 +48,7 @@ class Tracked:
     hidden: Mapping[str, Any] = field(default_factory=dict)
     is_append_only: bool = False
     is_guarded: bool = False
+    rights: Callable[[Mapping[str, Any]], set[str]] | None = None
     reverted: Callable[[Sequence[Reverted], User], None] | None = None
 
     @property
@@ -86,8 +88,11 @@ class Tracked:
         fields = [self.model._meta.get_field(name) for name in self.part_of]
         return [(f.related_model, f.column) for f in fields]  # type: ignore[union-attr, misc]
 
-    def scope_rule(self) -> bool:
-        return isinstance(getattr(self.model, "access", None), Rule)
+    @property
+    def has_own_rule(self) -> bool:
+        """Tell whether rows have rights of their own, rather than those of the row they are part of."""
+        rule = getattr(self.model, "access", None)
+        return isinstance(rule, Rule) and not rule.via
 
 
 _tracked: dict[str, Tracked] = {}

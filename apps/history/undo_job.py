@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.history.context import Work, change_set
 from apps.history.models import Undo
-from apps.history.services.undoing import JOB_KIND, job_work, undo_step
+from apps.history.services.undoing import JOB_KIND, PUT_BACK_KIND, job_work, put_back_step, undo_step
 from apps.jobs import kinds
 from apps.jobs.models import Job
 
@@ -15,6 +15,7 @@ from apps.jobs.models import Job
 def register() -> None:
     """Make undoing known to jobs, and put every job's work into a change set."""
     kinds.register(kinds.JobKind(JOB_KIND, _("undo"), undo_step, page=_page))
+    kinds.register(kinds.JobKind(PUT_BACK_KIND, _("undo of the rest"), put_back_step, page=_page))
     kinds.surround(_in_change_set)
 
 

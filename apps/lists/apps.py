@@ -5,3 +5,12 @@ from django.utils.translation import gettext_lazy as _
 class ListsConfig(AppConfig):
     name = "apps.lists"
     verbose_name = _("Lists")
+
+    def ready(self) -> None:
+        from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
+        from apps.lists.models import BulkEdit, BulkRow  # noqa: PLC0415
+        from apps.lists.services import bulk_steps  # noqa: PLC0415
+
+        bulk_steps.register_kinds()
+        for machinery in (BulkEdit, BulkRow):
+            exempt(machinery, "A bulk change records itself; what it does to other rows is recorded there.")

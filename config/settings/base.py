@@ -148,6 +148,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "apps.lists.tasks.expire_selections",
         "schedule": crontab(hour=3, minute=41),
     },
+    "expire-bulk-edits": {
+        "task": "apps.lists.tasks.expire_bulk_edits",
+        "schedule": crontab(hour=3, minute=46),
+    },
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 
@@ -251,6 +255,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # Names that do not change when another app comes to have a "kind" or a "state" too.
     "ENUM_NAME_OVERRIDES": {
+        "ChangeFaceEnum": "apps.history.models.ChangeSet.Face",
+        "ChangeKindEnum": "apps.history.api.serializers.KINDS",
         "ContactPointKindEnum": "apps.crm.models.ContactPoint.Kind",
         "DealStatusEnum": "apps.crm.models.Deal.Status",
         "FaceEnum": "apps.crm.models.StageTransition.Face",
@@ -334,6 +340,8 @@ HISTORY_MAX_CHANGES = env.int("HISTORY_MAX_CHANGES", default=20_000_000)
 HISTORY_UNDO_OWN_DAYS = env.int("HISTORY_UNDO_OWN_DAYS", default=7)
 # The page before an undo compares so many rows with what they were: about a second's work.
 HISTORY_PREVIEW_ROWS = env.int("HISTORY_PREVIEW_ROWS", default=20_000)
+# So many rows are changed at once by one bulk change: each takes a second a thousand twice, to rehearse and to apply.
+BULK_EDIT_MAX_ROWS = env.int("BULK_EDIT_MAX_ROWS", default=100_000)
 # A worker renews its lease every third of it; after this many seconds without a renewal another worker takes over.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=15)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=5.0)

@@ -72,6 +72,12 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": SELLERS,
         "delete": set(),
     },
+    "lists.BulkEdit": {
+        "view": {SELLER, LEAD, AUDITOR, ADMINISTRATOR},
+        "add": SELLERS,
+        "change": SELLERS,
+        "delete": set(),
+    },
     "crm.ImportMapping": {
         "view": ALL,
         "add": SELLERS,
@@ -93,12 +99,14 @@ PART_OF = {
     "crm.StageTransition": "crm.Deal",
     "crm.ImportRow": "crm.ImportBatch",
     "crm.ImportReference": "crm.ImportBatch",
+    "lists.BulkRow": "lists.BulkEdit",
 }
 # What a role reaches only where it is one's own: an import is its uploader's, with all that stands in the file.
 OWN_ONLY = {
     (ACCOUNTANT, "jobs.Job"),
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
+    (LEAD, "lists.BulkEdit"),
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}
@@ -121,6 +129,7 @@ OTHERS = {
     "api/v1/me/": "login",
     "api/v1/ws-tickets/": "login",
     "api/v1/streams/<str:name>/": "login",
+    "api/v1/history/rows/<str:label>/<str:row_id>/": "login",
     "^api/": "public",
 }
 

@@ -48,6 +48,7 @@ def salesperson_grants(reach: str = "OWN") -> dict[str, str]:
     """What somebody who sells may do, on rows within one reach."""
     grants = {f"crm.view_{model}": "ALL" for model in ["product", "tag", "pipeline", "lostreason"]}
     grants |= {"accounts.view_user": "TEAM", "accounts.view_team": "TEAM"}
+    grants |= {f"lists.{action}_bulkedit": "OWN" for action in ["view", "add", "change"]}
     for model in ["company", "person", "deal"]:
         grants |= {f"crm.{action}_{model}": reach for action in ["view", "add", "change", "archive"]}
     return grants | {f"crm.{action}_deal": reach for action in ON_DEALS if action != "assign"}

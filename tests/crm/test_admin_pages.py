@@ -216,7 +216,7 @@ def test_an_edit_of_an_older_state_keeps_what_was_typed(anna: User, deal: Deal) 
     data = form_of(client, page("deal", deal), title="My title")
     deals.change_deal(deal.pk, actor=anna, amount=Decimal(5))
     text = text_of(client.post(page("deal", deal), data))
-    assert "Somebody else has changed this since you opened it" in text
+    assert "somebody else has changed this since you opened it" in text
     assert "My title" in text
     assert Deal.objects.get().title == "Forty desks"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.processes import Processes
 
 # A little more than two chunks.
-DEALS = 1_200
+DEALS = 2_400
 
 
 def await_job(job: Job, condition: Callable[[Job], bool], within: float = 60) -> None:
@@ -31,7 +31,7 @@ def await_job(job: Job, condition: Callable[[Job], bool], within: float = 60) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("place", "kept"), [("job.before_commit:2", 500), ("job.after_commit:2", 1000)])
+@pytest.mark.parametrize(("place", "kept"), [("job.before_commit:2", 1000), ("job.after_commit:2", 2000)])
 def test_an_undo_survives_its_worker(artel_processes: "Processes", place: str, kept: int) -> None:
     admin = make_admin()
     stage = Stage.objects.order_by("pk").first()

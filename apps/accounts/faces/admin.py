@@ -14,7 +14,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.filters import RelatedFieldListFilter
-from django.contrib.admin.utils import NestedObjects, quote
+from django.contrib.admin.utils import NestedObjects, quote, unquote
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -36,6 +36,7 @@ from unfold.sites import UnfoldAdminSite
 from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
 from apps.accounts import access
+from apps.accounts.faces import merging
 from apps.accounts.models import User
 from apps.accounts.scoping import Rule
 from apps.common.admin import BaseAdmin, call_service, refusal_text
@@ -279,6 +280,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     """
 
     extra_lookups: tuple[str, ...] = ()
+    change_form_before_template: str | None = "admin/accounts/opened.html"
 
     def __init__(self, model: type[models.Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
@@ -353,7 +355,16 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
-        return {name: (self._on_permitted(run), name, label) for name, (run, _n, label) in actions.items()}
+        return {
+            name: (self._on_permitted(run), name, label)
+            for name, (run, _n, label) in actions.items()
+            if self._is_offered(run, request)
+        }
+
+    def _is_offered(self, run: Any, request: HttpRequest) -> bool:
+        """Tell whether an action of the whole site, which knows for which lists it is made, is offered here."""
+        offers = getattr(run, "is_offered", None)
+        return offers is None or bool(offers(self, request))
 
     def _on_permitted(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """Give an action only those of the selected rows on which the person may do what it asks for."""
@@ -405,6 +416,92 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
             request.__dict__["_refusal"] = refused.reason
             request.__dict__.pop("_may", None)
             return super().changeform_view(request, object_id, form_url, extra_context)
+
+    # What somebody else made of the row meanwhile
+
+    def _changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None,
+        form_url: str,
+        extra_context: dict[str, Any] | None,
+    ) -> HttpResponse:
+        if request.method == "POST" and object_id is not None and issubclass(self.model, Versioned):
+            extra_context = {**(extra_context or {}), **self._merge(request, object_id)}
+        response: HttpResponse = super()._changeform_view(request, object_id, form_url, extra_context)
+        return response
+
+    def _merge(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        """
+        Bring what was typed together with what the row is now; where that needs a look, refuse to save.
+
+        :return: what the page shows of it
+        """
+        row = self.get_object(request, unquote(object_id))
+        if row is None or not self.has_change_permission(request, row):
+            return {}
+        user = actor_of(request)
+        before = merging.opened(request.POST, row, user)
+        page = self._page_of(request, row)
+        found = merging.Merging(page, before) if before is not None else None
+        merging.clear_choices(page.data)
+        now = merging.shown(page.form, page.formsets) if found is None else found.now
+        page.data[merging.OPENED] = merging.seal(now, row, user)
+        if "expected_version" in page.data:
+            page.data["expected_version"] = str(now.version)
+        request.POST = page.data  # type: ignore[assignment]
+        request.__dict__["_merged_version"] = None if before is None else now.version
+        if found is None or not found.is_stale:
+            return {}
+        request.__dict__["_refusal"] = found.refusal()
+        names = {one.author.name for one in found.differences if one.author is not None}
+        return {
+            "differences": found.differences,
+            "only_author": names.pop() if len(names) == 1 else "",
+            "is_stale": True,
+            "show_save": False,
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+        }
+
+    def _page_of(self, request: HttpRequest, row: models.Model) -> merging.Page:
+        form = self.get_form(request, row, change=True)(instance=row)
+        formsets: dict[str, Any] = {}
+        for formset_class, inline in self.get_formsets_with_inlines(request, row):
+            prefix = self._free_prefix(formset_class.get_default_prefix(), formsets)
+            rows = inline.get_queryset(request)
+            formsets[prefix] = formset_class(instance=row, prefix=prefix, queryset=rows)
+            formsets[prefix].has_change_permission = inline.has_change_permission(request, row)
+        authors = type(self).authors(row, actor_of(request))
+        return merging.Page(row, form, formsets, request.POST.copy(), authors)
+
+    @staticmethod
+    def _free_prefix(prefix: str, taken: dict[str, Any]) -> str:
+        """Name a second inline of the same rows as Django does."""
+        count = 1 + sum(name == prefix or name.startswith(f"{prefix}-") for name in taken)
+        return prefix if count == 1 else f"{prefix}-{count}"
+
+    @staticmethod
+    def authors(row: models.Model, actor: User) -> merging.Authors:
+        """Return who finds out who changed something; history, which stands above, knows more than the row."""
+        by, at = getattr(row, "updated_by", None), getattr(row, "updated_at", None)
+        if by is None or at is None or not visible_rows(actor, User).filter(pk=by.pk).exists():
+            return lambda _label, _pk, _column: None
+        return lambda _label, _pk, _column: merging.Author(str(by), at)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = context.get("original")
+        if isinstance(row, Versioned) and self.has_change_permission(request, row):
+            context["opened_on"] = request.POST.get(merging.OPENED) or self._seal(request, row, context)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def _seal(self, request: HttpRequest, row: models.Model, context: dict[str, Any]) -> str:
+        formsets = {found.formset.prefix: found.formset for found in context["inline_admin_formsets"]}
+        what = merging.shown(context["adminform"].form, formsets)
+        return merging.seal(what, row, actor_of(request))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

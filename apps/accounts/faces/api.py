@@ -6,6 +6,8 @@ through `visible_to`; writing goes through the app's services, inside a transact
 policy's word on what came of it.
 """
 
+import copy
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -17,15 +19,17 @@ from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from django_filters.filters import QuerySetRequestMixin
 from rest_framework import exceptions, permissions, serializers, status, viewsets
-from rest_framework.relations import ManyRelatedField
+from rest_framework.relations import ManyRelatedField, PKOnlyObject
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.accounts.versions import changed_since
 from apps.common.api.problems import PreconditionFailed, PreconditionRequired
 
 Row = TypeVar("Row", bound=models.Model)
+_TAG = re.compile(r'"[0-9]{1,9}"')
 
 
 def actor_of(request: Request) -> User:
@@ -201,7 +205,27 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
             return
         tags = {tag.strip() for tag in given.split(",")}
         if "*" not in tags and etag_of(row) not in tags:
-            raise PreconditionFailed
+            raise self._outrun(row, tags)
+
+    def _outrun(self, row: models.Model, tags: set[str]) -> PreconditionFailed:
+        """Say what the row has become, and where the caller's version is known, field by field."""
+        shown = self.get_queryset().filter(pk=row.pk).first()
+        serializer = self.get_serializer_class()(shown, context=self.get_serializer_context())
+        if shown is None or not isinstance(serializer, serializers.Serializer):
+            return PreconditionFailed()
+        current = serializer.data
+        facts: dict[str, Any] = {"current": current}
+        differences = _differences(serializer, shown, current, tags)
+        if differences is not None:
+            sent = self.request.data if isinstance(self.request.data, Mapping) else {}
+            for one in differences:
+                if one["field"] in sent:
+                    one["yours"] = sent[one["field"]]
+            facts["differences"] = differences
+        names = [one["field"] for one in differences or []] or [""]
+        text = str(PreconditionFailed.default_detail)
+        facts["errors"] = [{"field": name, "code": "stale", "message": text} for name in names]
+        return PreconditionFailed(facts, {"ETag": etag_of(shown)})
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer = super().get_serializer(*args, **kwargs)
@@ -248,6 +272,42 @@ def etag_of(row: models.Model) -> str:
     """Return the row's version as an entity tag; empty for a model without versions."""
     version = getattr(row, "version", None)
     return "" if version is None else f'"{version}"'
+
+
+def _differences(
+    serializer: serializers.Serializer[Any], row: models.Model, current: Mapping[str, Any], tags: set[str]
+) -> list[dict[str, Any]] | None:
+    """Return the fields that are not what they were in the version of a tag; None where that is not known."""
+    version = next((tag[1:-1] for tag in tags if _TAG.fullmatch(tag)), "")
+    was = changed_since(row, int(version)) if version else None
+    if was is None:
+        return None
+    before = copy.copy(row)
+    for attribute, value in was.items():
+        setattr(before, attribute, value)
+    found = []
+    for name, field in serializer.fields.items():
+        if name == "version" or not _is_of_row(field, row):
+            continue
+        value = _represented(field, before)
+        if value != current[name]:
+            found.append({"field": name, "base": value, "current": current[name]})
+    return found
+
+
+def _is_of_row(field: Any, row: models.Model) -> bool:
+    """Tell whether a field shows a column of the row itself, and no other row but by its key."""
+    if field.write_only or isinstance(field, serializers.BaseSerializer | ManyRelatedField):
+        return False
+    if isinstance(field, serializers.SerializerMethodField):
+        return False
+    return field.source == "*" or field.source in {f.name for f in row._meta.concrete_fields}
+
+
+def _represented(field: Any, row: models.Model) -> Any:
+    value = field.get_attribute(row)
+    is_empty = value is None or (isinstance(value, PKOnlyObject) and value.pk is None)
+    return None if is_empty else field.to_representation(value)
 
 
 def _keep_fields(serializer: Any, wanted: str) -> None:

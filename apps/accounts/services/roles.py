@@ -30,14 +30,16 @@ def create_role(name: str, *, description: str = "", actor: User) -> Role:
 
 
 @transaction.atomic
-def describe_role(role_id: int, name: str, description: str, *, actor: User) -> Role:
+def describe_role(
+    role_id: int, name: str, description: str, *, actor: User, expected_version: int | None = None
+) -> Role:
     """
     Give a role another name and description.
 
     :raises PermissionDenied: the actor may not change roles
     :raises ValidationError: there is one of this name
     """
-    role = rows.locked(Role, role_id, actor=actor, action="change")
+    role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
     values = rows.differing(role, {"name": name, "description": description})
     if values:
         rows.write(role, values, actor=actor)

@@ -38,7 +38,17 @@ def register_status(http_status: int, *codes: str) -> None:
 
 
 class PreconditionFailed(exceptions.APIException):
-    """Somebody else was faster: the row is not in the version that `If-Match` names."""
+    """
+    Somebody else was faster: the row is not in the version that `If-Match` names.
+
+    :ivar facts: what the problem document says besides
+    :ivar headers: what stands beside the document
+    """
+
+    def __init__(self, facts: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self.facts = facts or {}
+        self.headers = headers or {}
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_code = "stale"
@@ -105,7 +115,8 @@ def _from_rest(error: exceptions.APIException) -> tuple[dict[str, Any], dict[str
         return _invalid(errors), headers
     code = error.get_codes()
     name = code if isinstance(code, str) else error.default_code
-    return problem(error.status_code, name, _first_text(error.detail)), headers
+    body = problem(error.status_code, name, _first_text(error.detail))
+    return body | getattr(error, "facts", {}), headers | getattr(error, "headers", {})
 
 
 def _first_text(detail: Any) -> str:

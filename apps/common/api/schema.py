@@ -24,6 +24,28 @@ _PROBLEM: dict[str, Any] = {
                 "required": ["field", "code", "message"],
             },
         },
+        "current": {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "With 412: the row as it is now, in the version that the ETag names.",
+        },
+        "differences": {
+            "type": "array",
+            "description": (
+                "With 412, where the version that the caller had is still known: each field that is something "
+                "else since."
+            ),
+            "items": {
+                "type": "object",
+                "properties": {
+                    "field": {"type": "string"},
+                    "base": {"description": "What it was in the caller's version."},
+                    "current": {"description": "What it is now."},
+                    "yours": {"description": "What the caller sent; absent where they did not."},
+                },
+                "required": ["field", "base", "current"],
+            },
+        },
     },
     "required": ["type", "title", "status", "code"],
 }

@@ -71,7 +71,6 @@ class _DeletableAdmin(ServiceAdmin):
     """Rows that carry nothing and may go for good, each by its service."""
 
     form = TagForm
-    change_form_before_template = None
     delete: Any
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -103,7 +102,6 @@ class LostReasonAdmin(ServiceAdmin):
 
     add_label = _("New lost reason")
     form = TagForm
-    change_form_before_template = None
     create = staticmethod(catalog.create_lost_reason)
     change = staticmethod(catalog.change_lost_reason)
     ordering = ("name",)

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -23,7 +22,7 @@ _TONES = {"OPEN": "live", "WON": "good", "LOST": "bad"}
 
 
 class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form that knows which state of the row it was opened on, and keeps what was typed if that is gone."""
+    """A form that knows which version of the row it was opened on, and gives services what they take."""
 
     expected_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
@@ -31,16 +30,6 @@ class VersionedForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
             self.fields["expected_version"].initial = getattr(self.instance, "version", None)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        opened_on = cleaned.get("expected_version")
-        if self.instance.pk is not None and opened_on is not None and opened_on != self.instance.version:
-            raise ValidationError(
-                _("Somebody else has changed this since you opened it. Reload the page to see it."),
-                code="stale",
-            )
-        return cleaned
 
     def values(self, names: list[str]) -> dict[str, Any]:
         """Return the cleaned values of fields as services take them: relations by id."""
@@ -83,7 +72,6 @@ class ServiceAdmin(ScopedModelAdmin):
     create: Callable[..., Any]
     change: Callable[..., Any]
     warn_unsaved_form = True
-    change_form_before_template: str | None = "admin/crm/version.html"
 
     class Media:
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("css/crm.css",)}

@@ -68,7 +68,7 @@ def create_deal(
     rows.owner_and_team(values, actor=actor)
     values.setdefault("currency", settings.BASE_CURRENCY)
     values.setdefault("opened_date", timezone.localdate(began))
-    values.update(_probability(values.pop("probability", None), stage))
+    values.update(probability_for(values.pop("probability", None), stage))
     deal = Deal(stage=stage, pipeline_id=stage.pipeline_id, stage_entered_at=began, **values)
     rows.insert(deal, actor=actor)
     if tags:
@@ -95,8 +95,8 @@ def change_deal(
     rows.require_active(deal)
     values, tags = _checked(dict(fields), actor=actor, before=deal)
     if "probability" in values:
-        _require_open(deal)
-        values.update(_probability(values["probability"], deal.stage))
+        require_open(deal)
+        values.update(probability_for(values["probability"], deal.stage))
     changes = rows.differing(deal, values)
     are_tags_new = tags is not None and rows.set_tags(deal, tags)
     if changes or are_tags_new:
@@ -125,7 +125,7 @@ def move_deal(
         "other_pipeline"
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     stage = _open_stage(stage_id, actor=actor)
     if stage.pipeline_id != deal.pipeline_id:
         raise rows.refusal("stage", _("This stage belongs to another pipeline."), code="other_pipeline")
@@ -150,7 +150,7 @@ def switch_pipeline(
     :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes"
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     return _move(deal, _open_stage(stage_id, actor=actor), actor=actor, face=face, reason=reason)
 
 
@@ -172,7 +172,7 @@ def win_deal(
     :raises ValidationError: "deal_not_open", "archived", "stale"
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="win", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     stage = _closing_stage(deal, Stage.Kind.WON)
     values = {"status": Deal.Status.WON, "probability": 100, "is_probability_manual": False}
     transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason, at=at, is_closing=True)
@@ -199,7 +199,7 @@ def lose_deal(
     :raises ValidationError: "deal_not_open", "archived", "stale", or there is no such reason ("not_found")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="lose", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     reason = LostReason.objects.filter(pk=reason_id, is_active=True).first()
     if reason is None:
         raise rows.refusal("reason", _("There is no such reason."), code="not_found")
@@ -245,7 +245,7 @@ def reopen_deal(
         "closed_at": None,
         "lost_reason": None,
         "lost_note": "",
-        **_probability(None, stage),
+        **probability_for(None, stage),
     }
     transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason)
     events.publish_deal(events.DEAL_REOPENED, deal.pk, actor_id=actor.pk, transition=transition)
@@ -326,7 +326,8 @@ def _checked(
     return values, tags
 
 
-def _require_open(deal: Deal) -> None:
+def require_open(deal: Deal) -> None:
+    """Insist that a deal is neither closed nor in the trash. :raises ValidationError: "deal_not_open", "archived" """
     rows.require_active(deal)
     if deal.status != Deal.Status.OPEN:
         raise ValidationError(
@@ -371,7 +372,7 @@ def _stage_before_closing(deal: Deal) -> Stage:
     return stage
 
 
-def _probability(chosen: int | None, stage: Stage) -> dict[str, Any]:
+def probability_for(chosen: int | None, stage: Stage) -> dict[str, Any]:
     """Return the columns for a probability that somebody chose, or for the stage's own."""
     if chosen is None:
         return {"probability": stage.probability, "is_probability_manual": False}
@@ -415,7 +416,8 @@ def _enter(
         seconds_in_stage=int((now - deal.stage_entered_at).total_seconds()),
         amount=deal.amount,
     )
-    step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor"])
+    # What people write is the reason; a deal may have no amount.
+    step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor", "amount"])
     if is_closing:
         values["closed_at"] = now
     rows.write(deal, {**values, "stage": stage, "stage_entered_at": now}, actor=actor)

@@ -12,6 +12,7 @@ from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Kind, Net, fold
 from apps.history.selectors import sets
+from apps.history.selectors.titles import part_name
 from apps.history.selectors.words import NOTHING, Words, shown_fields
 from apps.history.tracking import Tracked, tracked
 
@@ -45,10 +46,12 @@ class Story:
     A page of a row's history, the latest first.
 
     :param older: where the next page begins; None at the beginning of the story
+    :param openable: the change sets among them that the reader may see as a whole, with what they are called
     """
 
     entries: list[Entry]
     older: int | None
+    openable: set[int]
 
 
 def story(row: models.Model, *, actor: User, before: int | None = None) -> Story:
@@ -68,7 +71,9 @@ def story(row: models.Model, *, actor: User, before: int | None = None) -> Story
     if is_cut:
         kept = [change for change in page if change.change_set_id != page[-1].change_set_id]
         page = kept or page[:PAGE]
-    return Story(_entries(page, model._meta.label_lower, actor), page[-1].pk if is_cut else None)
+    entries = _entries(page, model._meta.label_lower, actor)
+    openable = sets.visible([entry.change_set for entry in entries], actor=actor)
+    return Story(entries, page[-1].pk if is_cut else None, openable)
 
 
 def _entries(changes: list[Change], label: str, actor: User) -> list[Entry]:
@@ -99,6 +104,8 @@ def _announce(
         for model, net in nets:
             words.expect(model, net.before)
             words.expect(model, net.after)
+            if model.has_own_rule:
+                words.expect_row(model, net.row_id, net.about)
     for change_set in change_sets:
         words.expect_key(User, change_set.actor_id)
 
@@ -110,9 +117,14 @@ def _entry(words: Words, change_set: ChangeSet, label: str, nets: list[tuple[Tra
         if model.label == label:
             kind = net.kind
             lines += row_lines(words, model, net)
-        elif not model.is_append_only:
+        elif not model.is_append_only and _is_told(words, model, net):
             lines += _part_lines(words, model, net)
     return Entry(change_set, who(words, change_set), kind, lines)
+
+
+def _is_told(words: Words, model: Tracked, net: Net) -> bool:
+    """Tell whether a part may be told by its whole: one with rights of its own only to who may see it."""
+    return not model.has_own_rule or words.is_row_visible(model, net.row_id, net.about)
 
 
 def who(words: Words, change_set: ChangeSet) -> str:
@@ -139,7 +151,7 @@ def _said(text: str) -> str:
 
 
 def _part_lines(words: Words, model: Tracked, net: Net) -> list[Line]:
-    label = _part_name(model)
+    label = part_name(model)
     if net.kind == Kind.CREATED:
         return [Line(label, "", words.summary(model, net.after), is_part=True)]
     if net.kind == Kind.DELETED:
@@ -147,22 +159,12 @@ def _part_lines(words: Words, model: Tracked, net: Net) -> list[Line]:
     return [Line(f"{label}: {line.label}", line.old, line.new) for line in row_lines(words, model, net)]
 
 
-def _part_name(model: Tracked) -> str:
-    """Return what parts are called; a link is called like the field that makes it."""
-    if model.is_link:
-        whole = model.wholes()[0][0]
-        for relation in whole._meta.many_to_many:
-            if relation.remote_field.through is model.model:
-                return capfirst(str(relation.verbose_name))
-    return capfirst(str(model.model._meta.verbose_name))
-
-
 def model_name(label: str) -> str:
     """Return what rows of a recorded model are called."""
     model = tracked(label)
     if model is None:
         return label
-    return _part_name(model) if model.is_link else capfirst(str(model.model._meta.verbose_name_plural))
+    return part_name(model) if model.is_link else capfirst(str(model.model._meta.verbose_name_plural))
 
 
 @dataclass
@@ -215,7 +217,8 @@ def _model_story(model: Tracked, touched: sets.Touched, nets: Sequence[Net], act
         words.expect_row(model, net.row_id, net.about)
         words.expect(model, net.before)
         words.expect(model, net.after)
-        words.expect_key(model.model, net.row_id)
+        if not model.part_of:
+            words.expect_key(model.model, net.row_id)
     result = ModelStory(model_name(model.label), touched)
     for net in nets:
         if not words.is_row_visible(model, net.row_id, net.about):

@@ -82,6 +82,11 @@ class Words:
             return _("%(kind)s (not yours to see)") % {"kind": kind}
         return _("%(kind)s (deleted)") % {"kind": kind}
 
+    def known_name(self, model: type[models.Model], key: Any) -> str:
+        """Return what a row is called; "" where it is gone or not the reader's to see."""
+        self._look_up()
+        return self._names.get(model, {}).get(str(key), "")
+
     def is_row_visible(self, tracked: Tracked, row_id: str, about: str) -> bool:
         """Tell whether the reader may see a row; one that is gone only if they would see any."""
         self._look_up()
@@ -93,7 +98,8 @@ class Words:
 
     def row_name(self, tracked: Tracked, row_id: str, values: dict[str, Any]) -> str:
         """Return what a row that the reader may see is called, or was."""
-        known = self._names.get(tracked.model, {}).get(row_id)
+        # A part is called after what it links, which may be hidden: its own words say that one by one.
+        known = "" if tracked.part_of else self._names.get(tracked.model, {}).get(row_id)
         if known:
             return known
         named = next((str(values[column]) for column in _NAMES if values.get(column)), "")
@@ -123,7 +129,7 @@ class Words:
     # Looking up
 
     def _judge(self, tracked: Tracked, row_id: str, about: str) -> tuple[type[models.Model], str]:
-        if isinstance(getattr(tracked.model, "access", None), Rule):
+        if tracked.has_own_rule:
             return tracked.model, row_id
         label, _colon, whole_id = about.partition(":")
         return apps.get_model(label), whole_id

@@ -44,9 +44,16 @@ def _forget_until(last: int | None) -> int:
     gone = 0
     while deleted := _delete_changes(last):
         gone += deleted
-    with transaction.atomic():
-        ChangeSet.objects.filter(pk__lte=last).delete()
+    while _delete_sets(last):
+        pass
     return gone
+
+
+@transaction.atomic
+def _delete_sets(last: int) -> int:
+    batch = list(ChangeSet.objects.filter(pk__lte=last).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    ChangeSet.objects.filter(pk__in=batch).delete()
+    return len(batch)
 
 
 def _delete_changes(last: int) -> int:

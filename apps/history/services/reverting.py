@@ -148,13 +148,29 @@ def permitted(tracked: Tracked, nets: Sequence[Net], actor: User) -> set[str]:
     Rows that are gone count as permitted: what is restored is asked about afterwards.
     """
     if actor.is_superuser and actor.is_active:
-        return {net.row_id for net in nets}
+        # Nobody turns their own account off, or takes their own rights away, by accident.
+        own = str(actor.pk) if tracked.model is User else None
+        return {net.row_id for net in nets} - {own}
     if tracked.is_guarded:
         return set()
     if isinstance(getattr(tracked.model, "access", None), Rule):
         gone = {net.row_id for net in nets if net.kind == Kind.DELETED}
-        return gone | _changeable(tracked.model, [net.row_id for net in nets], actor)
+        reached = gone | _within_reach(tracked.model, [net.row_id for net in nets], actor)
+        return reached - _beyond_rights(tracked, nets, actor)
     return _with_permitted_whole(nets, actor)
+
+
+def _beyond_rights(tracked: Tracked, nets: Sequence[Net], actor: User) -> set[str]:
+    """Return the changed rows that need more than `change` to be put back, and more than the actor may."""
+    needed: dict[str, list[str]] = {}
+    for net in nets:
+        if tracked.rights is not None and net.kind == Kind.CHANGED:
+            for action in tracked.rights(net.before):
+                needed.setdefault(action, []).append(net.row_id)
+    beyond: set[str] = set()
+    for action, ids in needed.items():
+        beyond |= set(ids) - _within_reach(tracked.model, ids, actor, action)
+    return beyond
 
 
 def _with_permitted_whole(nets: Sequence[Net], actor: User) -> set[str]:
@@ -165,13 +181,17 @@ def _with_permitted_whole(nets: Sequence[Net], actor: User) -> set[str]:
     wholes = {
         f"{label}:{whole_id}"
         for label, ids in by_model.items()
-        for whole_id in _changeable(apps.get_model(label), sorted(ids), actor)
+        for whole_id in _within_reach(apps.get_model(label), sorted(ids), actor)
     }
     return {net.row_id for net in nets if net.about in wholes}
 
 
-def _changeable(model: type[models.Model], ids: Sequence[str], actor: User) -> set[str]:
-    found = model._base_manager.filter(access.scope(actor, "change", model), pk__in=ids)
+def _within_reach(
+    model: type[models.Model], ids: Sequence[str], actor: User, action: str = "change"
+) -> set[str]:
+    key = f'"{model._meta.db_table}"."{model._meta.pk.column}"'
+    keys = [model._meta.pk.to_python(row_id) for row_id in ids]
+    found = model._base_manager.filter(access.scope(actor, action, model), sets.one_of(key, keys))
     return {str(pk) for pk in found.values_list("pk", flat=True)}
 
 

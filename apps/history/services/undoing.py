@@ -10,15 +10,17 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.history import rows
-from apps.history.context import Face, Work, change_set
+from apps.history.context import Face, Work, change_set, current
 from apps.history.models import ChangeSet, Conflict, Undo
 from apps.history.nets import Kind, Net
-from apps.history.selectors import conflicts, sets
+from apps.history.selectors import conflicts, sets, titles
+from apps.history.selectors.words import shown_fields
 from apps.history.services import reverting
 from apps.history.tracking import Tracked, parents_first, tracked
 from apps.jobs.kinds import JobRefused, Reporter, Step
@@ -26,8 +28,9 @@ from apps.jobs.models import Job
 from apps.jobs.services import start_job
 
 JOB_KIND = "history.undo"
+PUT_BACK_KIND = "history.put_back"
 # Long enough to be fast, short enough that a lock held for a chunk is not noticed by who edits one of its rows.
-CHUNK = 500
+CHUNK = 1000
 # Rows that were refused are tried again while that frees more of them: chains are short, cycles stay refused.
 MOST_PASSES = 5
 
@@ -86,10 +89,15 @@ def start_undo(change_set_id: int, *, actor: User, reason: str = "") -> Undo:
     if against is not None:
         raise against
     undo = Undo.objects.create(change_set=subject, actor=actor, reason=reason)
-    title = _("Undo: %(what)s") % {"what": subject}
-    undo.job = start_job(JOB_KIND, actor=actor, title=title, params={"undo": undo.pk})
+    undo.job = start_job(JOB_KIND, actor=actor, title=undo_title(subject), params={"undo": undo.pk})
     undo.save(update_fields=["job"])
     return undo
+
+
+def undo_title(change_set: ChangeSet) -> str:
+    """Say what is undone, to whoever may see the job: without the names of rows."""
+    title = _("Undo: %(what)s") % {"what": change_set.label or titles.in_short(change_set)}
+    return Truncator(title).chars(200)
 
 
 def work_of(undo: Undo, face: str = Face.JOB) -> Work:
@@ -97,7 +105,7 @@ def work_of(undo: Undo, face: str = Face.JOB) -> Work:
     return Work(
         face,
         actor_id=undo.actor_id,
-        label=_("Undo: %(what)s") % {"what": undo.change_set},
+        label=undo_title(undo.change_set),
         reason=undo.reason,
         job_id=undo.job_id,
         reverts_id=undo.change_set_id,
@@ -248,6 +256,62 @@ def keep_row(conflict_id: int, *, actor: User) -> Conflict:
 
 
 @transaction.atomic
+def keep_rows(undo_id: int, *, actor: User) -> int:
+    """
+    Leave all rows of an undo that are not decided as they are now; return how many.
+
+    :raises PermissionDenied: the actor may not decide
+    """
+    undo = Undo.objects.select_related("change_set").get(pk=undo_id)
+    _require_decider(undo, actor)
+    waiting = undo.conflicts.filter(outcome=Conflict.Outcome.OPEN)
+    return waiting.update(outcome=Conflict.Outcome.KEPT, decided_by=actor, decided_at=timezone.now())
+
+
+@transaction.atomic
+def put_back_rows(undo_id: int, *, actor: User) -> Job:
+    """
+    Put all rows of an undo that are not decided back, as a job; what is refused stays to be decided.
+
+    :raises PermissionDenied: the actor may not decide
+    :raises ValidationError: the undo still runs ("not_finished"), or was undone itself ("undone")
+    """
+    undo = Undo.objects.select_for_update(of=("self",)).select_related("change_set", "job").get(pk=undo_id)
+    _require_decider(undo, actor)
+    if undo.job is not None and not undo.job.is_finished:
+        raise ValidationError(_("This is still being done."), code="not_finished")
+    undo.job = start_job(
+        PUT_BACK_KIND, actor=actor, title=undo_title(undo.change_set), params={"undo": undo.pk}
+    )
+    undo.save(update_fields=["job"])
+    return undo.job
+
+
+def put_back_step(job: Job, reporter: Reporter) -> Step:
+    """Put the next rows back that somebody else has changed since."""
+    undo = Undo.objects.get(pk=job.params["undo"])
+    actor = job.owner
+    if not actor.is_active:
+        raise JobRefused(_("Whoever started this has left."))
+    waiting = undo.conflicts.filter(outcome=Conflict.Outcome.OPEN)
+    place = job.checkpoint or {"after": 0, "done": 0, "total": waiting.count(), "refused": 0}
+    chunk = list(waiting.filter(pk__gt=place["after"]).order_by("pk").values_list("pk", flat=True)[:100])
+    for conflict_id in chunk:
+        try:
+            with transaction.atomic():
+                put_back_row(conflict_id, actor=actor)
+        except (PermissionDenied, ValidationError, Conflict.DoesNotExist):
+            place["refused"] += 1
+    place |= {"done": place["done"] + len(chunk), "after": chunk[-1] if chunk else place["after"]}
+    done = {"checkpoint": place, "done": place["done"], "total": max(place["total"], place["done"])}
+    if chunk:
+        return Step(**done)
+    told = {"reverted": place["done"] - place["refused"], "left": place["refused"]}
+    message = _("%(reverted)d put back, %(left)d left to decide") % told
+    return Step(**done, message=message, result={"undo": undo.pk} | told)
+
+
+@transaction.atomic
 def put_back_row(
     conflict_id: int, *, actor: User, columns: Collection[str] | None = None, seen: str | None = None
 ) -> Conflict:
@@ -268,10 +332,10 @@ def put_back_row(
         raise ValidationError(
             _("This row has been changed while you were looking. Look again."), code="stale"
         )
-    if net.row_id not in reverting.permitted(model, [net], actor):
+    chosen = _chosen(model, net, columns)
+    if net.row_id not in reverting.permitted(model, [chosen], actor):
         raise PermissionDenied(_("You may not change this row."))
-    chosen = _chosen(net, columns)
-    with change_set(work_of(conflict.undo, Face.ADMIN)):
+    with change_set(_work_of_decision(conflict.undo, actor)):
         _force(conflict, model, chosen, actor)
     is_whole = len(chosen.before) == len(net.before)
     return _decided(conflict, Conflict.Outcome.REVERTED if is_whole else Conflict.Outcome.PARTLY, actor)
@@ -283,15 +347,35 @@ def _open_conflict(conflict_id: int, actor: User) -> Conflict:
         .select_related("undo__change_set")
         .get(pk=conflict_id)
     )
-    if conflict.undo.actor_id != actor.pk and not may_undo(conflict.undo.change_set, actor):
-        raise PermissionDenied
+    _require_decider(conflict.undo, actor)
     if conflict.outcome != Conflict.Outcome.OPEN:
         raise ValidationError(_("This has been decided already."), code="decided")
     return conflict
 
 
-def _chosen(net: Net, columns: Collection[str] | None) -> Net:
+def _require_decider(undo: Undo, actor: User) -> None:
+    is_own = undo.actor_id == actor.pk and actor.is_active
+    if not is_own and not may_undo(undo.change_set, actor):
+        raise PermissionDenied(_("You may not undo this."))
+    if Undo.objects.filter(change_set__uid=undo.uid).exists():
+        raise ValidationError(_("This undo has been undone itself."), code="undone")
+
+
+def _work_of_decision(undo: Undo, actor: User) -> Work:
+    """Return the change set of one row that is put back: the undo's own, but only for who made that."""
+    asked = current()
+    face = asked.face if asked is not None else Face.ADMIN
+    if actor.pk == undo.actor_id:
+        return work_of(undo, face)
+    return Work(face, actor_id=actor.pk, label=undo_title(undo.change_set), reason=undo.reason)
+
+
+def _chosen(model: Tracked, net: Net, columns: Collection[str] | None) -> Net:
+    """Keep what was chosen; columns that nobody has a word for follow when all the others go."""
     if columns is None or net.kind != Kind.CHANGED:
+        return net
+    offered = shown_fields(model).keys() & net.before.keys()
+    if offered <= set(columns):
         return net
     before = {column: value for column, value in net.before.items() if column in columns}
     if not before:

@@ -33,6 +33,7 @@ class ReadyMade:
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
+    ("crm.export_product", ALL),
     ("crm.view_pipeline", ALL),
     ("crm.view_lostreason", ALL),
     ("crm.view_tag", ALL),
@@ -58,6 +59,7 @@ READY_MADE = (
             ("crm.*_person", SUBTREE),
             ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
+            ("lists.*_export", OWN),
             ("jobs.*_job", SUBTREE),
             ("history.*_changeset", SUBTREE),
             ("accounts.view_user", SUBTREE),
@@ -79,6 +81,7 @@ READY_MADE = (
             ("crm.*_person", OWN),
             ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
+            ("lists.*_export", OWN),
             ("jobs.*_job", OWN),
             ("history.view_changeset", OWN),
             ("accounts.view_user", OWN),
@@ -89,9 +92,11 @@ READY_MADE = (
     ReadyMade(
         "accountant",
         "Accountant",
-        "Keeps the books: reads all customers and deals.",
+        "Keeps the books: reads all customers and deals, and takes them away as files.",
         (
             ("crm.view_*", ALL),
+            ("crm.export_*", ALL),
+            ("lists.*_export", OWN),
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),

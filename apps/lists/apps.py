@@ -5,3 +5,11 @@ from django.utils.translation import gettext_lazy as _
 class ListsConfig(AppConfig):
     name = "apps.lists"
     verbose_name = _("Lists")
+
+    def ready(self) -> None:
+        from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
+        from apps.lists import export_job  # noqa: PLC0415
+        from apps.lists.models import Export  # noqa: PLC0415
+
+        export_job.register_kind()
+        exempt(Export, "An export is itself the record of what was taken away, and changes nothing else.")

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from apps.lists.services import exports
 from apps.lists.services.selections import expire_selections as expire
 
 
@@ -9,3 +10,9 @@ from apps.lists.services.selections import expire_selections as expire
 def expire_selections() -> int:
     """Forget what was selected long ago."""
     return expire()
+
+
+@shared_task
+def expire_exports() -> int:
+    """Remove the files of exports whose time is over."""
+    return exports.expire_exports()

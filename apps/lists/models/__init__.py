@@ -1,5 +1,6 @@
 """What people do with a list: the rows they chose, and what is to happen to them."""
 
+from apps.lists.models.exports import Export, ExportPart
 from apps.lists.models.selections import SelectedRow, Selection
 
-__all__ = ["SelectedRow", "Selection"]
+__all__ = ["Export", "ExportPart", "SelectedRow", "Selection"]

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import IO, Any
 
 from apps.lists.exporting.columns import Column, Kind
@@ -25,6 +26,8 @@ class CsvWriter:
         self.manner = manner
         self.separator = separator
         self.has_bom = has_bom
+        # Days repeat.
+        self._known_days: dict[date, str] = {}
 
     def write(self, rows: Sequence[tuple[Any, ...]], *, after: int) -> Written:
         cells = [self._cell(column) for column in self.columns]
@@ -68,15 +71,16 @@ class CsvWriter:
         text = plain(value)
         return text.replace(".", ",") if self.manner.has_decimal_comma else text
 
-    def _day(self, value: Any) -> str:
+    def _day(self, value: date) -> str:
+        return self._known_days.get(value) or self._known_days.setdefault(value, self._new_day(value))
+
+    def _new_day(self, value: date) -> str:
         # Not strftime, which writes the year 800 without its leading zero.
-        format_ = self.manner.date_format
-        return (
-            format_.replace("%Y", f"{value.year:04}")
-            .replace("%m", f"{value.month:02}")
-            .replace("%d", f"{value.day:02}")
-        )
+        parts = {"%Y": f"{value.year:04}", "%m": f"{value.month:02}", "%d": f"{value.day:02}"}
+        return re.sub("%[Ymd]", lambda found: parts[found.group()], self.manner.date_format)
 
     def _moment(self, value: datetime) -> str:
         local = self.manner.local(value)
-        return iso(local) if self.manner.is_machine else f"{self._day(local)} {local:%H:%M:%S}"
+        if self.manner.is_machine:
+            return iso(local)
+        return f"{self._day(local.date())} {local.hour:02}:{local.minute:02}:{local.second:02}"

@@ -30,6 +30,8 @@ def harmless(text: str) -> str:
 
 def is_risky(text: str) -> bool:
     """Tell whether a cell that is text would turn into a formula once it is edited by hand."""
+    if text[:1].isalnum():
+        return False
     found = _RISK.match(text)
     return found is not None and not _is_plain(found)
 

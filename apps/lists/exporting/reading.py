@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -42,6 +43,11 @@ def read(model: Model, keys: Sequence[int], columns: Sequence[Column], *, actor:
     return Read(rows, left_out=len(keys) - len(reached), hidden=names.hidden)
 
 
+def among(keys: Iterable[int]) -> RawSQL:
+    """Return keys for the right side of `__in`, as one parameter: five thousand would take longer than their rows."""
+    return RawSQL("select unnest(%s::bigint[])", [list(keys)])
+
+
 def _placed(columns: Sequence[Column], own: list[Column]) -> list[tuple[int, Column]]:
     """Pair each column with its place among the columns of the row itself, the key being at 0."""
     places = {column.key: place for place, column in enumerate(own, start=1)}
@@ -50,7 +56,7 @@ def _placed(columns: Sequence[Column], own: list[Column]) -> list[tuple[int, Col
 
 def _rows(model: Model, keys: Sequence[int], own: list[Column], actor: User) -> dict[int, tuple[Any, ...]]:
     reach = access.scope(actor, "view", model) & access.scope(actor, "export", model)
-    rows = model._base_manager.filter(reach, pk__in=list(keys))
+    rows = model._base_manager.filter(reach, pk__in=among(keys))
     return {row[0]: row for row in rows.values_list("pk", *(column.field.attname for column in own))}
 
 
@@ -72,7 +78,7 @@ def _links(field: Any, keys: list[int]) -> list[tuple[int, int]]:
     """Return the pairs (row, related row) of a many-to-many field."""
     source, target = field.m2m_field_name(), field.m2m_reverse_field_name()
     through: Model = field.remote_field.through
-    rows = through._base_manager.filter(**{f"{source}__in": keys})
+    rows = through._base_manager.filter(**{f"{source}__in": among(keys)})
     return list(rows.order_by("pk").values_list(f"{source}_id", f"{target}_id"))
 
 
@@ -108,6 +114,6 @@ class _Names:
             return
         self._asked[model] |= wanted
         visible: models.QuerySet[Any] = model._base_manager.filter(
-            access.scope(self.actor, "view", model), pk__in=wanted
+            access.scope(self.actor, "view", model), pk__in=among(wanted)
         )
         self._known[model].update((row.pk, str(row)) for row in visible)

@@ -33,6 +33,7 @@ _FIRST_DAY = date(1900, 3, 1)
 # Characters that XML has no place for, and the escape that a spreadsheet would read as one of them.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+_SPECIAL = re.compile("[&<>_\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]")
 _NOT_IN_TITLE = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
 _WIDTHS = {Kind.TEXT: 28, Kind.NUMBER: 15, Kind.DATE: 12, Kind.MOMENT: 19, Kind.FLAG: 9}
 _MOST_PLACES = 6
@@ -96,8 +97,10 @@ class XlsxWriter:
         def cell(value: Any, row: int) -> str:
             text = self._fitting(str(value))
             style = quoted if is_risky(text) else ""
-            space = ' xml:space="preserve"'
-            return f'<c r="{letter}{row}"{style} t="inlineStr"><is><t{space}>{_escaped(text)}</t></is></c>'
+            return (
+                f'<c r="{letter}{row}"{style} t="inlineStr"><is>'
+                f'<t xml:space="preserve">{_escaped(text)}</t></is></c>'
+            )
 
         return cell
 
@@ -186,6 +189,8 @@ class XlsxWriter:
 
 
 def _escaped(text: str) -> str:
+    if _SPECIAL.search(text) is None:
+        return text
     text = _ILLEGAL.sub("\ufffd", text)
     text = _ESCAPE.sub("_x005F_", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -351,7 +351,16 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
-        return {name: (self._on_permitted(run), name, label) for name, (run, _n, label) in actions.items()}
+        return {
+            name: (self._on_permitted(run), name, label)
+            for name, (run, _n, label) in actions.items()
+            if self._is_offered(run, request)
+        }
+
+    def _is_offered(self, run: Any, request: HttpRequest) -> bool:
+        """Tell whether an action of the whole site, which knows for which lists it is made, is offered here."""
+        offers = getattr(run, "is_offered", None)
+        return offers is None or bool(offers(self, request))
 
     def _on_permitted(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """

@@ -1,0 +1,5 @@
+"""Lists in the admin: what every list can do with its rows."""
+
+from apps.lists.admin.exports import ExportAdmin
+
+__all__ = ["ExportAdmin"]

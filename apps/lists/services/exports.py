@@ -41,6 +41,11 @@ def may_export(actor: User, model: type[models.Model]) -> bool:
     )
 
 
+def exportable(rows: QuerySet[Any], actor: User) -> QuerySet[Any]:
+    """Keep the rows that `actor` may take away: those they see and may export."""
+    return rows.filter(access.scope(actor, "view", rows.model), access.scope(actor, "export", rows.model))
+
+
 def default_separator(language: str) -> str:
     """Return what separates cells for spreadsheets that speak a language: a comma, unless that is in numbers."""
     return ";" if formats.get_format("DECIMAL_SEPARATOR", language) == "," else ","
@@ -79,8 +84,7 @@ def request_export(
     _must_be_known(format, style, language, separator)
     _must_be_columns(actor, model, columns)
     _must_have_room(actor)
-    visible = rows.filter(access.scope(actor, "view", model))
-    selection = freeze(visible, actor=actor, action="export", at_most=settings.EXPORT_MAX_ROWS)
+    selection = freeze(exportable(rows, actor), actor=actor, action="export", at_most=settings.EXPORT_MAX_ROWS)
     export = Export.objects.create(
         owner=actor,
         selection=selection,

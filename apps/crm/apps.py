@@ -9,7 +9,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
-        from apps.crm import defaults, history  # noqa: PLC0415 - models are loaded by now
+        from apps.crm import defaults, exports, history  # noqa: PLC0415 - models are loaded by now
         from apps.crm.imports import jobs  # noqa: PLC0415
 
         # Constraints that models do not declare, because Django cannot express them.
@@ -20,3 +20,4 @@ class CrmConfig(AppConfig):
         post_migrate.connect(defaults.ensure, sender=self)
         jobs.register_kinds()
         history.declare()
+        exports.declare()

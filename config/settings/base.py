@@ -217,6 +217,8 @@ IMPORT_RETENTION_DAYS = env.int("IMPORT_RETENTION_DAYS", default=30)
 EXPORT_KEPT_HOURS = env.int("EXPORT_KEPT_HOURS", default=24)
 EXPORT_MAX_ROWS = env.int("EXPORT_MAX_ROWS", default=2_000_000)
 EXPORT_MAX_AT_ONCE = env.int("EXPORT_MAX_AT_ONCE", default=5)
+# Written in one transaction: a few tenths of a second, and a few megabytes.
+EXPORT_CHUNK_ROWS = env.int("EXPORT_CHUNK_ROWS", default=5_000)
 # The largest request anybody may send: an import file and the form around it.
 BODY_MAX_BYTES = IMPORT_MAX_BYTES + 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

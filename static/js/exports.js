@@ -3,15 +3,17 @@
   "use strict";
 
   const form = document.querySelector("[data-export]");
-  if (form) choosing(form);
-  document.querySelector("[data-export-job]")?.addEventListener("artel:job", (event) => {
-    if (["SUCCEEDED", "FAILED", "CANCELLED"].includes(event.detail.state)) location.reload();
+  if (form?.querySelector("[data-start]")) choosing(form);
+  // Only once: a page that shows a job which has ended would be loaded for ever.
+  const moving = document.querySelector("[data-export-job]:has([data-job-state='QUEUED'], [data-job-state='RUNNING'])");
+  moving?.addEventListener("artel:job", (event) => {
+    if (event.detail.state === "SUCCEEDED") location.reload();
   });
 
   function choosing(form) {
     const list = form.querySelector(".exp-columns");
     const said = form.querySelector("[data-said]");
-    const button = form.querySelector(".art-button-primary");
+    const button = form.querySelector("[data-start]");
     const rows = () => [...list.children];
     const box = (row) => row.querySelector("input");
 
@@ -21,7 +23,7 @@
       // Chosen columns stand first, so that their order is the order of the file.
       const all = rows();
       list.append(...all.filter((row) => box(row).checked), ...all.filter((row) => !box(row).checked));
-      if (button) button.disabled = !all.some((row) => box(row).checked);
+      button.disabled = !all.some((row) => box(row).checked);
     }
 
     function say(row) {

@@ -73,11 +73,18 @@ class ExportForm:
     def formats(self) -> list[dict[str, Any]]:
         chosen = self._sent("format", Export.Format.XLSX)
         texts = {
-            Export.Format.XLSX: _("For Excel and its like: numbers and dates are what they are, text stays text."),
+            Export.Format.XLSX: _(
+                "For Excel and its like: numbers and dates are what they are, text stays text."
+            ),
             Export.Format.CSV: _("Plain text that every program reads."),
         }
         return [
-            {"value": format_.value, "label": format_.label, "text": texts[format_], "is_on": format_ == chosen}
+            {
+                "value": format_.value,
+                "label": format_.label,
+                "text": texts[format_],
+                "is_on": format_ == chosen,
+            }
             for format_ in Export.Format
         ]
 

@@ -40,9 +40,7 @@ MOST_KEYS = 1_000
 
 
 @admin.action(description=_("Export…"), permissions=["export"])
-def export_selected(
-    model_admin: Any, request: HttpRequest, rows: QuerySet[Any]
-) -> HttpResponseBase | None:
+def export_selected(model_admin: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponseBase | None:
     """Ask how to write the selected rows to a file, or all rows that match if so asked."""
     page: ExportAdmin = model_admin.admin_site.get_model_admin(Export)
     if request.POST.get("select_across") == "1":
@@ -237,7 +235,9 @@ class ExportAdmin(ScopedModelAdmin):
             raise Http404
         return export
 
-    def _show(self, request: HttpRequest, export: Export, refused: str = "", status: int = 200) -> HttpResponse:
+    def _show(
+        self, request: HttpRequest, export: Export, refused: str = "", status: int = 200
+    ) -> HttpResponse:
         context = {
             "title": export.filename,
             "original": export,
@@ -266,7 +266,9 @@ class ExportAdmin(ScopedModelAdmin):
             export, file = services.open_download(pk, actor=actor_of(request))
         except ValidationError as refusal:
             # What is gone, or not yet there, is told on the page of the export.
-            return self._show(request, shown, refused=refusal_text(refusal), status=_STATUS[refusal.code or ""])
+            return self._show(
+                request, shown, refused=refusal_text(refusal), status=_STATUS[refusal.code or ""]
+            )
         return file_response(export, file)
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -275,9 +277,7 @@ class ExportAdmin(ScopedModelAdmin):
             request, pk, services.remove_export, gettext("The file was removed. The record of it stays.")
         )
 
-    def _done(
-        self, request: HttpRequest, pk: int, service: Callable[..., Export], text: str
-    ) -> HttpResponse:
+    def _done(self, request: HttpRequest, pk: int, service: Callable[..., Export], text: str) -> HttpResponse:
         try:
             service(pk, actor=actor_of(request))
             messages.success(request, text)

@@ -1,5 +1,7 @@
 """Rows of a list that somebody takes away as a file, and the parts of the file while it is being written."""
 
+from uuid import uuid4
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -45,6 +47,8 @@ class Export(models.Model):
     separator = models.CharField(_("separator"), max_length=1, default=",")
     has_bom = models.BooleanField(_("byte order mark"), default=True)
     filename = models.CharField(_("file"), max_length=200)
+    # Of the directory in the storage: names that nobody guesses, and that are nobody else's.
+    uid = models.UUIDField(default=uuid4, editable=False)
     # Name in the default storage; empty before the file is there, and once it has been removed.
     storage_name = models.CharField(max_length=255, blank=True, default="", editable=False)
     size = models.BigIntegerField(_("size, bytes"), null=True)

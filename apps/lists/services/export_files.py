@@ -52,4 +52,4 @@ def remove_files(export: Export) -> None:
 
 
 def _directory(export: Export) -> str:
-    return f"exports/{export.created_at:%Y/%m}/{export.pk}"
+    return f"exports/{export.created_at:%Y/%m}/{export.uid}"

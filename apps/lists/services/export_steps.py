@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import formats, timezone
@@ -28,8 +29,6 @@ from apps.lists.services.export_files import keep_file, kept_for
 from apps.lists.services.exports import may_export, model_of
 from apps.lists.services.selections import keys_after
 
-# Rows of a chunk: a few tenths of a second, and a few megabytes.
-CHUNK = 5_000
 # Parts are read once more and deleted soon.
 _COMPRESSION = 1
 _DATE_FORMATS = {"ru": "%d.%m.%Y"}
@@ -44,7 +43,7 @@ def write_step(job: Job, reporter: Reporter) -> Step:
     with override(export.language):
         writer = _writer(export, model, columns)
     so_far: dict[str, int] = {"position": 0, "part": 0, **dict.fromkeys(_COUNTED, 0)} | job.checkpoint
-    keys = keys_after(export.selection_id or 0, so_far["position"], CHUNK)
+    keys = keys_after(export.selection_id or 0, so_far["position"], settings.EXPORT_CHUNK_ROWS)
     if not keys:
         return _finish(export, writer, so_far, reporter)
     found = read(model, [key for _position, key in keys], columns, actor=export.owner)

@@ -84,7 +84,9 @@ def request_export(
     _must_be_known(format, style, language, separator)
     _must_be_columns(actor, model, columns)
     _must_have_room(actor)
-    selection = freeze(exportable(rows, actor), actor=actor, action="export", at_most=settings.EXPORT_MAX_ROWS)
+    selection = freeze(
+        exportable(rows, actor), actor=actor, action="export", at_most=settings.EXPORT_MAX_ROWS
+    )
     export = Export.objects.create(
         owner=actor,
         selection=selection,

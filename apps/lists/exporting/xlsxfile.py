@@ -71,7 +71,9 @@ class XlsxWriter:
 
     def _line(self, number: int, row: tuple[Any, ...], cells: list[Callable[[Any, int], str]]) -> str:
         written = "".join(
-            cell(value, number) for cell, value in zip(cells, row, strict=True) if value is not None
+            cell(value, number)
+            for cell, value in zip(cells, row, strict=True)
+            if value is not None and value != ""
         )
         return f'<row r="{number}">{written}</row>'
 

@@ -52,6 +52,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": set(),
         "delete": set(),
     },
+    "lists.Export": {
+        "view": ALL,
+        # Asked for where the rows are listed, and removed by whoever asked, or by time.
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -99,6 +106,9 @@ OWN_ONLY = {
     (ACCOUNTANT, "jobs.Job"),
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
+    # What somebody takes away is theirs; who reads everything reads who took what.
+    (LEAD, "lists.Export"),
+    (ACCOUNTANT, "lists.Export"),
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}

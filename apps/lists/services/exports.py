@@ -181,7 +181,7 @@ def model_of(export: Export) -> type[models.Model] | None:
     """Return the model of the rows; None when there is no such model any more."""
     try:
         return apps.get_model(export.model_label)
-    except LookupError:
+    except (LookupError, ValueError):
         return None
 
 

@@ -6,12 +6,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +20,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
+from apps.common.lists.search import among, contains
 from apps.common.templatetags.artel import day, money
 from apps.crm.admin.parts import (
     Command,
@@ -29,6 +29,7 @@ from apps.crm.admin.parts import (
     VersionedForm,
     age,
     badge,
+    marked,
 )
 from apps.crm.admin.stories import may_see, stage_path, story_of
 from apps.crm.models import Company, Deal, DealLine, LostReason, Stage, StageTransition
@@ -98,6 +99,19 @@ class DealAdmin(SalesAdmin):
     )
     list_display_links = ("number_cell", "title_cell")
     list_select_related = ("company", "stage", "owner")
+    list_only = (
+        "number",
+        "title",
+        "status",
+        "amount",
+        "currency",
+        "stage_entered_at",
+        "expected_close_date",
+        "company__name",
+        "stage__name",
+        "stage__stale_after_days",
+        "owner__name",
+    )
     list_filter = (
         ("status", ChoicesDropdownFilter),
         "stage",
@@ -157,9 +171,9 @@ class DealAdmin(SalesAdmin):
         if _NUMBER.fullmatch(term):
             queryset = queryset.filter(number=term.upper())
         elif term:
-            named = Company.objects.filter(name__icontains=term).values_list("pk", flat=True)
+            named = Company.objects.filter(contains("name", term)).values_list("pk", flat=True)
             companies = list(named[:COMPANIES_FOLLOWED])
-            queryset = queryset.filter(Q(title__icontains=term) | Q(company__in=companies))
+            queryset = queryset.filter(contains("title", term) | among("company", companies))
         return super().get_search_results(request, queryset, "")
 
     def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +192,7 @@ class DealAdmin(SalesAdmin):
 
     @admin.display(description=_("number"), ordering="id")
     def number_cell(self, deal: Deal) -> SafeString:
-        return format_html('<span class="crm-number">{}</span>', deal.number)
+        return marked("crm-number", deal.number)
 
     @admin.display(description=_("title"), ordering="title")
     def title_cell(self, deal: Deal) -> str:
@@ -194,13 +208,12 @@ class DealAdmin(SalesAdmin):
 
     @admin.display(description=_("amount"), ordering="amount")
     def amount_cell(self, deal: Deal) -> SafeString:
-        return format_html('<span class="crm-amount">{}</span>', money(deal.amount, deal.currency) or "–")
+        return marked("crm-amount", money(deal.amount, deal.currency) or "–")
 
     @admin.display(description=_("in the stage"), ordering="-stage_entered_at")
     def age_cell(self, deal: Deal) -> SafeString:
         now = timezone.now()
-        tone = "crm-stale" if deal.is_stale(now) else "crm-age"
-        return format_html('<span class="{}">{}</span>', tone, age(deal.stage_entered_at, now))
+        return marked("crm-stale" if deal.is_stale(now) else "crm-age", age(deal.stage_entered_at, now))
 
     @admin.display(description=_("expected close"), ordering="expected_close_date")
     def close_cell(self, deal: Deal) -> str:

@@ -181,6 +181,12 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             models.Index(fields=["owner", "-id"], name="deal_owner_latest"),
             models.Index(fields=["team", "-id"], name="deal_team_latest"),
             models.Index(fields=["status", "-id"], name="deal_status_latest"),
+            # What the list is sorted by, both ways; the key in the same direction, so that a page can begin anywhere.
+            models.Index(fields=["amount", "id"], name="deal_by_amount"),
+            models.Index(fields=["stage_entered_at", "id"], name="deal_by_stage_entered"),
+            models.Index(fields=["expected_close_date", "id"], name="deal_by_expected_close"),
+            models.Index(fields=["title", "id"], name="deal_by_title"),
+            models.Index(fields=["-id"], condition=Q(archived_at__isnull=False), name="deal_trash_latest"),
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="deal_title_trgm"),
         ]
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
@@ -24,6 +24,7 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.decorators import display
 
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, refusal_text
+from apps.common.lists.estimates import counted
 from apps.common.templatetags.artel import number, when
 from apps.lists.admin.export_form import ExportForm
 from apps.lists.exporting.columns import columns_of
@@ -84,12 +85,23 @@ def _keys(given: list[str]) -> list[int]:
 class ExportAdmin(ScopedModelAdmin):
     """Everything is done by :mod:`apps.lists.services.exports`; this only asks and shows."""
 
-    list_display = ("file", "what", "state_badge", "row_count", "file_size", "owner", "requested", "until")
+    list_display = (
+        "file",
+        "what",
+        "state_badge",
+        "row_count",
+        "file_size",
+        "owner",
+        "requested",
+        "until",
+        "take",
+    )
     list_display_links = ("file",)
     list_select_related = ("owner", "job")
     list_filter = ("format",)
     search_fields = ("filename",)
     ordering = ("-id",)
+    short_list = "People export a few files a day."
     actions = None
     export_columns = ("filename", "owner", "rows", "size", "downloads", "created_at", "expires_at")
     empty_title = _("Files you take with you")
@@ -109,6 +121,11 @@ class ExportAdmin(ScopedModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Export]:
+        rows: QuerySet[Export] = super().get_queryset(request)
+        mine = ExpressionWrapper(Q(owner=actor_of(request).pk), output_field=BooleanField())
+        return rows.annotate(is_mine=mine)
 
     # The list
 
@@ -139,6 +156,17 @@ class ExportAdmin(ScopedModelAdmin):
     @display(description=_("can be downloaded until"), ordering="expires_at")
     def until(self, export: Export) -> str:
         return _moment(export) if export.is_available() else "–"
+
+    @display(description="")
+    def take(self, export: Export) -> str:
+        """Offer the file to its owner without the page between."""
+        if not export.is_available() or not getattr(export, "is_mine", False):
+            return ""
+        url = reverse("admin:lists_export_download", args=[export.pk])
+        label = gettext("Download %(file)s") % {"file": export.filename}
+        return format_html(
+            '<a class="art-link" href="{}" download aria-label="{}">{}</a>', url, label, gettext("Download")
+        )
 
     # Addresses
 
@@ -181,7 +209,7 @@ class ExportAdmin(ScopedModelAdmin):
         if not services.may_export(actor_of(request), model_admin.model):
             raise PermissionDenied
         rows = self._rows(request, model_admin, keys)
-        count, is_exact = about_how_many(services.exportable(rows, actor_of(request)))
+        count = about_how_many(services.exportable(rows, actor_of(request)))
         opts = model_admin.opts
         context = {
             "title": gettext("Export: %(rows)s") % {"rows": opts.verbose_name_plural},
@@ -189,13 +217,11 @@ class ExportAdmin(ScopedModelAdmin):
             "keys": ",".join(map(str, keys or ())),
             "is_narrowed": keys is not None or bool(request.GET),
             "action": _url_of_new(model_admin, request),
-            "button": _button(opts, count, is_exact=is_exact),
+            "button": gettext("Export %(rows)s")
+            % {"rows": counted(count, str(opts.verbose_name), str(opts.verbose_name_plural))},
             "count": count,
-            "is_exact": is_exact,
-            "rows_name": opts.verbose_name_plural,
             "zone": actor_of(request).time_zone or timezone.get_default_timezone_name(),
             "kept_hours": settings.EXPORT_KEPT_HOURS,
-            "most_rows": settings.EXPORT_MAX_ROWS,
             "back_url": _list_url(model_admin, request),
             "refused": refused,
         }
@@ -306,27 +332,6 @@ def file_response(export: Export, file: Any) -> FileResponse:
     response["Cache-Control"] = "private, no-store"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
-
-
-def _button(opts: Any, count: int, *, is_exact: bool) -> str:
-    """Name the action by its verb and object."""
-    if count == 1:
-        return gettext("Export 1 %(row)s") % {"row": opts.verbose_name}
-    if is_exact:
-        return gettext("Export %(count)s %(rows)s") % {
-            "count": number(count),
-            "rows": opts.verbose_name_plural,
-        }
-    return gettext("Export about %(count)s %(rows)s") % {
-        "count": number(_rounded(count)),
-        "rows": opts.verbose_name_plural,
-    }
-
-
-def _rounded(count: int) -> int:
-    """Return two figures of an estimate: more would be made up."""
-    places = max(0, len(str(count)) - 2)
-    return round(count, -places)
 
 
 def _plural(export: Export) -> str:

@@ -57,6 +57,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
         [
             Place("crm.importbatch", "upload_file", _("Imports"), "g i"),
             Place("lists.bulkedit", "edit_note", _("Bulk changes")),
+            Place("lists.export", "download", _("Exports"), "g x"),
             Place("jobs.job", "progress_activity", _("Jobs"), "g j"),
             Place("history.changeset", "history", _("Changes"), "g y"),
         ],

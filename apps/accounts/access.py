@@ -36,6 +36,7 @@ _VERBS: dict[str, str | Promise] = {
     "archive": _("archive and restore"),
     "cancel": _("cancel"),
     "retry": _("retry"),
+    "export": _("take away as a file"),
 }
 
 
@@ -346,7 +347,10 @@ def all_permissions() -> list[str]:
     for model in apps.get_models():
         rule = getattr(model, "access", None)
         if isinstance(rule, Rule) and not rule.via:
-            actions = [f"{action}_{model._meta.model_name}" for action in model._meta.default_permissions]
-            codenames = actions + [codename for codename, _label in model._meta.permissions]
+            # What can be listed can be taken away as a file: a right of its own, whatever the model.
+            exports = ["export"] if "view" in model._meta.default_permissions else []
+            actions = [*model._meta.default_permissions, *exports]
+            codenames = [f"{action}_{model._meta.model_name}" for action in actions]
+            codenames += [codename for codename, _label in model._meta.permissions]
             names |= {f"{model._meta.app_label}.{codename}" for codename in codenames}
     return sorted(names)

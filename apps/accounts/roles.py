@@ -35,6 +35,7 @@ class ReadyMade:
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
+    ("crm.export_product", ALL),
     ("crm.view_pipeline", ALL),
     ("crm.view_lostreason", ALL),
     ("crm.view_tag", ALL),
@@ -61,6 +62,7 @@ READY_MADE = (
             ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
             ("lists.*_bulkedit", OWN),
+            ("lists.*_export", OWN),
             ("jobs.*_job", SUBTREE),
             ("history.*_changeset", SUBTREE),
             ("accounts.view_user", SUBTREE),
@@ -83,6 +85,7 @@ READY_MADE = (
             ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
             ("lists.*_bulkedit", OWN),
+            ("lists.*_export", OWN),
             ("jobs.*_job", OWN),
             ("history.view_changeset", OWN),
             ("accounts.view_user", OWN),
@@ -93,9 +96,11 @@ READY_MADE = (
     ReadyMade(
         "accountant",
         gettext_noop("Accountant"),
-        gettext_noop("Keeps the books: reads all customers and deals."),
+        gettext_noop("Keeps the books: reads all customers and deals, and takes them away as files."),
         (
             ("crm.view_*", ALL),
+            ("crm.export_*", ALL),
+            ("lists.*_export", OWN),
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),

@@ -9,7 +9,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
-        from apps.crm import bulk, defaults, history  # noqa: PLC0415 - models are loaded by now
+        from apps.crm import bulk, defaults, exports, history  # noqa: PLC0415 - models are loaded by now
         from apps.crm.imports import jobs  # noqa: PLC0415
 
         # Constraints that models do not declare, because Django cannot express them.
@@ -21,3 +21,4 @@ class CrmConfig(AppConfig):
         jobs.register_kinds()
         history.declare()
         bulk.declare()
+        exports.declare()

@@ -8,9 +8,12 @@ class ListsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
-        from apps.lists.models import BulkEdit, BulkRow  # noqa: PLC0415
+        from apps.lists import export_job  # noqa: PLC0415
+        from apps.lists.models import BulkEdit, BulkRow, Export  # noqa: PLC0415
         from apps.lists.services import bulk_steps  # noqa: PLC0415
 
         bulk_steps.register_kinds()
+        export_job.register_kind()
         for machinery in (BulkEdit, BulkRow):
             exempt(machinery, "A bulk change records itself; what it does to other rows is recorded there.")
+        exempt(Export, "An export is itself the record of what was taken away, and changes nothing else.")

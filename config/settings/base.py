@@ -152,6 +152,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "apps.lists.tasks.expire_bulk_edits",
         "schedule": crontab(hour=3, minute=46),
     },
+    "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 
@@ -220,6 +221,13 @@ STORAGES = {
 }
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=200 * 1024 * 1024)
 IMPORT_RETENTION_DAYS = env.int("IMPORT_RETENTION_DAYS", default=30)
+# A file that somebody exported can be downloaded for so long, holds at most so many rows, and so many are written
+# for one person at a time.
+EXPORT_KEPT_HOURS = env.int("EXPORT_KEPT_HOURS", default=24)
+EXPORT_MAX_ROWS = env.int("EXPORT_MAX_ROWS", default=2_000_000)
+EXPORT_MAX_AT_ONCE = env.int("EXPORT_MAX_AT_ONCE", default=5)
+# Written in one transaction: a few tenths of a second, and a few megabytes.
+EXPORT_CHUNK_ROWS = env.int("EXPORT_CHUNK_ROWS", default=5_000)
 # The largest request anybody may send: an import file and the form around it.
 BODY_MAX_BYTES = IMPORT_MAX_BYTES + 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

@@ -52,6 +52,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": set(),
         "delete": set(),
     },
+    "lists.Export": {
+        "view": ALL,
+        # Asked for where the rows are listed, and removed by whoever asked, or by time.
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -107,6 +114,9 @@ OWN_ONLY = {
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
     (LEAD, "lists.BulkEdit"),
+    # What somebody takes away is theirs; who reads everything reads who took what.
+    (LEAD, "lists.Export"),
+    (ACCOUNTANT, "lists.Export"),
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}

@@ -56,9 +56,7 @@ def test_a_year_of_months_ends_today_and_leaves_no_gap() -> None:
         date(2025, 12, 1),
         Span(date(2026, 11, 1), NOW.date()),
     )
-    assert all(
-        one.last + timedelta(days=1) == other.first for one, other in pairwise(months)
-    )
+    assert all(one.last + timedelta(days=1) == other.first for one, other in pairwise(months))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ inlines, delete pages and what a saved row turned into are all open. Here they a
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
@@ -277,10 +277,13 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     `@action(permissions=["win"])` works for "crm.win_deal".
 
     :cvar extra_lookups: look-ups that links into the list use besides its filters
+    :cvar list_links: what apps above offer at the top of every list, given its admin and the request: a title,
+        an icon and a path each, or None
     """
 
     extra_lookups: tuple[str, ...] = ()
     change_form_before_template: str | None = "admin/accounts/opened.html"
+    list_links: ClassVar[list[Callable[[Any, HttpRequest], dict[str, Any] | None]]] = []
 
     def __init__(self, model: type[models.Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
@@ -302,6 +305,9 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return self.may("delete", request, obj)
+
+    def has_export_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.may("export", request, obj)
 
     def has_view_or_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         # Who may not see a row may not change it either, whatever the roles say.
@@ -367,7 +373,13 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         return offers is None or bool(offers(self, request))
 
     def _on_permitted(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """Give an action only those of the selected rows on which the person may do what it asks for."""
+        """
+        Give an action only those of the selected rows on which the person may do what it asks for.
+
+        One that asks the policy by itself says so (`asks_policy = True`): counting a million rows takes its time.
+        """
+        if getattr(run, "asks_policy", False):
+            return run
         wanted: Iterable[str] = getattr(run, "allowed_permissions", None) or ("view",)
 
         @wraps(run)
@@ -507,9 +519,13 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            return super().changelist_view(request, extra_context)
+            response = super().changelist_view(request, extra_context)
         except Refused as refused:
             return self._taken_back(request, refused)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            offered = [link for offer in self.list_links if (link := offer(self, request))]
+            response.context_data["actions_list"] = [*response.context_data.get("actions_list", ()), *offered]
+        return response
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -1,0 +1,1 @@
+"""How rows become a file: which columns there are, how they are read, and how they are written."""

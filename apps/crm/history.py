@@ -39,7 +39,8 @@ def declare() -> None:
         track(model)
     track(Company, reverted=_companies_reverted)
     track(Person, reverted=_people_reverted)
-    track(Deal, reverted=_deals_reverted)
+    # Where a card stands on the board is a view of the deal and no part of it.
+    track(Deal, hidden={"ranked_at": None}, reverted=_deals_reverted)
     track(Stage, part_of=("pipeline",))
     track(Employment, part_of=("person",))
     track(ContactPoint, part_of=("person", "company"))

@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Coalesce, Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -125,6 +125,8 @@ class Deal(Stamped, Versioned, Archivable, Imported):
     next_step = models.CharField(_("next step"), max_length=200, blank=True, default="")
     next_step_date = models.DateField(_("next step on"), null=True, blank=True)
     stage_entered_at = models.DateTimeField(_("in this stage since"), default=timezone.now, editable=False)
+    # Orders a column of the board, the latest first; None is the moment of entry. Nobody's form is stale because of it.
+    ranked_at = models.DateTimeField(null=True, blank=True, editable=False)
     description = models.TextField(_("notes"), blank=True, default="")
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="deals")
 
@@ -182,6 +184,15 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             models.Index(fields=["team", "-id"], name="deal_team_latest"),
             models.Index(fields=["status", "-id"], name="deal_status_latest"),
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="deal_title_trgm"),
+            # Reads the top of a column, and its count and sums, from the index alone.
+            models.Index(
+                F("stage"),
+                Coalesce("ranked_at", "stage_entered_at").desc(),
+                F("id").desc(),
+                include=["owner", "team", "currency", "amount"],
+                condition=Q(status="OPEN", archived_at=None),
+                name="deal_board",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """What people do with a list: the rows they chose, and what is to happen to them."""
 
 from apps.lists.models.selections import SelectedRow, Selection
+from apps.lists.models.views import SavedView
 
-__all__ = ["SelectedRow", "Selection"]
+__all__ = ["SavedView", "SelectedRow", "Selection"]

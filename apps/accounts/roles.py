@@ -30,6 +30,8 @@ class ReadyMade:
     patterns: tuple[Pattern, ...]
 
 
+# Views of one's own, and those that a team shares.
+_VIEWS: tuple[Pattern, ...] = (("lists.view_savedview", TEAM), ("lists.*_savedview", OWN))
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
@@ -58,6 +60,7 @@ READY_MADE = (
             ("crm.*_person", SUBTREE),
             ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
+            *_VIEWS,
             ("jobs.*_job", SUBTREE),
             ("history.*_changeset", SUBTREE),
             ("accounts.view_user", SUBTREE),
@@ -79,6 +82,7 @@ READY_MADE = (
             ("crm.*_person", OWN),
             ("crm.*_importbatch", OWN),
             ("crm.*_importmapping", OWN),
+            *_VIEWS,
             ("jobs.*_job", OWN),
             ("history.view_changeset", OWN),
             ("accounts.view_user", OWN),
@@ -92,6 +96,7 @@ READY_MADE = (
         "Keeps the books: reads all customers and deals.",
         (
             ("crm.view_*", ALL),
+            *_VIEWS,
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),
@@ -101,7 +106,7 @@ READY_MADE = (
         "auditor",
         "Auditor",
         "Reads everything, changes nothing.",
-        (("*.view_*", ALL),),
+        (("*.view_*", ALL), ("lists.*_savedview", OWN)),
     ),
 )
 

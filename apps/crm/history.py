@@ -70,6 +70,8 @@ def _deals_reverted(rows: Sequence[Reverted], actor: User) -> None:
         if row.was and row.now and row.was["stage_id"] != row.now["stage_id"]
     )
     _tell(events.DEAL_CHANGED, events.deal_snapshots(_there(rows)), actor)
+    for pipeline_id in {side["pipeline_id"] for row in rows for side in (row.was, row.now) if side}:
+        events.poke_board(pipeline_id)
 
 
 def _seconds_since(was: dict[str, Any], now: Any) -> int | None:

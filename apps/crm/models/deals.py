@@ -1,5 +1,6 @@
 """What we promise to whom, and how far it has come."""
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,11 +21,29 @@ from apps.crm.models.companies import Company, Person
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 
 
+_NUMBER = re.compile(r"D-\d{4}-\d{6,}", re.IGNORECASE)
+# As many companies as a search by a part of a name follows to their deals.
+COMPANIES_FOLLOWED = 100
+
+
+def matching(term: str) -> Q:
+    """Find by number, else by a part of the title or of the company's name, each in its own index."""
+    if _NUMBER.fullmatch(term):
+        return Q(number=term.upper())
+    named = Company.objects.filter(name__icontains=term).values_list("pk", flat=True)
+    return Q(title__icontains=term) | Q(company__in=list(named[:COMPANIES_FOLLOWED]))
+
+
 class DealQuerySet(ScopedQuerySet["Deal"]):
     """Deals."""
 
     def open(self) -> "DealQuerySet":
         return self.filter(status=Deal.Status.OPEN)
+
+    def in_columns(self) -> "DealQuerySet":
+        """Keep the cards of boards, from the top of their columns, each with its `place`."""
+        place = Coalesce("ranked_at", "stage_entered_at", output_field=models.DateTimeField())
+        return self.open().filter(archived_at=None).annotate(place=place).order_by("-place", "-pk")
 
 
 class Deal(Stamped, Versioned, Archivable, Imported):

@@ -95,7 +95,7 @@ def change_deal(
     rows.require_active(deal)
     values, tags = _checked(dict(fields), actor=actor, before=deal)
     if "probability" in values:
-        _require_open(deal)
+        require_open(deal)
         values.update(_probability(values["probability"], deal.stage))
     changes = rows.differing(deal, values)
     are_tags_new = tags is not None and rows.set_tags(deal, tags)
@@ -125,7 +125,7 @@ def move_deal(
         "other_pipeline"
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     stage = _open_stage(stage_id, actor=actor)
     if stage.pipeline_id != deal.pipeline_id:
         raise rows.refusal("stage", _("This stage belongs to another pipeline."), code="other_pipeline")
@@ -150,7 +150,7 @@ def switch_pipeline(
     :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes"
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     return _move(deal, _open_stage(stage_id, actor=actor), actor=actor, face=face, reason=reason)
 
 
@@ -172,7 +172,7 @@ def win_deal(
     :raises ValidationError: "deal_not_open", "archived", "stale"
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="win", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     stage = _closing_stage(deal, Stage.Kind.WON)
     values = {"status": Deal.Status.WON, "probability": 100, "is_probability_manual": False}
     transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason, at=at, is_closing=True)
@@ -199,7 +199,7 @@ def lose_deal(
     :raises ValidationError: "deal_not_open", "archived", "stale", or there is no such reason ("not_found")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="lose", expected_version=expected_version)
-    _require_open(deal)
+    require_open(deal)
     reason = LostReason.objects.filter(pk=reason_id, is_active=True).first()
     if reason is None:
         raise rows.refusal("reason", _("There is no such reason."), code="not_found")
@@ -326,7 +326,8 @@ def _checked(
     return values, tags
 
 
-def _require_open(deal: Deal) -> None:
+def require_open(deal: Deal) -> None:
+    """Insist that a deal can still go somewhere. :raises ValidationError: "archived" or "deal_not_open"."""
     rows.require_active(deal)
     if deal.status != Deal.Status.OPEN:
         raise ValidationError(
@@ -418,7 +419,10 @@ def _enter(
     step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor"])
     if is_closing:
         values["closed_at"] = now
-    rows.write(deal, {**values, "stage": stage, "stage_entered_at": now}, actor=actor)
+    place = {"stage": stage, "stage_entered_at": now, "ranked_at": None}
+    # The board that it may be about to leave; the one it enters hears with the fact.
+    events.poke_board(deal.pipeline_id)
+    rows.write(deal, {**values, **place}, actor=actor)
     step.save(force_insert=True)
     return {
         "from_stage_id": step.from_stage_id,

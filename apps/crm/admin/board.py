@@ -150,7 +150,7 @@ class BoardPages(ScopedModelAdmin):
             "tabs": _tabs(board, saved),
             "everything_url": everything,
             "list_url": _list_url(board),
-            "may": {name: self.may(name, request) for name in ("move", "win", "lose")},
+            "may": {name: self.may(name, request) for name in ("add", "move", "win", "lose")},
             "may_save": access.can_any(board.actor, "add", SavedView),
             "words": _words(),
             "has_board_keys": True,
@@ -432,8 +432,6 @@ def _change_views(board: Opened, request: HttpRequest) -> dict[str, str]:
 def _words() -> dict[str, str]:
     """Return what the script says."""
     return {
-        "moved": gettext("Moved."),
-        "undo": gettext("Undo"),
         "close": gettext("Close"),
         "picked": gettext("Picked up “%(title)s”. Drop it in another stage, or press Escape."),
         "position": gettext("%(stage)s, card %(place)s of %(count)s"),
@@ -443,6 +441,7 @@ def _words() -> dict[str, str]:
         "arrived": gettext("“%(title)s” is in %(stage)s now."),
         "left": gettext("“%(title)s” has left the board."),
         "changes": gettext("New on the board."),
-        "any": gettext("Anybody"),
+        "away": gettext("No connection. What you see catches up as soon as it is back."),
+        "out": gettext("You are logged out. Reload the page to log in."),
         "choose": gettext("Choose a reason"),
     }

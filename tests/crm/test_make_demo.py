@@ -1,16 +1,19 @@
 """The demo organization: made once, whole, and with logins only its machine's owner reads."""
 
 import stat
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from apps.accounts.models import User
 from apps.crm.models import Company, Deal, Person
 from apps.events.models import Event
+from apps.gateway.management import filling
+from apps.history.models import Change, ChangeSet
 from tests.crm import factories
 
 pytestmark = pytest.mark.django_db
@@ -65,3 +68,63 @@ def test_nothing_is_mixed_into_real_data(tmp_path: Path, settings: Any) -> None:
     assert make(tmp_path, settings) == ""
     assert not Deal.objects.exists()
     assert not (tmp_path / "demo-logins.txt").exists()
+
+
+def fill(deals: int, home: Path, settings: Any) -> tuple[str, str]:
+    settings.ARTEL_HOME = home
+    told, refused = StringIO(), StringIO()
+    call_command("make_demo", deals=deals, stdout=told, stderr=refused)
+    return told.getvalue(), refused.getvalue()
+
+
+@pytest.fixture
+def unsettled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VACUUM does not run in a test's transaction."""
+    monkeypatch.setattr(filling, "_settle", lambda: None)
+    monkeypatch.setattr(filling, "BATCH", 700)
+
+
+@pytest.mark.usefixtures("unsettled")
+def test_it_is_filled_up_to_any_size(tmp_path: Path, settings: Any) -> None:
+    told, _ = fill(2_000, tmp_path, settings)
+    assert "760 of 2,000 deals" in told
+    assert "Made 1,940 more deals." in told
+    assert (Company.objects.count(), Person.objects.count(), Deal.objects.count()) == (206, 418, 2_000)
+    batches = ChangeSet.objects.filter(label="make_demo --deals 2000")
+    assert batches.count() == 3
+    assert not Change.objects.filter(change_set__in=batches).exists()
+    _told, refused = fill(1_500, tmp_path, settings)
+    assert "There are 1,500 deals or more already." in refused
+    assert Deal.objects.count() == 2_000
+    # What comes afterwards is recorded as ever.
+    company = factories.make_company()
+    assert Change.objects.filter(about=f"crm.company:{company.pk}", op="I").exists()
+
+
+@pytest.mark.usefixtures("unsettled")
+def test_what_is_filled_in_is_what_services_would_have_made(tmp_path: Path, settings: Any) -> None:
+    fill(2_000, tmp_path, settings)
+    now = datetime.now(UTC)
+    years = set()
+    for deal in (
+        Deal.objects.select_related("stage", "person").prefetch_related("transitions").order_by("pk")[60:]
+    ):
+        years.add(deal.opened_date.year)
+        steps = sorted(deal.transitions.all(), key=lambda step: step.pk)
+        assert steps[0].from_stage_id is None
+        assert [step.from_stage_id for step in steps[1:]] == [step.to_stage_id for step in steps[:-1]]
+        assert steps[-1].to_stage_id == deal.stage_id
+        assert steps[-1].at == deal.stage_entered_at <= now
+        assert deal.created_at <= deal.stage_entered_at
+        assert deal.person is None or deal.person.employments.get().company_id == deal.company_id
+    assert len(years) >= 6
+    assert set(Deal.objects.values_list("status", flat=True)) == {"OPEN", "WON", "LOST"}
+    assert Deal.objects.values("owner").distinct().count() > 3
+
+
+def test_nothing_is_filled_in_among_real_data(tmp_path: Path, settings: Any) -> None:
+    make(tmp_path, settings)
+    factories.make_company()
+    with pytest.raises(CommandError, match="not the demo's"):
+        fill(2_000, tmp_path, settings)
+    assert Deal.objects.count() == 60

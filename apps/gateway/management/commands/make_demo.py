@@ -2,7 +2,8 @@
 A small organization to look around in: two offices, twelve companies, thirty people, sixty deals over a year.
 
 Everything is made through the services, by the people who would have done it, so that histories, facts and
-numbers are what they would be in earnest.
+numbers are what they would be in earnest. With `--deals` it is filled up by the database to any size, in which lists
+and boards can be judged.
 """
 
 import os
@@ -15,7 +16,7 @@ from random import Random
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from apps.accounts.models import User
 from apps.accounts.services import ensure_member, ensure_team, set_password
 from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage, StageTransition, Tag
 from apps.crm.services import catalog, companies, deals, lines, people
+from apps.gateway.management.filling import fill
 
 Face = StageTransition.Face
 _DOMAIN = "demo.artel.example"
@@ -116,7 +118,8 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--small", action="store_true", help="Sixty deals, the only size.")
+        parser.add_argument("--small", action="store_true", help="Sixty deals, which is what is made anyway.")
+        parser.add_argument("--deals", type=int, default=0, help="Fill up to so many deals, as 1000000.")
         parser.add_argument("--if-empty", action="store_true", help="Do nothing where there are companies.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -130,10 +133,21 @@ class Command(BaseCommand):
                 _Demo(users).make()
         if not is_made or not _logins_path().exists():
             _write_logins(users)
-        if is_made:
-            self.stderr.write("The demo is there already.")
-        else:
+        if not is_made:
             self.stdout.write(f"Made {len(COMPANIES)} companies, {len(PEOPLE)} people and {DEALS} deals.")
+        if options["deals"]:
+            self._fill(options["deals"])
+        elif is_made:
+            self.stderr.write("The demo is there already.")
+
+    def _fill(self, deals: int) -> None:
+        if Company.objects.exclude(owner__email__endswith=f"@{_DOMAIN}").exists():
+            raise CommandError("There are companies that are not the demo's; nothing is mixed in among them.")
+        made = fill(deals, say=self.stdout.write)
+        if made:
+            self.stdout.write(f"Made {made:,} more deals.")
+        else:
+            self.stderr.write(f"There are {deals:,} deals or more already.")
 
 
 def _logins_path() -> Path:

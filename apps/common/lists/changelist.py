@@ -1,0 +1,131 @@
+"""The change list of every admin page: rows by key, numbers by estimate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.views.main import PAGE_VAR
+from django.db.models import QuerySet
+from django.db.models.expressions import OrderBy
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from unfold.views import ChangeList
+
+from apps.common.lists.estimates import Count, counted, estimate
+from apps.common.lists.keyset import (
+    FIRST,
+    LAST,
+    BadCursor,
+    Column,
+    Page,
+    Place,
+    columns_of,
+    read_page,
+    read_place,
+    write_place,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One way to turn pages."""
+
+    name: str
+    label: str
+    icon: str
+    url: str | None
+
+
+class KeysetChangeList(ChangeList):
+    """
+    A list that reads one page and one row more, however long it is.
+
+    The address carries where the page begins (`p`); whoever changes a filter or the order is on the first page again.
+    """
+
+    page: Page
+    keyset: Sequence[Column]
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.keyset = columns_of(self.queryset, self.queryset.query.order_by)
+        place = self._place(request)
+        rows = self.rows_of(self.queryset)
+        self.page = read_page(rows, self.keyset, place, self.list_per_page)
+        self.result_list: Any = self.page.rows
+        if self.list_editable:
+            # A formset wants a queryset.
+            self.result_list = rows.filter(pk__in=[row.pk for row in self.page.rows])
+        # Names that Django's and unfold's templates read.
+        self.multi_page = self.can_show_all = False
+        self.show_full_result_count, self.full_result_count = False, None
+        self.show_admin_actions = True
+        self.paginator = None
+
+    def _place(self, request: HttpRequest) -> Place:
+        try:
+            return read_place(request.GET.get(PAGE_VAR, ""), self.keyset)
+        except BadCursor:
+            if request.method == "GET":
+                text = _("The address of that page of the list does not fit any more. Here is the first one.")
+                messages.warning(request, text)
+            return FIRST
+
+    def rows_of(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the queryset that a page is read with; for subclasses that read less of each row."""
+        return queryset
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        """Find rows that match in several ways once, by their keys: DISTINCT would sort all of them."""
+        found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        if not found.query.distinct:
+            return found
+        keys = found.order_by().values("pk")
+        keys.query.distinct = False
+        matching = self.root_queryset.filter(pk__in=keys)
+        return self.apply_select_related(matching).order_by(*found.query.order_by)
+
+    def _get_deterministic_ordering(self, ordering: Any) -> list[Any]:
+        """End with the primary key, going the way of the column before it: one index then serves both ways."""
+        keys = {"pk", self.lookup_opts.pk.name, self.lookup_opts.pk.attname}
+        parts = list(ordering)
+        if any(isinstance(part, str) and part.removeprefix("-") in keys for part in parts):
+            return parts
+        return [*parts, "-pk" if not parts or _is_descending(parts[-1]) else "pk"]
+
+    @cached_property
+    def result_count(self) -> Count:
+        """How many rows match: exact where the page shows them all, or where they are few."""
+        if self.page.is_whole:
+            return Count(len(self.page.rows), is_exact=True)
+        return estimate(self.queryset, at_least=len(self.page.rows) + 1)
+
+    @cached_property
+    def count_text(self) -> str:
+        """How many rows match, in words: "1,480 deals", "about 1.2 million deals"."""
+        return counted(self.result_count, str(self.opts.verbose_name), str(self.opts.verbose_name_plural))
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The ways to turn pages: first, previous, next, last; without an address where there is nothing to turn."""
+        if self.page.is_whole:
+            return []
+        before, behind = self.page.previous, self.page.next
+        return [
+            Step("first", _("First page"), "first_page", self._url(FIRST) if before else None),
+            Step("previous", _("Previous page"), "chevron_left", self._url(before) if before else None),
+            Step("next", _("Next page"), "chevron_right", self._url(behind) if behind else None),
+            Step("last", _("Last page"), "last_page", self._url(LAST) if behind else None),
+        ]
+
+    def _url(self, place: Place) -> str:
+        if place == FIRST:
+            return self.get_query_string(remove=[PAGE_VAR])
+        return self.get_query_string({PAGE_VAR: write_place(place, self.keyset)})
+
+
+def _is_descending(part: Any) -> bool:
+    if isinstance(part, str):
+        return part.startswith("-")
+    return isinstance(part, OrderBy) and part.descending

@@ -236,10 +236,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
-    everywhere = [place.url for _title, places in _places_for(request) for place in places]
+    allowed = list(_places_for(request))
+    everywhere = [place.url for _title, places in allowed for place in places]
     # The longest: the board's address lies within that of the deals.
     here = max((url for url in everywhere if request.path.startswith(url)), key=len, default="")
-    for title, places in _places_for(request):
+    for title, places in allowed:
         items = [
             {"title": place.title, "icon": place.icon, "link": place.url, "active": place.url == here}
             for place in places

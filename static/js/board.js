@@ -187,7 +187,7 @@
 
   async function send(command, card, fields, origin) {
     const id = card.dataset.deal;
-    const hadFocus = card === focused() || !origin;
+    const hadFocus = card === focused();
     busy.add(id);
     card.classList.add("board-card-busy");
     clear(card);
@@ -219,7 +219,8 @@
     show(data.said, isElsewhere ? { deal: card.dataset.deal, version: data.version, stage: origin.column.element.dataset.stage } : null);
   }
 
-  function refused(card, data, origin, hadFocus) {
+  function refused(card, data, origin, wasFocused) {
+    const hadFocus = wasFocused || card === focused();
     if (origin && card.parentElement !== origin.list) back(card, origin);
     let shown = card;
     if (data?.card) {
@@ -256,10 +257,13 @@
     const isSame = origin.column === column;
     if (isSame && (!isPlaced || card.previousElementSibling === above)) return;
     const from = card.getBoundingClientRect();
+    const hadFocus = card === focused();
     column.list.insertBefore(card, above ? above.nextElementSibling : column.list.firstElementChild);
     glide(card, from);
     tabs(column.list, card);
     tabs(origin.list);
+    // What is moved in the document loses the focus.
+    if (hadFocus) focus(card);
     // The top of another stage is where what enters it stands anyway.
     const fields = { stage, ...(isPlaced && (above || isSame) ? { above: above?.dataset.deal ?? "" } : {}) };
     send("move", card, fields, origin);

@@ -28,6 +28,7 @@
   let hide = 0;
   let quiet = 0;
   let isRefused = false;
+  let isWelcome = false;
   let words = { away: "", out: "" };
   let sign = null;
 
@@ -98,6 +99,7 @@
 
   function closed(code) {
     socket = null;
+    isWelcome = false;
     window.clearTimeout(silence);
     if (REFUSED.includes(code)) {
       isRefused = true;
@@ -119,6 +121,7 @@
     const watch = watched.get(message.stream);
     switch (message.op) {
       case "welcome":
+        isWelcome = true;
         attempts = 0;
         silenceMs = message.heartbeat ? message.heartbeat * 3000 : SILENCE_MS;
         back();
@@ -345,7 +348,7 @@
     }
   }
 
-  window.artel = Object.assign(window.artel || {}, { live: { watch, bind, speak } });
+  window.artel = Object.assign(window.artel || {}, { live: { watch, bind, speak, isOpen: () => isWelcome, seqOf: (stream) => watched.get(stream)?.seq } });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => bind(document));
   else bind(document);
 })();

@@ -1,6 +1,6 @@
 """How a board is written: cards, column heads and what refuses to move. Strings, because there are many cards."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,18 +31,22 @@ class CardWriter:
         self.before, _zero, self.after = path.partition("/0/")
         self.now = timezone.now()
         self.today = timezone.localdate()
+        # Many cards say the same day or age, which costs more to write than the card.
+        self._days: dict[date, str] = {}
         self.words = {
             "none": gettext("No next step"),
             "more": gettext("Move or open “%(title)s”"),
             "in": gettext("%(age)s in this stage"),
             "stale": gettext("stale"),
+            "new": gettext("less than a minute"),
         }
 
     def write(self, card: Card) -> SafeString:
         """Write one card."""
         title, company = escape(card.title), escape(card.company or card.person or "")
         worth = escape(money(card.amount, card.currency) or "–")
-        since = age(card.stage_entered_at, self.now)
+        is_new = self.now - card.stage_entered_at < timedelta(minutes=1)
+        since = self.words["new"] if is_new else age(card.stage_entered_at, self.now)
         fill, tone = self._age(card)
         said = self._said(card, since, is_stale=tone == "stale")
         return mark_safe(  # noqa: S308 - every part is escaped
@@ -74,9 +78,14 @@ class CardWriter:
         if not card.next_step and card.next_step_date is None:
             return f'<p class="board-next board-next-none">{escape(self.words["none"])}</p>'
         is_late = card.next_step_date is not None and card.next_step_date < self.today
-        when = "" if card.next_step_date is None else f" <small>{day(card.next_step_date)}</small>"
+        when = "" if card.next_step_date is None else f" <small>{self._day(card.next_step_date)}</small>"
         tone = " board-next-late" if is_late else ""
         return f'<p class="board-next{tone}"><span>{escape(card.next_step)}</span>{when}</p>'
+
+    def _day(self, value: date) -> str:
+        if value not in self._days:
+            self._days[value] = str(day(value))
+        return self._days[value]
 
     def _said(self, card: Card, since: str, *, is_stale: bool) -> str:
         """Say a card in one sentence, for who does not see it; begins with what is written on it."""

@@ -238,12 +238,16 @@ def test_without_a_connection_the_card_goes_back_and_says_so(board: Board) -> No
 
 @pytest.fixture
 def second(
-    browser: Browser, artel_server: "Server", client: "Client"
+    browser: Browser, artel_server: "Server"
 ) -> Iterator[Callable[["User"], Board]]:
     """Opens the board for somebody in a browser of their own."""
+    from django.test import Client
+
     contexts = []
 
     def open_as(user: "User") -> Board:
+        # A client that logs in somebody else ends the session of whoever it was before.
+        client = Client()
         context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
         contexts.append(context)
         client.force_login(user)

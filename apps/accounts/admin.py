@@ -102,6 +102,7 @@ class UserAdmin(ScopedModelAdmin):
     list_display = ("name", "email", "places", "shows_active")
     list_filter = ("is_active", "memberships__team", "memberships__role")
     search_fields = ("name", "email")
+    short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
     actions_detail = ("set_password", "turn_off", "turn_on", "why")
@@ -273,6 +274,7 @@ class TeamAdmin(ScopedModelAdmin):
 
     add_label = _("New team")
     list_display = ("in_tree", "head_count")
+    short_list = "The teams of one organization."
     list_filter = ("parent",)
     search_fields = ("name",)
     ordering = ("path",)
@@ -318,6 +320,7 @@ class RoleAdmin(ScopedModelAdmin):
 
     add_label = _("New role")
     list_display = ("name", "description", "in_short")
+    short_list = "As many roles as people can keep apart."
     search_fields = ("name",)
     ordering = ("name",)
     actions = None

@@ -11,11 +11,14 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from apps.common.lists.changelist import KeysetChangeList
+from apps.common.lists.paginator import CappedPaginator
+from apps.common.lists.search import matching
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +29,9 @@ class BaseAdmin(ModelAdmin):
     Lists that cost the same however long they are: see `apps.common.lists`.
 
     What they may not have is refused by `manage.py check` (`common.E001` to `E003`).
+
+    :cvar list_only: the columns that the cells of the list show, as `QuerySet.only` takes them; empty for all
+    :cvar short_list: why there will never be many rows, where a search has no trigram index
     """
 
     list_per_page = 100
@@ -34,9 +40,17 @@ class BaseAdmin(ModelAdmin):
     list_filter_submit = True
     view_on_site = False
     save_on_top = False
+    # Of what is offered while somebody types a name.
+    paginator = CappedPaginator
+    list_only: tuple[str, ...] = ()
+    short_list = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
+
+    def get_list_only(self) -> tuple[str, ...]:
+        """Return the columns that the list reads; a base class adds what all of its cells need."""
+        return self.list_only
 
     def get_list_select_related(self, request: HttpRequest) -> Any:
         """Fetch what the columns point at together with the rows; Django leaves out what may be empty."""
@@ -44,6 +58,12 @@ class BaseAdmin(ModelAdmin):
             return super().get_list_select_related(request)
         relations = {f.name for f in self.opts.get_fields() if f.many_to_one or (f.one_to_one and f.concrete)}
         return [name for name in self.get_list_display(request) if name in relations]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find each word in one of the columns that `search_fields` names; each of them has a trigram index."""
+        return queryset.filter(matching(self.get_search_fields(request), search_term)), False
 
 
 def refusal_text(error: Exception) -> str:

@@ -7,4 +7,5 @@ class CommonConfig(AppConfig):
     verbose_name = _("Common")
 
     def ready(self) -> None:
+        from apps.common import checks  # noqa: F401, PLC0415 - registers itself
         from apps.common.api import schema  # noqa: F401, PLC0415 - registers how the session is described

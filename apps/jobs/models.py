@@ -3,8 +3,10 @@
 from typing import ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -90,6 +92,7 @@ class Job(models.Model):
                 name="job_unfinished",
             ),
             models.Index(fields=["owner", "-id"], name="job_owner_latest"),
+            GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="job_title_trgm"),
         ]
 
     def __str__(self) -> str:

@@ -26,6 +26,8 @@ from apps.common.lists.keyset import (
     read_place,
     write_place,
 )
+from apps.common.lists.lean import lean
+from apps.common.lists.search import among, rare_keys
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class KeysetChangeList(ChangeList):
 
     page: Page
     keyset: Sequence[Column]
+    # The keys of what a search has found, where it is not much.
+    matches: list[Any] | None = None
 
     def get_results(self, request: HttpRequest) -> None:
         self.keyset = columns_of(self.queryset, self.queryset.query.order_by)
@@ -73,12 +77,21 @@ class KeysetChangeList(ChangeList):
             return FIRST
 
     def rows_of(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the queryset that a page is read with; for subclasses that read less of each row."""
-        return queryset
+        """Return the queryset that a page is read with: of each row what its cells show, where the page says it."""
+        names = self.model_admin.get_list_only()
+        return lean(queryset.only(*names) if names else queryset)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        """Find rows that match in several ways once, by their keys: DISTINCT would sort all of them."""
+        """
+        Return the rows that match, of all pages.
+
+        Few matches of a search are told by their keys, whatever the planner thinks of them (see `search`). Rows that
+        match in several ways are found once by their keys as well: DISTINCT would sort all of them.
+        """
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        self.matches = rare_keys(found) if self.query.strip() else None
+        if self.matches is not None:
+            found = found.filter(among("pk", self.matches))
         if not found.query.distinct:
             return found
         keys = found.order_by().values("pk")
@@ -97,8 +110,9 @@ class KeysetChangeList(ChangeList):
     @cached_property
     def result_count(self) -> Count:
         """How many rows match: exact where the page shows them all, or where they are few."""
-        if self.page.is_whole:
-            return Count(len(self.page.rows), is_exact=True)
+        known = self.page.rows if self.page.is_whole else self.matches
+        if known is not None:
+            return Count(len(set(known)), is_exact=True)
         return estimate(self.queryset, at_least=len(self.page.rows) + 1)
 
     @cached_property

@@ -91,6 +91,7 @@ class TagAdmin(_DeletableAdmin):
     change = staticmethod(catalog.change_tag)
     delete = staticmethod(catalog.delete_tag)
     ordering = ("name",)
+    short_list = "As many words as people can keep apart."
     list_display = ("name", "color")
     search_fields = ("name",)
     fields = ("name", "color")
@@ -106,6 +107,7 @@ class LostReasonAdmin(ServiceAdmin):
     create = staticmethod(catalog.create_lost_reason)
     change = staticmethod(catalog.change_lost_reason)
     ordering = ("name",)
+    short_list = "As many reasons as people can keep apart."
     list_display = ("name", "is_active")
     search_fields = ("name",)
 

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +28,7 @@ from apps.crm.admin.parts import (
     VersionedForm,
     age,
     badge,
+    marked,
 )
 from apps.crm.admin.stories import may_see, stage_path, story_of
 from apps.crm.models import Deal, DealLine, LostReason, Stage, StageTransition
@@ -96,6 +96,19 @@ class DealAdmin(BoardPages, SalesAdmin):
     )
     list_display_links = ("number_cell", "title_cell")
     list_select_related = ("company", "stage", "owner")
+    list_only = (
+        "number",
+        "title",
+        "status",
+        "amount",
+        "currency",
+        "stage_entered_at",
+        "expected_close_date",
+        "company__name",
+        "stage__name",
+        "stage__stale_after_days",
+        "owner__name",
+    )
     list_filter = (
         ("status", ChoicesDropdownFilter),
         "stage",
@@ -172,7 +185,7 @@ class DealAdmin(BoardPages, SalesAdmin):
 
     @admin.display(description=_("number"), ordering="id")
     def number_cell(self, deal: Deal) -> SafeString:
-        return format_html('<span class="crm-number">{}</span>', deal.number)
+        return marked("crm-number", deal.number)
 
     @admin.display(description=_("title"), ordering="title")
     def title_cell(self, deal: Deal) -> str:
@@ -188,13 +201,12 @@ class DealAdmin(BoardPages, SalesAdmin):
 
     @admin.display(description=_("amount"), ordering="amount")
     def amount_cell(self, deal: Deal) -> SafeString:
-        return format_html('<span class="crm-amount">{}</span>', money(deal.amount, deal.currency) or "–")
+        return marked("crm-amount", money(deal.amount, deal.currency) or "–")
 
     @admin.display(description=_("in the stage"), ordering="-stage_entered_at")
     def age_cell(self, deal: Deal) -> SafeString:
         now = timezone.now()
-        tone = "crm-stale" if deal.is_stale(now) else "crm-age"
-        return format_html('<span class="{}">{}</span>', tone, age(deal.stage_entered_at, now))
+        return marked("crm-stale" if deal.is_stale(now) else "crm-age", age(deal.stage_entered_at, now))
 
     @admin.display(description=_("expected close"), ordering="expected_close_date")
     def close_cell(self, deal: Deal) -> str:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -241,7 +241,12 @@ class SalesAdmin(ServiceAdmin):
 
 def badge(label: str, kind: str) -> SafeString:
     """Write a stage or a state as a colored label."""
-    return format_html('<span class="art-badge art-badge-{}">{}</span>', _TONES.get(kind, "quiet"), label)
+    return marked(f"art-badge art-badge-{_TONES.get(kind, 'quiet')}", label)
+
+
+def marked(css_class: str, text: str) -> SafeString:
+    """Write a text with a class of ours; a cell of a list, made for every row."""
+    return SafeString(f'<span class="{css_class}">{escape(text)}</span>')
 
 
 def age(since: datetime, now: datetime) -> str:

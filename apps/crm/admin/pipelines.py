@@ -44,6 +44,7 @@ class PipelineAdmin(SalesAdmin):
     restore = staticmethod(pipelines.restore_pipeline)
     archive_action = "delete"
     ordering = ("-is_default", "name")
+    short_list = "As many ways to sell as an organization has."
     list_display = ("name", "is_default", "stages_cell")
     list_filter = (TrashFilter,)
     search_fields = ("name",)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.dateparse import parse_date
 
+from apps.common.lists.search import among, rare_keys
 from apps.crm.models import Deal
 from apps.crm.models.deals import DealQuerySet, matching
 
@@ -71,8 +72,10 @@ class Filters:
 
     @cached_property
     def _found(self) -> Q:
-        # Looks companies up: once for all that is read of a board.
-        return matching(self.text or "")
+        # Looked up once for all that is read of a board. Few matches are named, many are met on the way.
+        found = matching(self.text or "")
+        keys = rare_keys(Deal.objects.open().filter(found, archived_at=None))
+        return found if keys is None else among("id", keys)
 
 
 def parse(params: Mapping[str, Any]) -> Filters:

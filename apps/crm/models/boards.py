@@ -26,7 +26,7 @@ class Board(models.Model):
 
 class BoardChange(models.Model):
     """
-    Deals that one statement has touched, written by triggers (migration 0004), whoever wrote the deals.
+    Deals that one statement has touched, written by triggers (migration 0006), whoever wrote the deals.
 
     Without a number at first: a counter in the writers' transactions would make all of them wait for each other.
     Who reads the stream numbers what was committed, and many changes may become one then.

@@ -69,7 +69,10 @@ class Product(Stamped, Versioned, Archivable, Imported):
             ),
             unique_source("product"),
         ]
-        indexes = [GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_name_trgm")]
+        indexes = [
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_name_trgm"),
+            GinIndex(OpClass(Upper("sku"), name="gin_trgm_ops"), name="product_sku_trgm"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -99,6 +99,10 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
         indexes = [
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="company_name_trgm"),
             models.Index(Upper("name"), name="company_name_upper"),
+            models.Index(fields=["name", "id"], name="company_by_name"),
+            models.Index(
+                fields=["-id"], condition=models.Q(archived_at__isnull=False), name="company_trash_latest"
+            ),
             models.Index(fields=["owner", "-id"], name="company_owner_latest"),
             models.Index(fields=["team", "-id"], name="company_team_latest"),
         ]
@@ -143,6 +147,10 @@ class Person(Stamped, Versioned, Archivable, Imported, Owned):
         constraints = [unique_source("person")]
         indexes = [
             GinIndex(OpClass(Upper("full_name"), name="gin_trgm_ops"), name="person_full_name_trgm"),
+            models.Index(fields=["full_name", "id"], name="person_by_name"),
+            models.Index(
+                fields=["-id"], condition=models.Q(archived_at__isnull=False), name="person_trash_latest"
+            ),
             models.Index(fields=["owner", "-id"], name="person_owner_latest"),
             models.Index(fields=["team", "-id"], name="person_team_latest"),
         ]

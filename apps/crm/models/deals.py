@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Team
 from apps.accounts.scoping import Rule, ScopedQuerySet
+from apps.common.lists.search import among, contains
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 from apps.crm.models.catalog import CURRENCY, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
@@ -30,8 +31,8 @@ def matching(term: str) -> Q:
     """Find by number, else by a part of the title or of the company's name, each in its own index."""
     if _NUMBER.fullmatch(term):
         return Q(number=term.upper())
-    named = Company.objects.filter(name__icontains=term).values_list("pk", flat=True)
-    return Q(title__icontains=term) | Q(company__in=list(named[:COMPANIES_FOLLOWED]))
+    named = Company.objects.filter(contains("name", term)).values_list("pk", flat=True)
+    return contains("title", term) | among("company", list(named[:COMPANIES_FOLLOWED]))
 
 
 class DealQuerySet(ScopedQuerySet["Deal"]):
@@ -202,6 +203,12 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             models.Index(fields=["owner", "-id"], name="deal_owner_latest"),
             models.Index(fields=["team", "-id"], name="deal_team_latest"),
             models.Index(fields=["status", "-id"], name="deal_status_latest"),
+            # What the list is sorted by, both ways; the key in the same direction, so that a page can begin anywhere.
+            models.Index(fields=["amount", "id"], name="deal_by_amount"),
+            models.Index(fields=["stage_entered_at", "id"], name="deal_by_stage_entered"),
+            models.Index(fields=["expected_close_date", "id"], name="deal_by_expected_close"),
+            models.Index(fields=["title", "id"], name="deal_by_title"),
+            models.Index(fields=["-id"], condition=Q(archived_at__isnull=False), name="deal_trash_latest"),
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="deal_title_trgm"),
             # Reads the top of a column, and its count and sums, from the index alone.
             models.Index(

@@ -1,7 +1,9 @@
 """What is being brought in from files: the file, what was understood of it, and what each row would do."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
@@ -83,6 +85,7 @@ class ImportBatch(Stamped, Versioned):
         verbose_name = _("import")
         verbose_name_plural = _("imports")
         default_permissions = ("add", "view", "change")
+        indexes = [GinIndex(OpClass(Upper("filename"), name="gin_trgm_ops"), name="import_filename_trgm")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.filename}"

@@ -46,7 +46,7 @@ drop function crm_tell_board();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0003_deal_rules")]
+    dependencies = [("crm", "0005_search_trigrams")]
 
     operations = [
         migrations.CreateModel(

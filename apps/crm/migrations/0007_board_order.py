@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("crm", "0004_board")]
+    dependencies = [("crm", "0006_board")]
 
     operations = [
         AddIndexConcurrently(

@@ -9,7 +9,6 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import F
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import Upper
 
@@ -32,8 +31,8 @@ def errors_of_list(page: Any) -> Iterator[CheckMessage]:
             yield Error(text, obj=page.model, id="common.E002")
         elif not getattr(page, "short_list", "") and not has_trigrams(page.model, column):
             text = (
-                f"{name} searches {column} without a trigram index on its upper case. Add one, or say in `short_list` why "
-                "the list stays short."
+                f"{name} searches {column} without a trigram index on its upper case. "
+                "Add one, or say in `short_list` why the list stays short."
             )
             yield Error(text, obj=page.model, id="common.E003")
 
@@ -49,7 +48,7 @@ def is_own_column(model: type[models.Model], path: str) -> bool:
 
 def has_trigrams(model: type[models.Model], column: str) -> bool:
     """Tell whether `icontains` on a column has an index: a trigram index on `upper(column)`."""
-    wanted = OpClass(Upper(F(column)), name="gin_trgm_ops")
+    wanted = OpClass(Upper(column), name="gin_trgm_ops")
     return any(
         isinstance(index, GinIndex) and any(expression == wanted for expression in index.expressions)
         for index in model._meta.indexes

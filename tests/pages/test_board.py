@@ -1,4 +1,4 @@
-"""The board in a real browser: mouse, finger and keyboard, two people at once, refusals, and the screen reader's names."""
+"""The board in a real browser: mouse, finger and keyboard, two people at once, refusals, and what a reader hears."""
 
 import re
 import time

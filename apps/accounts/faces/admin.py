@@ -333,6 +333,9 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         if isinstance(item, type):
             return getattr(item, "parameter_name", None) == lookup
         path = item[0] if isinstance(item, list | tuple) else item
+        if isinstance(item, list | tuple) and lookup in {f"{path}_from", f"{path}_to"}:
+            # The ends of a range, which are no look-ups of a column.
+            return True
         if lookup == path or not lookup.startswith(f"{path}__"):
             return lookup == path
         # By a related row itself, not by what stands in it.

@@ -10,4 +10,7 @@ class ListsConfig(AppConfig):
         from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
         from apps.lists.models import SavedView  # noqa: PLC0415
 
-        exempt(SavedView, "What somebody likes to look at is nobody's business, and no change of what is looked at.")
+        exempt(
+            SavedView,
+            "What somebody likes to look at is nobody's business, and no change of what is looked at.",
+        )

@@ -30,7 +30,9 @@ class Board:
     page: Page
 
     def card(self, title: str) -> Locator:
-        return self.page.locator("li.board-card", has=self.page.get_by_role("link", name=re.compile(f"^{title},")))
+        return self.page.locator(
+            "li.board-card", has=self.page.get_by_role("link", name=re.compile(f"^{title},"))
+        )
 
     def column(self, name: str) -> Locator:
         return self.page.get_by_role("region", name=name, exact=True)
@@ -216,7 +218,9 @@ def test_a_refusal_stands_on_the_card_which_is_back_where_it_was(
 
     # Quietly, so that the page cannot know.
     deal = deals["Lamps"]
-    board.page.evaluate("id => { document.querySelector(`li[data-deal='${id}']`).dataset.version = 77 }", deal.pk)
+    board.page.evaluate(
+        "id => { document.querySelector(`li[data-deal='${id}']`).dataset.version = 77 }", deal.pk
+    )
     board.drag("Lamps", board.column("Engaging"))
     refusal = board.card("Lamps").get_by_role("alert")
     expect(refusal).to_contain_text("Somebody else has changed this deal meanwhile.")
@@ -237,9 +241,7 @@ def test_without_a_connection_the_card_goes_back_and_says_so(board: Board) -> No
 
 
 @pytest.fixture
-def second(
-    browser: Browser, artel_server: "Server"
-) -> Iterator[Callable[["User"], Board]]:
+def second(browser: Browser, artel_server: "Server") -> Iterator[Callable[["User"], Board]]:
     """Opens the board for somebody in a browser of their own."""
     from django.test import Client
 
@@ -348,7 +350,9 @@ def test_who_loses_the_right_is_told(
 def test_on_a_phone_a_tap_offers_the_stages(
     ada: "User", deals: "dict[str, Deal]", browser: Browser, artel_server: "Server", client: "Client"
 ) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en-US")
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en-US"
+    )
     client.force_login(ada)
     session = client.cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": session, "url": artel_server.url}])
@@ -359,7 +363,10 @@ def test_on_a_phone_a_tap_offers_the_stages(
     page.get_by_role("menuitem", name="Engaging").tap()
     expect(board.column("Engaging").locator(".board-card")).to_have_count(2)
     # Columns snap, one to the screen, and nothing makes the page itself scroll sideways.
-    assert page.evaluate("getComputedStyle(document.querySelector('[data-columns]')).scrollSnapType") == "x mandatory"
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('[data-columns]')).scrollSnapType")
+        == "x mandatory"
+    )
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     context.close()
 

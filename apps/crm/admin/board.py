@@ -244,9 +244,7 @@ class _Given:
 
 def _move(given: _Given, actor: User) -> tuple[Deal, str]:
     where = {"above_id": given.above_id, "is_placed": given.is_placed}
-    deal = boards.move_on_board(
-        given.deal_id, stage_id=given.stage_id, actor=actor, **where, **given.same
-    )
+    deal = boards.move_on_board(given.deal_id, stage_id=given.stage_id, actor=actor, **where, **given.same)
     return deal, gettext("“%(deal)s” is in %(stage)s now.") % {"deal": deal.title, "stage": deal.stage.name}
 
 
@@ -293,10 +291,14 @@ def _text_of(error: Exception) -> str:
     """Say what was refused and what to do about it."""
     if isinstance(error, ValidationError):
         if "stale" in _codes(error):
-            return gettext("Somebody else has changed this deal meanwhile. Here is how it stands now: move it again.")
+            return gettext(
+                "Somebody else has changed this deal meanwhile. Here is how it stands now: move it again."
+            )
         return " ".join(error.messages)
     if isinstance(error, PermissionDenied):
-        return str(error) or gettext("You may see this deal, but not do this with it. Ask its owner or your lead.")
+        return str(error) or gettext(
+            "You may see this deal, but not do this with it. Ask its owner or your lead."
+        )
     return gettext("This deal is not there any more, or not yours to see.")
 
 
@@ -438,9 +440,7 @@ def _change_views(board: Opened, request: HttpRequest) -> dict[str, str]:
     name = given.get("name", "")
     if given.get("what") == "change":
         is_default = given.get("default") == "1"
-        view = views.change_view(
-            view_id, actor=actor, name=name, is_shared=is_shared, is_default=is_default
-        )
+        view = views.change_view(view_id, actor=actor, name=name, is_shared=is_shared, is_default=is_default)
     else:
         view = views.save_view(actor, board.page, name, params, is_shared=is_shared)
     return dict(view.params)

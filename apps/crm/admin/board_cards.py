@@ -126,5 +126,3 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return place if timezone.is_aware(place) else None
-
-

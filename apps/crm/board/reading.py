@@ -167,7 +167,12 @@ def read_figures(
     began = time.perf_counter()
     columns = _sum(actor, stage_ids, filters)
     took = time.perf_counter() - began
-    value = {"seq": seq, "at": now, "took": took, "columns": {pk: asdict(each) for pk, each in columns.items()}}
+    value = {
+        "seq": seq,
+        "at": now,
+        "took": took,
+        "columns": {pk: asdict(each) for pk, each in columns.items()},
+    }
     cache.set(key, value, _FIGURES_KEPT_SECONDS)
     return Figures(columns)
 

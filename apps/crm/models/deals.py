@@ -21,7 +21,6 @@ from apps.crm.models.catalog import CURRENCY, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 
-
 _NUMBER = re.compile(r"D-\d{4}-\d{6,}", re.IGNORECASE)
 # As many companies as a search by a part of a name follows to their deals.
 COMPANIES_FOLLOWED = 100

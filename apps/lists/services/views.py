@@ -80,7 +80,9 @@ def change_view(
     if is_shared is not None:
         values["team_id"] = _team(actor) if is_shared else None
     if is_default is not None:
-        SavedView.objects.filter(owner=view.owner_id, page=view.page, is_default=True).update(is_default=False)
+        SavedView.objects.filter(owner=view.owner_id, page=view.page, is_default=True).update(
+            is_default=False
+        )
         view.is_default = False
         values["is_default"] = is_default
     return rows.write(view, values, actor=actor)

@@ -37,6 +37,42 @@ create trigger deal_board_update after update on crm_deal
 create trigger deal_board_delete after delete on crm_deal
     referencing old table as old_rows for each statement execute function crm_tell_board();
 """
+# One round trip for whoever asks how far a board is. The counter's row is locked only where there is something new.
+NUMBER = """
+create function crm_number_board(of_pipeline bigint, most integer, out epoch uuid, out seq bigint)
+language plpgsql as $$
+begin
+    select b.epoch, b.seq into epoch, seq from crm_board as b where b.pipeline_id = of_pipeline;
+    if found and not exists (
+        select from crm_boardchange as c where c.pipeline_id = of_pipeline and c.seq is null
+    ) then
+        return;
+    end if;
+    insert into crm_board (pipeline_id, epoch, seq)
+    select id, gen_random_uuid(), 0 from crm_pipeline where id = of_pipeline on conflict do nothing;
+    select b.epoch, b.seq into epoch, seq from crm_board as b where b.pipeline_id = of_pipeline for update;
+    if not found then
+        return;
+    end if;
+    with taken as (
+        delete from crm_boardchange as c where c.pipeline_id = of_pipeline and c.seq is null
+        returning c.deal_ids, c.stage_ids
+    ), named as (
+        select distinct unnest(deal_ids) as id from taken limit most + 1
+    ), summed as (
+        select (select count(*) from named) > most or bool_or(deal_ids is null) as is_many from taken having count(*) > 0
+    )
+    insert into crm_boardchange (pipeline_id, seq, deal_ids, stage_ids)
+    select of_pipeline, crm_number_board.seq + 1,
+        case when not is_many then (select array_agg(id order by id) from named) end,
+        (select array_agg(distinct id order by id) from taken cross join unnest(stage_ids) as id)
+    from summed;
+    if found then
+        update crm_board as b set seq = b.seq + 1 where b.pipeline_id = of_pipeline returning b.seq into seq;
+    end if;
+end $$;
+"""
+DROP_NUMBER = "drop function crm_number_board(bigint, integer);"
 DROP_TRIGGERS = """
 drop trigger deal_board_delete on crm_deal;
 drop trigger deal_board_update on crm_deal;
@@ -110,4 +146,5 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
         migrations.RunSQL(TRIGGERS, DROP_TRIGGERS),
+        migrations.RunSQL(NUMBER, DROP_NUMBER),
     ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.crm import events
-from apps.crm.models import Board, BoardChange, Deal, Pipeline, StageTransition
+from apps.crm.models import BoardChange, Deal, StageTransition
 from apps.crm.models.deals import DealQuerySet
 from apps.crm.services import deals, rows
 
@@ -22,49 +22,23 @@ KEPT = timedelta(hours=1)
 SPREAD = 200
 _TICK = timedelta(microseconds=1)
 
-_TAKE = """
-with taken as (
-    delete from crm_boardchange where pipeline_id = %(pipeline)s and seq is null returning deal_ids, stage_ids
-)
-select count(*), coalesce(bool_or(deal_ids is null), false),
-    (select array_agg(id) from (select distinct unnest(deal_ids) as id from taken limit %(limit)s) as named),
-    (select array_agg(distinct id) from taken cross join unnest(stage_ids) as id)
-from taken
-"""
 
-
-@transaction.atomic
-def number_changes(pipeline_id: int) -> Board:
+def number_changes(pipeline_id: int) -> tuple[str, int] | None:
     """
     Number what has been committed on a board since this was last asked; many changes become one.
 
-    :return: the board, locked, with its last number
-    :raises DoesNotExist: there is no such pipeline
+    :return: the board's epoch and its last number; None where there is no such pipeline
     """
-    pipeline = Pipeline.objects.get(pk=pipeline_id)
-    Board.objects.get_or_create(pipeline=pipeline)
-    board = Board.objects.select_for_update().get(pipeline=pipeline)
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"pipeline": pipeline_id, "limit": NAMED + 1})
-        count, is_many, deal_ids, stage_ids = cursor.fetchone()
-    if count:
-        board.seq += 1
-        board.save(update_fields=["seq"])
-        is_many = is_many or len(deal_ids) > NAMED
-        BoardChange.objects.create(
-            pipeline_id=pipeline_id,
-            seq=board.seq,
-            deal_ids=None if is_many else sorted(deal_ids),
-            stage_ids=sorted(stage_ids),
-        )
-    return board
+        cursor.execute("select epoch, seq from crm_number_board(%s, %s)", [pipeline_id, NAMED])
+        epoch, seq = cursor.fetchone()
+    return None if epoch is None else (str(epoch), seq)
 
 
 def expire_changes() -> int:
     """Forget old changes of boards; what nobody has watched gets its number first. :return: how many"""
     for pipeline_id in BoardChange.objects.filter(seq=None).values_list("pipeline_id", flat=True).distinct():
-        if Pipeline.objects.filter(pk=pipeline_id).exists():
-            number_changes(pipeline_id)
+        number_changes(pipeline_id)
     old = BoardChange.objects.filter(at__lt=timezone.now() - KEPT)
     return int(old._raw_delete("default"))  # type: ignore[attr-defined]
 

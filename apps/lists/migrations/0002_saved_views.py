@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
                 ("page", models.CharField(max_length=100, verbose_name="page")),
                 ("name", models.CharField(blank=True, default="", max_length=60, verbose_name="name")),
-                ("params", models.JSONField(default=dict, verbose_name="filters")),
+                ("params", models.JSONField(blank=True, default=dict, verbose_name="filters")),
                 ("is_default", models.BooleanField(default=False, verbose_name="opens first")),
                 ("position", models.PositiveSmallIntegerField(default=0, verbose_name="position")),
                 (

@@ -31,7 +31,7 @@ class SavedView(Stamped):
     )
     page = models.CharField(_("page"), max_length=100)
     name = models.CharField(_("name"), max_length=60, blank=True, default="")
-    params = models.JSONField(_("filters"), default=dict)
+    params = models.JSONField(_("filters"), default=dict, blank=True)
     is_default = models.BooleanField(_("opens first"), default=False)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
 

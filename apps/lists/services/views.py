@@ -22,8 +22,8 @@ def views_of(actor: User, page: str) -> list[SavedView]:
 
     Among them, without a name, what the actor used last.
     """
-    views = SavedView.objects.visible_to(actor).filter(page=page)
-    views = views.filter(Q(owner=actor) | Q(team__isnull=False)).exclude(~Q(owner=actor), name="")
+    kept = access.scope(actor, "view", SavedView) & (Q(owner=actor) | Q(team__isnull=False)) & ~Q(name="")
+    views = SavedView.objects.filter(kept | Q(owner=actor, name=""), page=page)
     return list(views.select_related("owner").order_by("position", "pk"))
 
 

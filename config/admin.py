@@ -35,12 +35,17 @@ RUNNING_SHOWN = 3
 
 @dataclass(frozen=True)
 class Place:
-    """One entry of the sidebar: a model's list, and the keys that lead there."""
+    """One entry of the sidebar: a model's list, or another page about its rows, and the keys that lead there."""
 
     model: str
     icon: str
     title: str | Promise
     keys: str = ""
+    page: str = ""
+
+    @property
+    def url(self) -> str:
+        return reverse(f"admin:{self.page or self.model.replace('.', '_') + '_changelist'}")
 
 
 PLACES: list[tuple[str | Promise, list[Place]]] = [
@@ -48,6 +53,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
         _("Sales"),
         [
             Place("crm.deal", "handshake", _("Deals"), "g d"),
+            Place("crm.deal", "view_kanban", _("Board"), "g b", page="crm_deal_board_start"),
             Place("crm.company", "apartment", _("Companies"), "g c"),
             Place("crm.person", "contacts", _("People"), "g p"),
         ],
@@ -121,7 +127,7 @@ class ArtelAdminSite(PolicyAdminSite):
         for _title, places in PLACES:
             for place in places:
                 model_admin = _admin_of(place.model)
-                if model_admin is None or not model_admin.has_view_permission(request):
+                if place.page or model_admin is None or not model_admin.has_view_permission(request):
                     continue
                 if not model_admin.get_search_fields(request):
                     continue
@@ -201,10 +207,6 @@ def _admin_of(label: str) -> "admin.ModelAdmin[Model] | None":
     return admin.site._registry.get(apps.get_model(label))
 
 
-def _list_url(label: str) -> str:
-    return reverse(f"admin:{label.replace('.', '_')}_changelist")
-
-
 def _found_row(row: Model, place: Place) -> SearchResult:
     link = reverse(f"admin:{place.model.replace('.', '_')}_change", args=[row.pk])
     return SearchResult(title=str(row), description=str(place.title), link=link, icon=place.icon)
@@ -217,7 +219,7 @@ def _found_places(request: HttpRequest, term: str) -> Iterator[SearchResult]:
                 yield SearchResult(
                     title=str(place.title),
                     description=capfirst(str(group)),
-                    link=_list_url(place.model),
+                    link=place.url,
                     icon=place.icon,
                 )
 
@@ -241,7 +243,7 @@ def _key_places(request: HttpRequest) -> list[dict[str, str]]:
         return []
     first = [{"keys": "g h", "title": str(_("Home")), "url": reverse("admin:index")}]
     return first + [
-        {"keys": place.keys, "title": str(place.title), "url": _list_url(place.model)}
+        {"keys": place.keys, "title": str(place.title), "url": place.url}
         for _title, places in _places_for(request)
         for place in places
         if place.keys
@@ -254,9 +256,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
-    for title, places in _places_for(request):
+    allowed = list(_places_for(request))
+    everywhere = [place.url for _title, places in allowed for place in places]
+    # The longest: the board's address lies within that of the deals.
+    here = max((url for url in everywhere if request.path.startswith(url)), key=len, default="")
+    for title, places in allowed:
         items = [
-            {"title": place.title, "icon": place.icon, "link": _list_url(place.model)} for place in places
+            {"title": place.title, "icon": place.icon, "link": place.url, "active": place.url == here}
+            for place in places
         ]
         groups.append({"title": title, "items": items})
     return groups

@@ -19,6 +19,8 @@ from apps.accounts.scoping import Rule
 
 # Models without a rule: nobody is shown their rows as rows.
 UNSCOPED_MODELS = {
+    "crm.Board": "the counter behind a board's stream, read by the stream alone",
+    "crm.BoardChange": "what a board's stream tells: which deals to ask for again, by id",
     "events.Aggregate": "the counter behind an outbox sequence, read by the outbox alone",
     "events.Event": "the outbox, read by the relay and by receivers",
     "events.Outbox": "the relay's own list of what is still to be sent",

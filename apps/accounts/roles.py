@@ -32,6 +32,8 @@ class ReadyMade:
     patterns: tuple[Pattern, ...]
 
 
+# Views of one's own, and those that a team shares.
+_VIEWS: tuple[Pattern, ...] = (("lists.view_savedview", TEAM), ("lists.*_savedview", OWN))
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
@@ -63,6 +65,7 @@ READY_MADE = (
             ("crm.*_importmapping", OWN),
             ("lists.*_bulkedit", OWN),
             ("lists.*_export", OWN),
+            *_VIEWS,
             ("jobs.*_job", SUBTREE),
             ("history.*_changeset", SUBTREE),
             ("accounts.view_user", SUBTREE),
@@ -86,6 +89,7 @@ READY_MADE = (
             ("crm.*_importmapping", OWN),
             ("lists.*_bulkedit", OWN),
             ("lists.*_export", OWN),
+            *_VIEWS,
             ("jobs.*_job", OWN),
             ("history.view_changeset", OWN),
             ("accounts.view_user", OWN),
@@ -101,6 +105,7 @@ READY_MADE = (
             ("crm.view_*", ALL),
             ("crm.export_*", ALL),
             ("lists.*_export", OWN),
+            *_VIEWS,
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),
@@ -110,7 +115,7 @@ READY_MADE = (
         "auditor",
         gettext_noop("Auditor"),
         gettext_noop("Reads everything, changes nothing."),
-        (("*.view_*", ALL),),
+        (("*.view_*", ALL), ("lists.*_savedview", OWN)),
     ),
 )
 

@@ -10,7 +10,9 @@ class CrmConfig(AppConfig):
     def ready(self) -> None:
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
         from apps.crm import bulk, defaults, exports, history  # noqa: PLC0415 - models are loaded by now
+        from apps.crm.board.stream import BoardStream  # noqa: PLC0415
         from apps.crm.imports import jobs  # noqa: PLC0415
+        from apps.events import streams  # noqa: PLC0415
 
         # Constraints that models do not declare, because Django cannot express them.
         register_constraint(
@@ -18,6 +20,7 @@ class CrmConfig(AppConfig):
         )
         register_constraint("company_parent_cycle", _("A company cannot be part of itself."))
         post_migrate.connect(defaults.ensure, sender=self)
+        streams.register("board", BoardStream())
         jobs.register_kinds()
         history.declare()
         bulk.declare()

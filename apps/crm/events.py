@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from apps.crm.models import Company, ContactPoint, Deal, Person
 from apps.events.services import Fact, publish
+from apps.events.wakeup import poke_stream
 
 DEAL_CREATED = Fact("crm.deal.created.v1")
 DEAL_CHANGED = Fact("crm.deal.changed.v1")
@@ -175,6 +176,12 @@ def publish_deal(fact: Fact, deal_id: int, *, actor_id: int, **more: Any) -> Non
     """Tell a fact of one deal; `more` stands beside the snapshot."""
     for pk, snapshot in deal_snapshots([deal_id]):
         publish(fact, pk, {**snapshot, **more}, actor_id=actor_id)
+        poke_board(snapshot["pipeline"]["id"])
+
+
+def poke_board(pipeline_id: int) -> None:
+    """Tell who watches a board that something is new; who forgets it makes them wait for a heartbeat."""
+    poke_stream(f"board:{pipeline_id}")
 
 
 def publish_company(fact: Fact, company_id: int, *, actor_id: int) -> None:

@@ -41,7 +41,8 @@ def declare() -> None:
         track(model, rights=_catalog_rights)
     track(Company, rights=_customer_rights, reverted=_companies_reverted)
     track(Person, rights=_customer_rights, reverted=_people_reverted)
-    track(Deal, rights=_deal_rights, reverted=_deals_reverted)
+    # Where a card stands on the board is a view of the deal and no part of it.
+    track(Deal, rights=_deal_rights, hidden={"ranked_at": None}, reverted=_deals_reverted)
     track(Stage, part_of=("pipeline",))
     track(Employment, part_of=("person",))
     track(ContactPoint, part_of=("person", "company"))
@@ -94,6 +95,8 @@ def _deals_reverted(rows: Sequence[Reverted], actor: User) -> None:
         if row.was and row.now and row.was["stage_id"] != row.now["stage_id"]
     )
     _tell(events.DEAL_CHANGED, events.deal_snapshots(_there(rows)), actor)
+    for pipeline_id in {side["pipeline_id"] for row in rows for side in (row.was, row.now) if side}:
+        events.poke_board(pipeline_id)
 
 
 def _seconds_since(was: dict[str, Any], now: Any) -> int | None:

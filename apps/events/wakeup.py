@@ -58,8 +58,16 @@ _wake.wakes_relay = True  # type: ignore[attr-defined]
 
 
 def poke_stream(stream: str) -> None:
-    """Tell all watchers, after the commit of the current transaction, that a stream has moved."""
-    transaction.on_commit(lambda: _send(STREAMS_CHANNEL, stream))
+    """Tell all watchers, once and after the commit of the current transaction, that a stream has moved."""
+    connection = transaction.get_connection()
+    if any(getattr(hook, "pokes", None) == stream for _sids, hook, *_rest in connection.run_on_commit):
+        return
+
+    def poke() -> None:
+        _send(STREAMS_CHANNEL, stream)
+
+    poke.pokes = stream  # type: ignore[attr-defined]
+    transaction.on_commit(poke)
 
 
 class Bell:

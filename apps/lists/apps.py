@@ -9,7 +9,7 @@ class ListsConfig(AppConfig):
     def ready(self) -> None:
         from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
         from apps.lists import export_job  # noqa: PLC0415
-        from apps.lists.models import BulkEdit, BulkRow, Export  # noqa: PLC0415
+        from apps.lists.models import BulkEdit, BulkRow, Export, SavedView  # noqa: PLC0415
         from apps.lists.services import bulk_steps  # noqa: PLC0415
 
         bulk_steps.register_kinds()
@@ -17,3 +17,7 @@ class ListsConfig(AppConfig):
         for machinery in (BulkEdit, BulkRow):
             exempt(machinery, "A bulk change records itself; what it does to other rows is recorded there.")
         exempt(Export, "An export is itself the record of what was taken away, and changes nothing else.")
+        exempt(
+            SavedView,
+            "What somebody likes to look at is nobody's business, and no change of what is looked at.",
+        )

@@ -139,6 +139,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
     "expire-imports": {"task": "apps.crm.tasks.expire_imports", "schedule": crontab(minute=17)},
+    "expire-board-changes": {"task": "apps.crm.tasks.expire_board_changes", "schedule": crontab(minute=37)},
     "expire-events": {"task": "apps.events.tasks.expire_events", "schedule": crontab(hour=3, minute=11)},
     "expire-history": {
         "task": "apps.history.tasks.expire_history",

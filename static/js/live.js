@@ -1,8 +1,8 @@
 // What moves on a page: one socket to /ws/, opened when something is watched, and the cards of jobs.
 //
-//   const stop = artel.live.watch("job:42", { event(data, seq) {…}, state(state, seq) {…} }, { epoch, seq });
+//   const stop = artel.live.watch("job:42", { event(data, seq) {…}, state(state, seq) {…}, denied() {…} }, { epoch, seq });
 //
-// `event` tells one thing that happened, `state` the whole when too much was missed. Without the third argument the
+// `event` tells one thing that happened, `state` the whole when too much was missed, `denied` that the right is gone. Without the third argument the
 // state comes first. After a break the socket goes on from the last number seen, so nothing is lost or told twice.
 (() => {
   "use strict";
@@ -28,10 +28,13 @@
   let hide = 0;
   let quiet = 0;
   let isRefused = false;
+  let isWelcome = false;
   let words = { away: "", out: "" };
   let sign = null;
 
-  // The sign
+  // The sign. Whoever watches says in which words; without them it keeps silent.
+
+  const speak = (said) => { words = said; };
 
   function say(text) {
     if (!sign) {
@@ -96,6 +99,7 @@
 
   function closed(code) {
     socket = null;
+    isWelcome = false;
     window.clearTimeout(silence);
     if (REFUSED.includes(code)) {
       isRefused = true;
@@ -117,10 +121,11 @@
     const watch = watched.get(message.stream);
     switch (message.op) {
       case "welcome":
+        isWelcome = true;
         attempts = 0;
         silenceMs = message.heartbeat ? message.heartbeat * 3000 : SILENCE_MS;
         back();
-        for (const name of message.denied) watched.delete(name);
+        for (const name of message.denied) denied(name);
         break;
       case "event":
         if (watch) event(watch, message);
@@ -132,7 +137,7 @@
         for (const [name, head] of Object.entries(message.heads)) if (head > (watched.get(name)?.seq ?? head)) again(name);
         break;
       case "denied":
-        for (const name of message.streams) watched.delete(name);
+        for (const name of message.streams) denied(name);
         break;
     }
   }
@@ -150,6 +155,12 @@
   function reset(watch, { epoch, seq, state }) {
     Object.assign(watch, { epoch, seq });
     for (const handler of watch.handlers) handler.state?.(state, seq);
+  }
+
+  function denied(stream) {
+    const handlers = watched.get(stream)?.handlers ?? [];
+    watched.delete(stream);
+    for (const handler of handlers) handler.denied?.();
   }
 
   function again(stream) {
@@ -337,7 +348,7 @@
     }
   }
 
-  window.artel = Object.assign(window.artel || {}, { live: { watch, bind } });
+  window.artel = Object.assign(window.artel || {}, { live: { watch, bind, speak, isOpen: () => isWelcome, seqOf: (stream) => watched.get(stream)?.seq } });
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => bind(document));
   else bind(document);
 })();

@@ -51,6 +51,7 @@ def salesperson_grants(reach: str = "OWN") -> dict[str, str]:
     grants |= {f"lists.{action}_bulkedit": "OWN" for action in ["view", "add", "change"]}
     for model in ["company", "person", "deal"]:
         grants |= {f"crm.{action}_{model}": reach for action in ["view", "add", "change", "archive"]}
+    grants |= {f"lists.{action}_savedview": "OWN" for action in ["view", "add", "change", "delete"]}
     return grants | {f"crm.{action}_deal": reach for action in ON_DEALS if action != "assign"}
 
 

@@ -1,6 +1,5 @@
 """Deals in the admin: their list, and a page with the stage path, the form, the story and who it is about."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -14,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter, RangeNumericFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from apps.accounts import access
@@ -22,6 +21,7 @@ from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInl
 from apps.accounts.models import User
 from apps.common.lists.search import among, contains
 from apps.common.templatetags.artel import age, day, money
+from apps.crm.admin.board import BoardPages
 from apps.crm.admin.filters import AttentionFilter, DaysFilter, WeekFilter
 from apps.crm.admin.parts import (
     Command,
@@ -32,13 +32,11 @@ from apps.crm.admin.parts import (
     marked,
 )
 from apps.crm.admin.stories import may_see, stage_path, story_of
-from apps.crm.models import Company, Deal, DealLine, LostReason, Stage, StageTransition
+from apps.crm.models import Deal, DealLine, LostReason, Stage, StageTransition
+from apps.crm.models.deals import matching
 from apps.crm.services import deals, lines
 
 Face = StageTransition.Face
-_NUMBER = re.compile(r"D-\d{4}-\d{6,}", re.IGNORECASE)
-# As many companies as a search by a part of a name follows to their deals.
-COMPANIES_FOLLOWED = 100
 
 
 class DealForm(VersionedForm):
@@ -78,7 +76,7 @@ class LineInline(ScopedTabularInline):
 
 
 @admin.register(Deal)
-class DealAdmin(SalesAdmin):
+class DealAdmin(BoardPages, SalesAdmin):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
     add_label = _("New deal")
@@ -120,6 +118,7 @@ class DealAdmin(SalesAdmin):
         "team",
         ("company", ScopedAutocompleteFilter),
         "tags",
+        ("amount", RangeNumericFilter),
         ("expected_close_date", RangeDateFilter),
         ("opened_date", RangeDateFilter),
         ("closed_at", DaysFilter),
@@ -170,14 +169,9 @@ class DealAdmin(SalesAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Deal], search_term: str
     ) -> tuple[QuerySet[Deal], bool]:
-        """Find by number, else by a part of the title or of the company's name, each in its own index."""
         term = search_term.strip()
-        if _NUMBER.fullmatch(term):
-            queryset = queryset.filter(number=term.upper())
-        elif term:
-            named = Company.objects.filter(contains("name", term)).values_list("pk", flat=True)
-            companies = list(named[:COMPANIES_FOLLOWED])
-            queryset = queryset.filter(contains("title", term) | among("company", companies))
+        if term:
+            queryset = queryset.filter(matching(term))
         return super().get_search_results(request, queryset, "")
 
     def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the sales side holds: whom we know, what we promise them, and what was brought in from elsewhere."""
 
+from apps.crm.models.boards import Board, BoardChange
 from apps.crm.models.catalog import Product, Tag
 from apps.crm.models.companies import Company, ContactPoint, Employment, Person
 from apps.crm.models.deals import (
@@ -16,6 +17,8 @@ from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 
 __all__ = [
     "Attention",
+    "Board",
+    "BoardChange",
     "Company",
     "ContactPoint",
     "Deal",

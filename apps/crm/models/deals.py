@@ -1,5 +1,6 @@
 """What we promise to whom, and how far it has come."""
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from django.utils.translation import pgettext_lazy
 
 from apps.accounts.models import Team
 from apps.accounts.scoping import Rule, ScopedQuerySet
+from apps.common.lists.search import among, contains
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 from apps.crm.models.catalog import CURRENCY, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
@@ -43,6 +45,18 @@ class Attention(models.TextChoices):
 
     STALE = "stale", _("Stale: in their stage for too long")
     UNPLANNED = "unplanned", _("No day for a next step")
+
+_NUMBER = re.compile(r"D-\d{4}-\d{6,}", re.IGNORECASE)
+# As many companies as a search by a part of a name follows to their deals.
+COMPANIES_FOLLOWED = 100
+
+
+def matching(term: str) -> Q:
+    """Find by number, else by a part of the title or of the company's name, each in its own index."""
+    if _NUMBER.fullmatch(term):
+        return Q(number=term.upper())
+    named = Company.objects.filter(contains("name", term)).values_list("pk", flat=True)
+    return contains("title", term) | among("company", list(named[:COMPANIES_FOLLOWED]))
 
 
 class DealQuerySet(ScopedQuerySet["Deal"]):
@@ -80,6 +94,11 @@ class DealQuerySet(ScopedQuerySet["Deal"]):
             steps = steps.filter(actor=by)
         rows = self.filter(_Among(steps.values("deal_id")))
         return rows.filter(status=step.upper()) if step == Step.WON or step == Step.LOST else rows
+
+    def in_columns(self) -> "DealQuerySet":
+        """Keep the cards of boards, from the top of their columns, each with its `place`."""
+        place = Coalesce("ranked_at", "stage_entered_at", output_field=models.DateTimeField())
+        return self.open().filter(archived_at=None).annotate(place=place).order_by("-place", "-pk")
 
 
 class _Among(Func):
@@ -230,6 +249,8 @@ class Deal(Stamped, Versioned, Archivable, Imported):
     next_step = models.CharField(_("next step"), max_length=200, blank=True, default="")
     next_step_date = models.DateField(_("next step on"), null=True, blank=True)
     stage_entered_at = models.DateTimeField(_("in this stage since"), default=timezone.now, editable=False)
+    # Orders a column of the board, the latest first; None is the moment of entry. Nobody's form is stale because of it.
+    ranked_at = models.DateTimeField(null=True, blank=True, editable=False)
     description = models.TextField(_("notes"), blank=True, default="")
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="deals")
 
@@ -305,6 +326,15 @@ class Deal(Stamped, Versioned, Archivable, Imported):
                 include=["currency", "amount", "owner", "team", "id"],
                 condition=Q(closed_at__isnull=False, archived_at=None),
                 name="deal_closed_worth",
+            ),
+            # Reads the top of a column, and its count and sums, from the index alone.
+            models.Index(
+                F("stage"),
+                Coalesce("ranked_at", "stage_entered_at").desc(),
+                F("id").desc(),
+                include=["owner", "team", "currency", "amount"],
+                condition=Q(status="OPEN", archived_at=None),
+                name="deal_board",
             ),
         ]
 

@@ -1,0 +1,128 @@
+"""How a board is written: cards, column heads and what refuses to move. Strings, because there are many cards."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext
+
+from apps.common.templatetags.artel import day, money, number
+from apps.crm.admin.parts import age
+from apps.crm.board.reading import Card, Figure
+from apps.crm.models import Stage
+
+# Where a stage says nothing, its bar is full after so many days, and never a warning.
+FULL_DAYS = 30
+
+
+class CardWriter:
+    """
+    Writes cards as HTML.
+
+    :param stages: the stages of the board by id
+    :param path: the address of a deal's page, with 0 for its id
+    """
+
+    def __init__(self, stages: dict[int, Stage], path: str) -> None:
+        self.stages = stages
+        self.before, _zero, self.after = path.partition("/0/")
+        self.now = timezone.now()
+        self.today = timezone.localdate()
+        # Many cards say the same day or age, which costs more to write than the card.
+        self._days: dict[date, str] = {}
+        self.words = {
+            "none": gettext("No next step"),
+            "more": gettext("Move or open “%(title)s”"),
+            "in": gettext("%(age)s in this stage"),
+            "stale": gettext("stale"),
+            "new": gettext("less than a minute"),
+        }
+
+    def write(self, card: Card) -> SafeString:
+        """Write one card."""
+        title, company = escape(card.title), escape(card.company or card.person or "")
+        worth = escape(money(card.amount, card.currency) or "–")
+        is_new = self.now - card.stage_entered_at < timedelta(minutes=1)
+        since = self.words["new"] if is_new else age(card.stage_entered_at, self.now)
+        fill, tone = self._age(card)
+        said = self._said(card, since, is_stale=tone == "stale")
+        return mark_safe(  # noqa: S308 - every part is escaped
+            f'<li class="board-card" data-deal="{card.id}" data-version="{card.version}" data-stage="{card.stage_id}"'
+            f' data-place="{card.place.isoformat()}">'
+            f'<a class="board-link" href="{self.before}/{card.id}/{self.after}" draggable="false" tabindex="-1"'
+            f' aria-label="{escape(said)}" aria-keyshortcuts="m">{title}</a>'
+            f'<button type="button" class="board-more" tabindex="-1" aria-haspopup="menu"'
+            f' aria-label="{escape(self.words["more"] % {"title": card.title})}">'
+            '<span class="material-symbols-outlined" aria-hidden="true">more_horiz</span></button>'
+            f'<p class="board-company">{company}</p>'
+            f'<p class="board-worth"><strong class="crm-amount">{worth}</strong>'
+            f'<span class="board-face board-face-{card.owner_id % 6}" title="{escape(card.owner)}" aria-hidden="true">'
+            f"{escape(initials(card.owner))}</span></p>"
+            f"{self._next(card)}"
+            f'<p class="board-since board-since-{tone}"><svg class="board-age" aria-hidden="true" focusable="false">'
+            f'<rect width="{fill}%" height="100%"></rect></svg><span>{escape(since)}</span></p></li>'
+        )
+
+    def _age(self, card: Card) -> tuple[int, str]:
+        """Return how full the bar is, in percent, and its tone."""
+        limit = self.stages[card.stage_id].stale_after_days
+        days = (self.now - card.stage_entered_at).total_seconds() / 86400
+        share = days / (limit or FULL_DAYS)
+        tone = "calm" if limit is None or share < 0.6 else "warm" if share <= 1 else "stale"
+        return max(3, min(100, round(share * 100))), tone
+
+    def _next(self, card: Card) -> str:
+        if not card.next_step and card.next_step_date is None:
+            return f'<p class="board-next board-next-none">{escape(self.words["none"])}</p>'
+        is_late = card.next_step_date is not None and card.next_step_date < self.today
+        when = "" if card.next_step_date is None else f" <small>{self._day(card.next_step_date)}</small>"
+        tone = " board-next-late" if is_late else ""
+        return f'<p class="board-next{tone}"><span>{escape(card.next_step)}</span>{when}</p>'
+
+    def _day(self, value: date) -> str:
+        if value not in self._days:
+            self._days[value] = str(day(value))
+        return self._days[value]
+
+    def _said(self, card: Card, since: str, *, is_stale: bool) -> str:
+        """Say a card in one sentence, for who does not see it; begins with what is written on it."""
+        step = card.next_step or ("" if card.next_step_date else self.words["none"])
+        parts = [
+            card.title,
+            card.company or card.person,
+            money(card.amount, card.currency),
+            card.owner,
+            self.words["in"] % {"age": since} + (f", {self.words['stale']}" if is_stale else ""),
+            step,
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+def initials(name: str) -> str:
+    """Return the first letters of the first and the last word of a name."""
+    words = name.split()
+    return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper()
+
+
+def figure(stage_figure: Figure, *, is_about: bool) -> dict[str, Any]:
+    """Write a column's figures."""
+    about = "≈ " if is_about else ""
+    sums = [f"{about}{money(Decimal(amount), currency)}" for currency, amount in stage_figure.sums]
+    said = ngettext("%(count)s deal", "%(count)s deals", stage_figure.count)
+    return {
+        "count": f"{about}{number(stage_figure.count)}",
+        "said": said % {"count": number(stage_figure.count)},
+        "sums": sums,
+    }
+
+
+def moment(text: str) -> datetime | None:
+    """Read a card's place; None where it is none."""
+    try:
+        place = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return place if timezone.is_aware(place) else None

@@ -182,7 +182,7 @@ def test_undo_by_its_pages(anna: User, browser_of: Logins) -> None:
     page = client.get(reverse("admin:history_undo", args=[pk])).content.decode()
     assert "2 rows are left to decide" in page
     cells = re.findall(r"<td data-label[^>]*>([^<]*)</td>", page)
-    assert cells[:3] == ["0.00", "100.00", "5.00"]
+    assert sorted([cells[:3], cells[3:]]) == [["0.00", "100.00", "5.00"], ["1.00", "100.00", "5.00"]]
     decide = reverse("admin:history_undo_decide", args=[pk])
     first, second = (started.conflicts.get(row_id=str(deal.pk)) for deal in deals[:2])
     client.post(

@@ -35,10 +35,10 @@ from apps.history.tracking import Reverted, exempt, track
 
 def declare() -> None:
     """Declare every model of the sales side."""
-    for model in (Tag, LostReason):
-        track(model)
-    for model in (Product, Pipeline):
-        track(model, rights=_catalog_rights)
+    track(Tag)
+    track(LostReason)
+    track(Product, rights=_catalog_rights)
+    track(Pipeline, rights=_catalog_rights)
     track(Company, rights=_customer_rights, reverted=_companies_reverted)
     track(Person, rights=_customer_rights, reverted=_people_reverted)
     # Where a card stands on the board is a view of the deal and no part of it.

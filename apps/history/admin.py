@@ -261,6 +261,8 @@ class ChangeSetAdmin(ScopedModelAdmin):
         words.expect_key(User, change_set.actor_id)
         related = [one for one in (change_set.reverts, getattr(change_set, "reverted_by", None)) if one]
         titles.attach([change_set, *related], actor=actor)
+        if getattr(change_set, "is_vague", False):
+            change_set.title = titles.in_short(change_set)  # type: ignore[attr-defined]
         return self.admin_site.each_context(request) | {
             "opts": self.opts,
             "original": self.what(change_set),

@@ -9,7 +9,7 @@ here has seen it. Tags and rows of inlines count as the row they are edited with
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.core import signing
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -381,7 +381,7 @@ class _Sent:
     def _take(self, place: int) -> dict[str, list[str]]:
         start = f"{self.prefix}-{place}-"
         names = [name for name in self.data if name.startswith(start)]
-        return {name.removeprefix(start): cast(list[str], self.data.pop(name)) for name in names}
+        return {name.removeprefix(start): self.data.pop(name) for name in names}
 
     def write(self, existing: list[str]) -> None:
         """Number the rows again: those that are there first, as Django reads them."""
@@ -391,8 +391,8 @@ class _Sent:
         others = [place for place in range(self.total) if place not in places]
         taken = [found for place in [*places, *others] if (found := self._take(place))]
         for place, values in enumerate(taken):
-            for name, found in values.items():
-                self.data.setlist(f"{self.prefix}-{place}-{name}", found)
+            for name, sent in values.items():
+                self.data.setlist(f"{self.prefix}-{place}-{name}", sent)
         self.data[f"{self.prefix}-INITIAL_FORMS"] = str(len(places))
         self.data[f"{self.prefix}-TOTAL_FORMS"] = str(len(taken))
 

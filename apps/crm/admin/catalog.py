@@ -21,7 +21,7 @@ class ProductForm(VersionedForm):
     """A product; its price is in the organization's currency unless another is named."""
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         cleaned["currency"] = str(cleaned.get("currency", "")).upper()
         if cleaned.get("price") is not None and not cleaned["currency"]:
             cleaned["currency"] = settings.BASE_CURRENCY

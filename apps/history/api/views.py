@@ -50,7 +50,7 @@ class ChangeSetViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         if args and not getattr(self, "swagger_fake_view", False):
             subject = list(args[0]) if kwargs.get("many") else [args[0]]
-            kwargs["context"] = self.get_serializer_context() | told_with(subject, self.actor)
+            kwargs["context"] = dict(self.get_serializer_context()) | told_with(subject, self.actor)
         return super().get_serializer(*args, **kwargs)
 
     @extend_schema(
@@ -96,7 +96,9 @@ def _visible_row(label: str, row_id: str, actor: User) -> models.Model:
         raise Http404
     model = apps.get_model(label)
     try:
-        row = model._base_manager.filter(access.scope(actor, "view", model)).filter(pk=row_id).first()
+        row: models.Model | None = (
+            model._base_manager.filter(access.scope(actor, "view", model)).filter(pk=row_id).first()
+        )
     except (ValueError, TypeError, OverflowError) as error:
         raise Http404 from error
     if row is None:

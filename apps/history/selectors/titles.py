@@ -8,7 +8,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.common.templatetags.artel import number
 from apps.history.models import ChangeSet
+from apps.history.selectors import sets
 from apps.history.selectors.words import Words, shown_fields
 from apps.history.tracking import Tracked, tracked
 
@@ -56,12 +58,28 @@ def attach(change_sets: Iterable[ChangeSet], *, actor: User) -> None:
             if model is not None:
                 words.expect_key(model.model, row_id)
     for one in silent:
-        one.title = _title(gists.get(one.pk, _Gist()), words)  # type: ignore[attr-defined]
+        gist = gists.get(one.pk, _Gist())
+        one.title = _title(gist, words)  # type: ignore[attr-defined]
+        one.is_vague = gist.count > LOOKED_AT  # type: ignore[attr-defined]
 
 
 def in_short(change_set: ChangeSet) -> str:
-    """Say what a set did without the name of any row."""
-    return _title(_gists([change_set]).get(change_set.pk, _Gist()), None)
+    """Say what a set did without the name of any row; all of it is counted."""
+    gist = _gists([change_set]).get(change_set.pk, _Gist())
+    return _title(gist, None) if gist.count <= LOOKED_AT else _of_very_many(change_set)
+
+
+def _of_very_many(change_set: ChangeSet) -> str:
+    counts: dict[tuple[str, str], int] = {}
+    for touched in sets.touched(change_set.pk):
+        model = tracked(touched.label)
+        # Parts are told by their wholes, unless they are all there is.
+        if model is None or not (model.part_of or model.is_link):
+            kind = _kind(f"{touched.label}:", plural=True)
+            for op, count in (("I", touched.created), ("U", touched.changed), ("D", touched.deleted)):
+                if count:
+                    counts[kind, op] = count
+    return _counted(counts) or _("Parts of other rows")
 
 
 def _gists(change_sets: Sequence[ChangeSet]) -> dict[int, _Gist]:
@@ -127,17 +145,21 @@ def _fields(gist: _Gist) -> str:
 
 
 def _of_many(gist: _Gist) -> str:
-    done = {
-        "I": _("%(kind)s: %(count)d created"),
-        "D": _("%(kind)s: %(count)d deleted"),
-        "U": _("%(kind)s: %(count)d changed"),
-    }
     counts: dict[tuple[str, str], int] = {}
     for about, ops in gist.ops.items():
         key = (_kind(about, plural=True), "D" if "D" in ops else "I" if "I" in ops else "U")
         counts[key] = counts.get(key, 0) + 1
+    return _counted(counts)
+
+
+def _counted(counts: dict[tuple[str, str], int]) -> str:
+    done = {
+        "I": _("%(kind)s: %(count)s created"),
+        "D": _("%(kind)s: %(count)s deleted"),
+        "U": _("%(kind)s: %(count)s changed"),
+    }
     ordered = sorted(counts.items(), key=lambda each: -each[1])
-    texts = [done[op] % {"kind": kind, "count": count} for (kind, op), count in ordered[:MOST_KINDS]]
+    texts = [done[op] % {"kind": kind, "count": number(count)} for (kind, op), count in ordered[:MOST_KINDS]]
     return ", ".join(texts) + (" …" if len(ordered) > MOST_KINDS else "")
 
 

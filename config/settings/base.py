@@ -94,7 +94,9 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
-# PostgreSQL. Statements are bound and prepared by the server: half of the time of a short query is its planning.
+# PostgreSQL. Statements are bound by the server; what is asked all day keeps its plan there, for planning is half of a
+# short query's time. Behind PgBouncer in transaction mode that needs its `max_prepared_statements`.
+KEEP_PLANS = env.bool("KEEP_PLANS", default=True)
 DATABASES = {"default": env.db("DATABASE_URL")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -205,9 +205,9 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer = super().get_serializer(*args, **kwargs)
-        wanted = self.request.query_params.get("fields") if self.request.method == "GET" else None
+        wanted = fields_wanted(self.request)
         if wanted is not None:
-            _keep_fields(getattr(serializer, "child", serializer), wanted)
+            keep_fields(getattr(serializer, "child", serializer), wanted)
         return serializer
 
     def get_input_class(self) -> type[serializers.BaseSerializer[Any]]:
@@ -250,8 +250,14 @@ def etag_of(row: models.Model) -> str:
     return "" if version is None else f'"{version}"'
 
 
-def _keep_fields(serializer: Any, wanted: str) -> None:
-    names = {name.strip() for name in wanted.split(",") if name.strip()}
+def fields_wanted(request: Request) -> frozenset[str] | None:
+    """Return the names in `?fields=`; None where all are wanted."""
+    wanted = request.query_params.get("fields") if request.method == "GET" else None
+    return None if wanted is None else frozenset(filter(None, map(str.strip, wanted.split(","))))
+
+
+def keep_fields(serializer: Any, names: frozenset[str]) -> None:
+    """Drop the fields that are not wanted. :raises ValidationError: there is no such field"""
     unknown = sorted(names - set(serializer.fields))
     if unknown:
         text = _("There is no such field: %(name)s.") % {"name": ", ".join(unknown)}

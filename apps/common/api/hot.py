@@ -188,15 +188,16 @@ class _Body:
             return self._nested(each)
         if isinstance(each, ManyRelatedField):
             return self._keys(each)
+        is_plain = type(each) in _AS_IT_IS or _is_key(each) or _is_generated(each)
+        if not is_plain and not isinstance(each, serializers.DateTimeField | serializers.DecimalField):
+            raise TypeError(f"{each.field_name}: PostgreSQL cannot write a {type(each).__name__} by itself.")
         column = self.column(each.source)
+        if is_plain:
+            return column
         if isinstance(each, serializers.DateTimeField):
             return _TIME.format(column)
-        if isinstance(each, serializers.DecimalField):
-            self._require_scale(each)
-            return f"{column}::text"
-        if type(each) in _AS_IT_IS or _is_key(each) or _is_generated(each):
-            return column
-        raise TypeError(f"{each.field_name}: PostgreSQL cannot write a {type(each).__name__} by itself.")
+        self._require_scale(each)
+        return f"{column}::text"
 
     def column(self, path: str) -> str:
         """Return the column that a source ("company.name") leads to, joining what lies on the way."""

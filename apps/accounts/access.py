@@ -137,7 +137,8 @@ def is_everything(user: User) -> bool:
     return user.is_active and user.is_superuser and user.key_scopes is None
 
 
-def _is_out_of_key(user: User, permission: str) -> bool:
+def is_out_of_key(user: User, permission: str) -> bool:
+    """Tell whether `user` came with a key that does not let them use a permission, whether they hold it or not."""
     return user.key_scopes is not None and not allows(user.key_scopes, permission)
 
 
@@ -168,7 +169,7 @@ def scope(actor: User, action: str, model: type[models.Model]) -> Q:
     if rule.via:
         return _scope_of_part(actor, action, model, rule.via)
     permission = permission_of(action, model)
-    if _is_out_of_key(actor, permission):
+    if is_out_of_key(actor, permission):
         return NOTHING
     if actor.is_superuser:
         return EVERYTHING
@@ -246,7 +247,7 @@ def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
     if via:
         return any(can_any(actor, _action_on_whole(action), _whole(model, path)) for path in via)
     permission = permission_of(action, model)
-    if _is_out_of_key(actor, permission):
+    if is_out_of_key(actor, permission):
         return False
     return actor.is_superuser or permission in grants_of(actor)
 

@@ -70,7 +70,9 @@ def both(
 def rich(anna: User, boris: User) -> dict[str, Any]:
     """Rows with everything in them, with nothing, and with what is odd."""
     tags = [Tag.objects.create(name=name) for name in ("zeta", "alpha", ODD[:40])]
-    holding = factories.make_company(ODD[:180], owner=boris, annual_revenue=Decimal("12.5"), founded_year=1999)
+    holding = factories.make_company(
+        ODD[:180], owner=boris, annual_revenue=Decimal("12.5"), founded_year=1999
+    )
     company = factories.make_company("Мебель", owner=anna, parent=holding, employee_count=40)
     person = factories.make_person("Иван", family_name="О'Нил", owner=anna, description=ODD)
     person.employments.create(company=holding, title="Advisor", is_primary=False)
@@ -136,7 +138,9 @@ def test_a_row_is_what_it_was(rich: dict[str, Any], anna: User, admin: User, res
     ],
     ids=str,
 )
-def test_a_list_is_what_it_was(rich: dict[str, Any], anna: User, resource: str, query: dict[str, str]) -> None:
+def test_a_list_is_what_it_was(
+    rich: dict[str, Any], anna: User, resource: str, query: dict[str, str]
+) -> None:
     if "tags" in query:
         query = query | {"tags": str(rich["tags"][1].pk)}
     shown = both(resource, anna, query)
@@ -183,7 +187,18 @@ def test_pages_go_forth_and_back(anna: User, query: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["cD0w", "cD14", "cD0tMQ", "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "bz0zJnI9MQ", "bz0zJnA9MQ", "AAAA", "=", "\x00"]
+    "cursor",
+    [
+        "cD0w",
+        "cD14",
+        "cD0tMQ",
+        "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5",
+        "bz0zJnI9MQ",
+        "bz0zJnA9MQ",
+        "AAAA",
+        "=",
+        "\x00",
+    ],
 )
 def test_a_cursor_of_somebody_elses_making_breaks_nothing(deal: Deal, anna: User, cursor: str) -> None:
     client = APIClient()
@@ -277,7 +292,9 @@ class _Rounded(CompanySerializer):
                 "tags",
                 Prefetch(
                     "contact_points",
-                    CompanyViewSet.queryset.model.contact_points.rel.related_model.objects.filter(kind="EMAIL"),
+                    CompanyViewSet.queryset.model.contact_points.rel.related_model.objects.filter(
+                        kind="EMAIL"
+                    ),
                     to_attr="active_contact_points",
                 ),
             ),

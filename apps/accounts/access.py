@@ -93,21 +93,21 @@ def grants_of(user: User) -> dict[str, Reaches]:
         return remembered[1]
     if connection.in_atomic_block:
         # What this transaction has changed may yet be rolled back, and its version be given again.
-        grants = _read_grants(user.pk)
+        grants = _read_grants(user.pk, user.key_scopes)
     else:
-        grants = _settled_grants(user.pk, user.perm_version)
-    if user.key_scopes is not None:
-        grants = {name: reaches for name, reaches in grants.items() if allows(user.key_scopes, name)}
+        grants = _settled_grants(*identity_of(user))
     user._grants = (user.perm_version, grants)  # type: ignore[attr-defined]
     return grants
 
 
 @lru_cache(maxsize=2048)
-def _settled_grants(user_id: int, perm_version: int) -> dict[str, Reaches]:
-    return _read_grants(user_id)
+def _settled_grants(
+    user_id: int, perm_version: int, key_scopes: frozenset[str] | None
+) -> dict[str, Reaches]:
+    return _read_grants(user_id, key_scopes)
 
 
-def _read_grants(user_id: int) -> dict[str, Reaches]:
+def _read_grants(user_id: int, key_scopes: frozenset[str] | None) -> dict[str, Reaches]:
     grants: defaultdict[str, Reaches] = defaultdict(Reaches)
     rows = list(
         RoleGrant.objects.filter(role__memberships__user=user_id, role__memberships__team__archived_at=None)
@@ -116,6 +116,8 @@ def _read_grants(user_id: int) -> dict[str, Reaches]:
     )
     subtrees = _subtrees({path for _name, reach, _team, path in rows if reach == RoleGrant.Reach.SUBTREE})
     for permission, reach, team_id, path in rows:
+        if key_scopes is not None and not allows(key_scopes, permission):
+            continue
         reaches = grants[permission]
         reaches.is_own = True
         if reach == RoleGrant.Reach.ALL:

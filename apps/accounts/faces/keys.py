@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from apps.accounts import services
@@ -25,7 +26,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         token = bearer_of(request)
         if token is None:
             return None
-        user = services.authenticate_key(token)
+        user = services.authenticate_key(token, is_reading=request.method in SAFE_METHODS)
         if user is None:
             raise AuthenticationFailed(
                 _("This key opens nothing: it is wrong, expired or revoked."), "invalid_token"

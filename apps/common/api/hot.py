@@ -10,19 +10,19 @@ Names in the SQL are those of models, columns and fields: nobody's input. Values
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.relations import ManyRelatedField, PrimaryKeyRelatedField
+
+from apps.common.plans import kept_plans
 
 # What JSON says of a column is what these say of its value.
 _AS_IT_IS = (
@@ -133,16 +133,21 @@ class Shape:
             return [], ""
         order, sign = ("asc", ">") if is_backwards else ("desc", "<")
         bound, params = ("", ()) if after is None else (f" where {self._key} {sign} %s", (after,))
-        sql = (
-            f"with page as (select * from ({selection.sql}) s{bound} order by {self._key} {order}"
-            f" limit %s offset %s) select (select array_agg({self._key} order by {self._key} {order}) from page),"
-            f" (select string_agg(row_to_json(r)::text, ',') from (select {self._body.columns} from"
-            f" (select * from page order by {self._key} {order} limit %s) {_ROW}{self._body.joined}"
-            f" order by {_ROW}.{self._key} desc) r)"
+        # Numbers of rows stand in the text: a plan that is kept without knowing them expects a tenth of the table.
+        page = f"select * from ({selection.sql}) s{bound} order by {self._key} {order} limit {size:d} offset {skipped:d}"
+        keys = f"select array_agg({self._key} order by {self._key} {order}) from page"
+        rows = (
+            f"select {self._body.columns}"
+            f" from (select * from page order by {self._key} {order} limit {size - 1:d}) {_ROW}{self._body.joined}"
+            f" order by {_ROW}.{self._key} desc"
         )
-        found = _fetch(sql, (*selection.params, *params, size, skipped, size - 1), selection)
-        keys, text = found or (None, None)
-        return keys or [], text or ""
+        # No statement that begins with "with": that may write, and history would open a transaction for it.
+        sql = (
+            f"select keys, rows from (with page as ({page}) select ({keys}) as keys,"
+            f" (select string_agg(row_to_json(r)::text, ',') from ({rows}) r) as rows) found"
+        )
+        found = _fetch(sql, (*selection.params, *params), selection)
+        return found[0] or [], found[1] or ""
 
     def one(self, selection: Selection, pk: int) -> tuple[int | None, str] | None:
         """Return the version and the text of one row; None where the selection has no such row."""
@@ -288,24 +293,6 @@ def _quoted(name: str) -> str:
 
 
 def _fetch(sql: str, params: tuple[Any, ...], selection: Selection) -> Any:
-    with connection.cursor() as cursor, _kept(is_wanted=selection.is_steady):
+    with connection.cursor() as cursor, kept_plans(connection, is_wanted=selection.is_steady):
         cursor.execute(sql, params)
         return cursor.fetchone()
-
-
-@contextmanager
-def _kept(*, is_wanted: bool) -> Iterator[None]:
-    """
-    Let PostgreSQL keep the plans of the statements within: for short ones, planning is half of the work.
-
-    Not for searches, whose best plan depends on what is searched for; that is why it is off otherwise.
-    """
-    raw: Any = connection.connection
-    if not is_wanted or not settings.KEEP_PLANS or raw is None:
-        yield
-        return
-    before, raw.prepare_threshold = raw.prepare_threshold, 0
-    try:
-        yield
-    finally:
-        raw.prepare_threshold = before

@@ -8,6 +8,10 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
+# What all hot requests together ask, of a few people with rights of their own; the oldest make room for others.
+_MOST = 400
+
+
 @contextmanager
 def kept_plans(connection: BaseDatabaseWrapper, *, is_wanted: bool = True) -> Iterator[None]:
     """
@@ -20,7 +24,7 @@ def kept_plans(connection: BaseDatabaseWrapper, *, is_wanted: bool = True) -> It
     if not is_wanted or not settings.KEEP_PLANS or raw is None:
         yield
         return
-    before, raw.prepare_threshold = raw.prepare_threshold, 0
+    before, raw.prepare_threshold, raw.prepared_max = raw.prepare_threshold, 0, _MOST
     try:
         yield
     finally:

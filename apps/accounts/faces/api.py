@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.common.api.problems import PreconditionFailed, PreconditionRequired
+from apps.common.plans import kept_plans
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -295,7 +296,8 @@ class CreateMixin:
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
         serializer = view.get_input_class()(data=request.data, context=view.get_serializer_context())
-        with transaction.atomic():
+        # What a new row asks is the same each time, and about single rows.
+        with transaction.atomic(), kept_plans(connection):
             serializer.is_valid(raise_exception=True)
             row = self.perform_create(serializer)
             access.require(view.actor, "add", row)

@@ -101,9 +101,7 @@ def grants_of(user: User) -> dict[str, Reaches]:
 
 
 @lru_cache(maxsize=2048)
-def _settled_grants(
-    user_id: int, perm_version: int, key_scopes: frozenset[str] | None
-) -> dict[str, Reaches]:
+def _settled_grants(user_id: int, perm_version: int, key_scopes: frozenset[str] | None) -> dict[str, Reaches]:
     return _read_grants(user_id, key_scopes)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-
 # What all hot requests together ask, of a few people with rights of their own; the oldest make room for others.
 _MOST = 400
 

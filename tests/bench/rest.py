@@ -85,11 +85,16 @@ class Serving:
         for statement in SEED.format(**sizes).split(";\n"):
             if statement.strip():
                 execute(statement)
-        for table in ("crm_deal", "crm_deal_tags", "crm_company", "crm_person", "accounts_user", "accounts_team"):
+        for table in (
+            "crm_deal",
+            "crm_deal_tags",
+            "crm_company",
+            "crm_person",
+            "accounts_user",
+            "accounts_team",
+        ):
             execute(f"vacuum (analyze) {table}")
-            execute(
-                f"select setval(pg_get_serial_sequence('{table}', 'id'), (select max(id) from {table}))"  # noqa: S608
-            )
+            execute(f"select setval(pg_get_serial_sequence('{table}', 'id'), (select max(id) from {table}))")
         execute("checkpoint")
 
     def _make_key(self) -> str:
@@ -139,7 +144,7 @@ class Serving:
         from base64 import b64encode
         from urllib.parse import quote
 
-        places = random.Random(3).sample(range(1000, self.deals), pages - 1)  # noqa: S311 - chooses pages
+        places = random.Random(3).sample(range(1000, self.deals), pages - 1)
         cursors = [quote(b64encode(f"p={place}".encode()).decode()) for place in places]
         return {
             "ours": ["/api/v1/crm/deals/", *(f"/api/v1/crm/deals/?cursor={cursor}" for cursor in cursors)],
@@ -147,7 +152,7 @@ class Serving:
         }
 
     def detail_paths(self) -> dict[str, list[str]]:
-        keys = random.Random(5).sample(range(1, self.deals), 500)  # noqa: S311 - chooses rows
+        keys = random.Random(5).sample(range(1, self.deals), 500)
         return {
             "ours": [f"/api/v1/crm/deals/{key}/" for key in keys],
             "limit": [f"/deals/{key}/" for key in keys],
@@ -187,8 +192,8 @@ class Serving:
 
     def get(self, side: str, path: str) -> Any:
         url = f"http://127.0.0.1:{self.ports[side]}{path}"
-        request = urllib.request.Request(url, headers=self.headers(side))  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the same
+        request = urllib.request.Request(url, headers=self.headers(side))
+        with urllib.request.urlopen(request, timeout=60) as response:
             # Links name the server that was asked.
             return json.loads(response.read().replace(str(self.ports[side]).encode(), b"PORT"))
 
@@ -196,10 +201,19 @@ class Serving:
 
     def load(self, side: str, requests: list[dict[str, Any]], count: int, connections: int) -> float:
         """Ask so many times; return the seconds it took. :raises AssertionError: something was refused"""
-        command = [sys.executable, "-m", "tests.bench.serving.load", str(self.ports[side]), str(count), str(connections)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.bench.serving.load",
+            str(self.ports[side]),
+            str(count),
+            str(connections),
+        ]
         done = subprocess.run(command, input=json.dumps(requests), capture_output=True, text=True, check=True)
         said = json.loads(done.stdout)
-        assert sum(number for status, number in said["answers"].items() if status in {"200", "201"}) == count, said
+        assert (
+            sum(number for status, number in said["answers"].items() if status in {"200", "201"}) == count
+        ), said
         return float(said["seconds"])
 
     def cpu(self, side: str, requests: list[dict[str, Any]], count: int) -> float:
@@ -244,9 +258,11 @@ class Serving:
         from apps.crm.imports.sql import run as execute
 
         execute("set session_replication_role = replica")
-        execute(f"delete from crm_stagetransition where deal_id > {self.deals}")  # noqa: S608 - a number of ours
-        execute(f"delete from crm_deal where id > {self.deals}")  # noqa: S608 - the same
-        execute("truncate events_outbox, events_delivery, events_event, events_aggregate, history_change cascade")
+        execute(f"delete from crm_stagetransition where deal_id > {self.deals}")
+        execute(f"delete from crm_deal where id > {self.deals}")
+        execute(
+            "truncate events_outbox, events_delivery, events_event, events_aggregate, history_change cascade"
+        )
         execute("delete from history_changeset")
         execute("set session_replication_role = origin")
         execute("vacuum (analyze) crm_deal, crm_stagetransition")
@@ -266,7 +282,18 @@ def _written(deals: int) -> dict[str, list[Any]]:
     """Return what a new deal left in each table, without keys, numbers, times and random ids."""
     from apps.crm.imports.sql import fetch
 
-    unlike = {"id", "number", "uid", "at", "created_at", "updated_at", "stage_entered_at", "request_id", "deal_id", "subject"}
+    unlike = {
+        "id",
+        "number",
+        "uid",
+        "at",
+        "created_at",
+        "updated_at",
+        "stage_entered_at",
+        "request_id",
+        "deal_id",
+        "subject",
+    }
     queries = {
         "crm_deal": f"select to_jsonb(t) from crm_deal t where id > {deals}",
         "crm_stagetransition": f"select to_jsonb(t) from crm_stagetransition t where deal_id > {deals}",
@@ -303,7 +330,9 @@ def _benches(serving: Serving) -> Iterator[Bench]:
     def spent(side: str, requests: list[dict[str, Any]], count: int) -> Callable[[], float]:
         return lambda: serving.cpu(side, requests, count)
 
-    where = f"at {serving.deals:,} deals, with token check and policy, against a bare server with the same JSON"
+    where = (
+        f"at {serving.deals:,} deals, with token check and policy, against a bare server with the same JSON"
+    )
     yield Bench(
         name="rest-list",
         claim=f"processor's time of {LISTS:,} lists of 50 nested deals {where}",

@@ -335,7 +335,7 @@ class TestBetweenTransactions:
         assert self.titles(seller) == ["foreign"]
 
     def test_what_was_rolled_back_is_not_remembered(self, seller: User) -> None:
-        from django.db import transaction  # noqa: PLC0415
+        from django.db import transaction
 
         factories.make_deal("foreign", owner=factories.make_user("Other"))
         grants = seller.memberships.get().role.grants.filter(permission="crm.view_deal")
@@ -351,7 +351,7 @@ class TestBetweenTransactions:
         assert Deal.objects.visible_to(again).count() == 0
 
     def test_plans_are_kept_for_lists_and_not_for_searches(self, seller: User) -> None:
-        from django.db import connection  # noqa: PLC0415
+        from django.db import connection
 
         client = Client()
         client.force_login(seller)

@@ -37,7 +37,7 @@ _LOOK_UP = (
     "select k.id, k.scopes, coalesce(k.last_used_at < now() - interval '60 s', true), "
     + ", ".join(f'u."{f.column}"' for f in _COLUMNS)
     + " from accounts_apikey k join accounts_user u on u.id = k.owner_id and u.is_active"
-    " where k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and "
+    " where k.revoked_at is null and (k.expires_at is null or k.expires_at > statement_timestamp()) and "
 )
 _BY_SECRET = f"{_LOOK_UP} k.digest = %s"
 _BY_KEY = f"{_LOOK_UP} k.id = %s"
@@ -81,13 +81,14 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     Make another key for the same purpose, and let the old one end after `overlap`; return the new with its secret.
 
     :raises DoesNotExist: the actor does not see such a key
-    :raises PermissionDenied: it is somebody else's, or the actor came with a key themselves
-    :raises ValidationError: it does not open anything any more ("not_live"), or the overlap is too long ("overlap")
+    :raises PermissionDenied: the actor may not, or came with a key themselves
+    :raises ValidationError: it is somebody else's ("not_owner"), does not open anything any more ("not_live"), or the
+        overlap is too long ("overlap")
     """
     key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     _require_person(actor)
     if key.owner_id != actor.pk:
-        raise PermissionDenied(_("Only its owner learns the secret of a key."))
+        raise ValidationError(_("Only its owner learns the secret of a key."), code="not_owner")
     now = timezone.now()
     if not key.is_live(now):
         raise ValidationError(_("This key is no longer in use."), code="not_live")

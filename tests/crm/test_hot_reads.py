@@ -16,7 +16,7 @@ from apps.accounts.models import User
 from apps.common.api.hot import JsonText, Shape
 from apps.crm.api.serializers import CompanySerializer, DealSerializer
 from apps.crm.api.views import CompanyViewSet, DealViewSet, PersonViewSet, SalesViewSet
-from apps.crm.models import Company, Deal, Person, Tag
+from apps.crm.models import Company, ContactPoint, Deal, Person, Tag
 from tests.accounts.factories import make_member
 from tests.crm import factories
 
@@ -79,7 +79,8 @@ def rich(anna: User, boris: User) -> dict[str, Any]:
     person.employments.create(company=company, title=ODD[:100])
     factories.make_person(owner=anna)
     factories.make_company(owner=anna)
-    for holder, raw in [(company, "a@b.example"), (person, "c@d.example")]:
+    holders: list[tuple[Any, str]] = [(company, "a@b.example"), (person, "c@d.example")]
+    for holder, raw in holders:
         holder.contact_points.create(kind="EMAIL", raw=raw.upper(), value=raw)
         holder.contact_points.create(kind="PHONE", raw="1", value=f"+1{holder.pk}{raw[0]}", is_primary=True)
         gone = datetime(2026, 1, 2, tzinfo=UTC)
@@ -112,7 +113,8 @@ def rich(anna: User, boris: User) -> dict[str, Any]:
 
 @pytest.mark.parametrize("resource", VIEWS)
 def test_a_row_is_what_it_was(rich: dict[str, Any], anna: User, admin: User, resource: str) -> None:
-    model = VIEWS[resource].queryset.model
+    queryset: Any = VIEWS[resource].queryset
+    model = queryset.model
     for pk in model.objects.values_list("pk", flat=True):
         both(resource, admin, pk=pk)
         both(resource, anna, pk=pk)
@@ -271,7 +273,7 @@ def test_a_list_asks_one_question(
 
 
 class _Shouting(DealSerializer):
-    title = serializers.SerializerMethodField()  # type: ignore[assignment]
+    title = serializers.SerializerMethodField()
 
     def get_title(self, deal: Deal) -> str:
         return deal.title.upper()
@@ -292,9 +294,7 @@ class _Rounded(CompanySerializer):
                 "tags",
                 Prefetch(
                     "contact_points",
-                    CompanyViewSet.queryset.model.contact_points.rel.related_model.objects.filter(
-                        kind="EMAIL"
-                    ),
+                    ContactPoint.objects.filter(kind="EMAIL"),
                     to_attr="active_contact_points",
                 ),
             ),

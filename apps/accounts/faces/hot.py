@@ -43,9 +43,9 @@ def _shape_of(view: Any, fields: frozenset[str] | None) -> Shape:
 class HotReads:
     """GET of a collection and of its rows, and whatever answers with a row."""
 
-    pagination_class = CursorPages
+    pagination_class: Any = CursorPages
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> JsonText:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         view: Any = self
         shape = self._shape()
         window = Window(shape, self._selection(request))
@@ -55,7 +55,7 @@ class HotReads:
         head = json.dumps(links, separators=(",", ":"))[:-1]
         return JsonText(f'{head},"results":[{window.text}]}}')
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> JsonText:
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         view: Any = self
         found = self._read(_key(view.kwargs[view.lookup_url_kwarg or view.lookup_field]))
         if found is None:
@@ -64,13 +64,13 @@ class HotReads:
 
     def respond(
         self, row: models.Model, http_status: int = status.HTTP_200_OK, headers: dict[str, str] | None = None
-    ) -> JsonText | Response:
+    ) -> Any:
         """Answer with a row as the viewset shows it, and its version; with nothing where it is out of sight."""
         return self.respond_if_visible(row, http_status, headers)
 
     def respond_if_visible(
         self, row: models.Model, http_status: int = status.HTTP_200_OK, headers: dict[str, str] | None = None
-    ) -> JsonText | Response:
+    ) -> Any:
         found = self._read(row.pk, http_status, headers)
         return Response(status=status.HTTP_204_NO_CONTENT) if found is None else found
 
@@ -86,7 +86,8 @@ class HotReads:
 
     def _shape(self) -> Shape:
         view: Any = self
-        return _shape_of(type(self), fields_wanted(view.request))
+        kind: Any = type(self)
+        return _shape_of(kind, fields_wanted(view.request))
 
     def _selection(self, request: Request) -> Selection:
         """Return the rows that the caller may see and asks for."""

@@ -83,6 +83,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.user", "person", _("Users")),
             Place("accounts.team", "groups", _("Teams")),
             Place("accounts.role", "shield_person", _("Roles")),
+            Place("accounts.apikey", "key", _("API keys")),
         ],
     ),
 ]

@@ -8,16 +8,18 @@ second is derived from the first.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import RoleGrant, Team, User
+from apps.accounts.scopes import allows
 from apps.accounts.scoping import Rule
 
 NOTHING = Q(pk__in=[])
@@ -81,18 +83,40 @@ def permission_of(action: str, model: type[models.Model]) -> str:
 
 
 def grants_of(user: User) -> dict[str, Reaches]:
-    """Return how far each permission of `user` reaches; two queries, remembered on the instance."""
+    """
+    Return how far each permission of `user` reaches, as far as the key lets them that they came with.
+
+    Two queries, remembered on the instance; outside of a transaction also in this process, until `perm_version`
+    changes, which the database raises with whatever decides about rights.
+    """
     remembered: tuple[int, dict[str, Reaches]] | None = getattr(user, "_grants", None)
     if remembered is not None and remembered[0] == user.perm_version:
         return remembered[1]
+    if connection.in_atomic_block:
+        # What this transaction has changed may yet be rolled back, and its version be given again.
+        grants = _read_grants(user.pk, user.key_scopes)
+    else:
+        grants = _settled_grants(*identity_of(user))
+    user._grants = (user.perm_version, grants)  # type: ignore[attr-defined]
+    return grants
+
+
+@lru_cache(maxsize=2048)
+def _settled_grants(user_id: int, perm_version: int, key_scopes: frozenset[str] | None) -> dict[str, Reaches]:
+    return _read_grants(user_id, key_scopes)
+
+
+def _read_grants(user_id: int, key_scopes: frozenset[str] | None) -> dict[str, Reaches]:
     grants: defaultdict[str, Reaches] = defaultdict(Reaches)
     rows = list(
-        RoleGrant.objects.filter(role__memberships__user=user, role__memberships__team__archived_at=None)
+        RoleGrant.objects.filter(role__memberships__user=user_id, role__memberships__team__archived_at=None)
         .values_list("permission", "reach", "role__memberships__team_id", "role__memberships__team__path")
         .distinct()
     )
     subtrees = _subtrees({path for _name, reach, _team, path in rows if reach == RoleGrant.Reach.SUBTREE})
     for permission, reach, team_id, path in rows:
+        if key_scopes is not None and not allows(key_scopes, permission):
+            continue
         reaches = grants[permission]
         reaches.is_own = True
         if reach == RoleGrant.Reach.ALL:
@@ -101,8 +125,22 @@ def grants_of(user: User) -> dict[str, Reaches]:
             reaches.team_ids.add(team_id)
         elif reach == RoleGrant.Reach.SUBTREE:
             reaches.team_ids |= subtrees[path]
-    user._grants = (user.perm_version, dict(grants))  # type: ignore[attr-defined]
     return dict(grants)
+
+
+def identity_of(user: User) -> tuple[int, int, frozenset[str] | None]:
+    """Return what all that `user` may do depends on: equal ones may do the same."""
+    return user.pk, user.perm_version, user.key_scopes
+
+
+def is_everything(user: User) -> bool:
+    """Tell whether `user` may do everything, whatever the roles: an administrator in person, not by a limited key."""
+    return user.is_active and user.is_superuser and user.key_scopes is None
+
+
+def is_out_of_key(user: User, permission: str) -> bool:
+    """Tell whether `user` came with a key that does not let them use a permission, whether they hold it or not."""
+    return user.key_scopes is not None and not allows(user.key_scopes, permission)
 
 
 def _subtrees(paths: set[str]) -> dict[str, set[int]]:
@@ -127,11 +165,16 @@ def scope(actor: User, action: str, model: type[models.Model]) -> Q:
     rule = _rule(model)
     if not actor.is_active:
         return NOTHING
-    if actor.is_superuser:
+    if is_everything(actor):
         return EVERYTHING
     if rule.via:
         return _scope_of_part(actor, action, model, rule.via)
-    reaches = grants_of(actor).get(permission_of(action, model))
+    permission = permission_of(action, model)
+    if is_out_of_key(actor, permission):
+        return NOTHING
+    if actor.is_superuser:
+        return EVERYTHING
+    reaches = grants_of(actor).get(permission)
     if reaches is None:
         return NOTHING
     if reaches.is_all or rule.shared:
@@ -215,12 +258,15 @@ def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
     """Tell whether `actor` may do `action` to rows of `model` at all, be it only own ones."""
     if not actor.is_active:
         return False
-    if actor.is_superuser:
+    if is_everything(actor):
         return True
     via = _rule(model).via
     if via:
         return any(can_any(actor, _action_on_whole(action), _whole(model, path)) for path in via)
-    return permission_of(action, model) in grants_of(actor)
+    permission = permission_of(action, model)
+    if is_out_of_key(actor, permission):
+        return False
+    return actor.is_superuser or permission in grants_of(actor)
 
 
 def require(actor: User, action: str, subject: models.Model | type[models.Model]) -> None:
@@ -238,7 +284,7 @@ def has_perm(user: User, permission: str, row: models.Model | None = None) -> bo
     """Answer Django's question in the policy's words; a permission of no known model is nobody's."""
     model, action = _parse(permission)
     if model is None or not isinstance(getattr(model, "access", None), Rule):
-        return user.is_active and user.is_superuser
+        return is_everything(user)
     return can_any(user, action, model) if row is None else can(user, action, row)
 
 
@@ -246,7 +292,7 @@ def has_module_perms(user: User, app_label: str) -> bool:
     """Tell whether the user holds any permission in an app."""
     if not user.is_active:
         return False
-    return user.is_superuser or any(name.startswith(f"{app_label}.") for name in grants_of(user))
+    return is_everything(user) or any(name.startswith(f"{app_label}.") for name in grants_of(user))
 
 
 def _parse(permission: str) -> tuple[type[models.Model] | None, str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.accounts.models import Membership, Role, Team, User
+from apps.accounts.models import ApiKey, Membership, Role, Team, User
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -14,6 +14,9 @@ MEMBERSHIP_REVOKED = Fact("accounts.membership.revoked.v1")
 TEAM_CREATED = Fact("accounts.team.created.v1")
 TEAM_CHANGED = Fact("accounts.team.changed.v1")
 ROLE_CHANGED = Fact("accounts.role.changed.v1")
+API_KEY_CREATED = Fact("accounts.api_key.created.v1")
+API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
+API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
 
 FACTS = [
     USER_CREATED,
@@ -25,6 +28,9 @@ FACTS = [
     TEAM_CREATED,
     TEAM_CHANGED,
     ROLE_CHANGED,
+    API_KEY_CREATED,
+    API_KEY_ROTATED,
+    API_KEY_REVOKED,
 ]
 
 
@@ -67,3 +73,15 @@ def role_data(role: Role, grants: dict[str, str]) -> dict[str, Any]:
     :param grants: the reach by permission
     """
     return {"id": role.pk, "name": role.name, "key": role.key, "grants": grants, "version": role.version}
+
+
+def api_key_data(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.pk,
+        "owner_id": key.owner_id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }

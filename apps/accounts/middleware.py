@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 class PersonalSettingsMiddleware:
     """
     Speaks a logged-in person's language, unless this browser has chosen another, and tells time in their
-    zone.
+    zone; the API tells it in UTC.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -23,7 +23,7 @@ class PersonalSettingsMiddleware:
             if user.locale and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
                 translation.activate(user.locale)
                 request.LANGUAGE_CODE = user.locale
-            if user.time_zone:
+            if user.time_zone and not request.path.startswith("/api/"):
                 try:
                     timezone.activate(ZoneInfo(user.time_zone))
                 except ZoneInfoNotFoundError:

@@ -72,6 +72,7 @@ READY_MADE = (
             ("accounts.view_team", SUBTREE),
             ("accounts.view_membership", SUBTREE),
             ("accounts.view_role", ALL),
+            ("accounts.*_apikey", OWN),
         ),
     ),
     ReadyMade(
@@ -95,6 +96,7 @@ READY_MADE = (
             ("accounts.view_user", OWN),
             ("accounts.view_team", TEAM),
             ("accounts.view_membership", OWN),
+            ("accounts.*_apikey", OWN),
         ),
     ),
     ReadyMade(
@@ -109,6 +111,7 @@ READY_MADE = (
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),
+            ("accounts.*_apikey", OWN),
         ),
     ),
     ReadyMade(

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from apps.accounts.faces.sockets import user_of_session
 from apps.accounts.models import User
+from apps.accounts.services import user_of_key
 
 TICKET_SECONDS = 30
 
@@ -32,7 +33,7 @@ def issue_ticket(actor: User, *, session_key: str = "") -> str:
     :raises redis.RedisError: there is no place to keep it
     """
     ticket = secrets.token_urlsafe(32)
-    held = json.dumps({"user": actor.pk, "session": session_key})
+    held = json.dumps({"user": actor.pk, "session": session_key, "key": actor.key_id})
     _client().set(_key(ticket), held, ex=TICKET_SECONDS)
     return ticket
 
@@ -49,12 +50,15 @@ def redeem_ticket(ticket: str) -> "Holder | None":
 class Holder:
     """Who opened a socket with a ticket."""
 
-    def __init__(self, user: int, session: str) -> None:
+    def __init__(self, user: int, session: str, key: int | None = None) -> None:
         self._user_id = user
         self._session_key = session
+        self._key_id = key
 
     def user(self) -> User | None:
-        """Read the user anew; None when they may not log in any more, or have logged out."""
+        """Read the user anew; None when they may not log in any more, have logged out, or their key has ended."""
+        if self._key_id is not None:
+            return user_of_key(self._key_id)
         if self._session_key:
             return user_of_session({"cookies": {settings.SESSION_COOKIE_NAME: self._session_key}})
         return User.objects.filter(pk=self._user_id, is_active=True).first()

@@ -111,15 +111,18 @@ def listen(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 def _tell(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001
     connection: BaseDatabaseWrapper = context["connection"]
     work = current()
-    # A connection of somebody's own goes by the same alias, under which a transaction would begin on the other one.
-    is_shared = connection in connections.all(initialized_only=True)
-    if work is not None and is_shared and connection.autocommit and _may_write(sql):
+    if work is not None and connection.autocommit and _may_write(sql) and _is_shared(connection):
         with transaction.atomic(using=connection.alias):
             tell(connection)
             return execute(sql, params, many, context)
     if not connection.autocommit:
         tell(connection)
     return execute(sql, params, many, context)
+
+
+def _is_shared(connection: BaseDatabaseWrapper) -> bool:
+    """A connection of somebody's own goes by the same alias, under which a transaction would begin on the other one."""
+    return connection in connections.all(initialized_only=True)
 
 
 def _may_write(sql: Any) -> bool:

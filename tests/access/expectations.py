@@ -35,6 +35,14 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": RULERS,
         "delete": RULERS,
     },
+    # Whoever may do something may let a program do it for them; an auditor looks on.
+    "accounts.ApiKey": {
+        "view": ALL,
+        "add": ALL - {AUDITOR},
+        "change": ALL - {AUDITOR},
+        # They are revoked, and stay on record.
+        "delete": set(),
+    },
     "jobs.Job": {
         "view": ALL,
         "cancel": SELLERS | {ACCOUNTANT},
@@ -110,6 +118,8 @@ PART_OF = {
 }
 # What a role reaches only where it is one's own: an import is its uploader's, with all that stands in the file.
 OWN_ONLY = {
+    (ACCOUNTANT, "accounts.ApiKey"),
+    (LEAD, "accounts.ApiKey"),
     (ACCOUNTANT, "jobs.Job"),
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),

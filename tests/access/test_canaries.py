@@ -88,6 +88,12 @@ def test_no_canary_of_the_other_team_is_heard(world: World, who: str) -> None:
     assert answered > 60
 
 
+def test_a_key_hears_no_more_than_its_owner(world: World) -> None:
+    found, answered = leaks(world, "reading key of A", CANARY["B"])
+    assert found == []
+    assert answered > 20
+
+
 def test_the_canaries_sing_for_those_who_may_hear_them(world: World) -> None:
     found, _answered = leaks(world, "administrator", CANARY["B"])
     labels = {

@@ -17,7 +17,7 @@ from apps.accounts.faces.sockets import may_watch
 from apps.crm.api.views import DealViewSet
 from apps.events import streams
 from tests.access.expectations import MAY, OTHERS, PART_OF, WITHOUT_STORY, may, reaches_others
-from tests.access.world import PRINCIPALS, Side, World, is_common
+from tests.access.world import KEYS, PRINCIPALS, Side, World, is_common
 
 pytestmark = pytest.mark.django_db
 REFUSED = {401, 403, 404}
@@ -59,6 +59,9 @@ def operations() -> Iterator[Operation]:
 def is_allowed(who: str, label: str, action: str, side: str) -> bool:
     if who == "anonymous":
         return False
+    if who in KEYS:
+        owner, scopes = KEYS[who]
+        return is_in_key(scopes, label, action) and is_allowed(owner, label, action, side)
     role, own_side = PRINCIPALS[who]
     if not may(role, label, action):
         return False
@@ -67,6 +70,18 @@ def is_allowed(who: str, label: str, action: str, side: str) -> bool:
     is_theirs = role == "salesperson" and own_side == side
     is_near = not own_side or own_side == side
     return is_theirs or (reaches_others(role, label) and is_near)
+
+
+def is_in_key(scopes: list[str], label: str, action: str) -> bool:
+    """Tell what the scopes of a key are meant to cover; parts of a whole are seen and changed with it."""
+    whole = PART_OF.get(label, label)
+    asked = action if label == whole or action == "view" else "change"
+    app, _dot, model = whole.partition(".")
+    return (
+        "all" in scopes
+        or f"{app}.{asked}_{model.lower()}" in scopes
+        or ("read" in scopes and asked == "view")
+    )
 
 
 @pytest.fixture
@@ -115,7 +130,7 @@ def wrong_in_api(world: World, who: str) -> list[Any]:
     return wrong
 
 
-@pytest.mark.parametrize("who", EVERYBODY)
+@pytest.mark.parametrize("who", [*EVERYBODY, *KEYS])
 def test_the_api_does_what_was_decided(world: World, who: str) -> None:
     assert wrong_in_api(world, who) == []
 

@@ -1,5 +1,6 @@
 """Two teams that must not see each other: everybody who may ask, and a row of every scoped model on each side."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.checks import scoped_models
-from apps.accounts.models import Team, User
+from apps.accounts.models import ApiKey, Team, User
 from tests.accounts.factories import make_member, make_team
 from tests.crm.factories import make_deal
 
@@ -21,11 +22,18 @@ PRINCIPALS = {
     "auditor": ("auditor", ""),
     "administrator": ("administrator", ""),
 }
+# Programs that ask with a key: whose it is, and its scopes.
+KEYS = {
+    "reading key of A": ("seller of A", ["read"]),
+    "winning key of A": ("seller of A", ["read", "crm.win_deal"]),
+    "reading key of the administrator": ("administrator", ["read"]),
+    "key of the auditor to everything": ("auditor", ["all"]),
+}
 # A word this long tells itself apart from whatever else stands on a page.
 CANARY = {"A": "canaryofa", "B": "canaryofb"}
 
 # Where the first choice would not do: what a seller may import.
-CHOSEN = {"crm.ImportBatch.kind": "companies"}
+CHOSEN: dict[str, Any] = {"crm.ImportBatch.kind": "companies", "accounts.ApiKey.scopes": ["read"]}
 
 
 @dataclass
@@ -56,10 +64,21 @@ class World:
                 self.users[who] = make_member(team, role, who)
 
     def client(self, who: str) -> Client:
+        if who in KEYS:
+            owner, scopes = KEYS[who]
+            return client_with_key(self.users[owner], scopes)
         client = Client()
         if who in self.users:
             client.force_login(self.users[who])
         return client
+
+
+def client_with_key(owner: User, scopes: list[str]) -> Client:
+    """Return a program of somebody's; the key is made straight into the table, whether they may make one or not."""
+    secret = f"artel_{hashlib.sha256(f'{owner.pk} {scopes}'.encode()).hexdigest()[:43]}"
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    ApiKey.objects.get_or_create(digest=digest, defaults={"owner": owner, "name": "key", "scopes": scopes})
+    return Client(headers={"Authorization": f"Bearer {secret}"})
 
 
 def _side(name: str) -> Side:
@@ -120,12 +139,14 @@ def _value(f: Any, side: Side) -> Any:
     """Return what a field has to hold; None for what can stay as it is by itself."""
     if f.primary_key or f.generated:
         return None
+    if str(f) in CHOSEN:
+        return CHOSEN[str(f)]
     if f.is_relation:
         return _related(f, side)
     if f.null or f.has_default() or f.has_db_default() or getattr(f, "auto_now", False):
         return None
     if f.choices:
-        return CHOSEN.get(str(f), f.choices[0][0])
+        return f.choices[0][0]
     by_kind: list[tuple[type[Any] | tuple[type[Any], ...], Any]] = [
         ((models.CharField, models.TextField), CANARY[side.name][: f.max_length]),
         (models.BooleanField, True),

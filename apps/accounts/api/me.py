@@ -56,9 +56,8 @@ class MeSerializer(serializers.ModelSerializer[User]):
     @extend_schema_field(ReachSerializer(many=True))
     def get_permissions(self, user: User) -> list[dict[str, Any]]:
         if user.is_superuser:
-            return [
-                {"permission": name, "everywhere": True, "teams": []} for name in access.all_permissions()
-            ]
+            names = (name for name in access.all_permissions() if not access.is_out_of_key(user, name))
+            return [{"permission": name, "everywhere": True, "teams": []} for name in names]
         return [
             {"permission": name, "everywhere": reach.is_all, "teams": sorted(reach.team_ids)}
             for name, reach in sorted(access.grants_of(user).items())
@@ -77,10 +76,10 @@ class MeView(APIView):
     def patch(self, request: Request) -> Response:
         serializer = MeSerializer(actor_of(request), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return self._answer(
-            change_own_settings(actor=actor_of(request), **serializer.validated_data), request
-        )
+        change_own_settings(actor=actor_of(request), **serializer.validated_data)
+        return self._answer(actor_of(request), request)
 
     def _answer(self, user: User, request: Request) -> Response:
         shown = User.objects.prefetch_related("memberships__team", "memberships__role").get(pk=user.pk)
+        shown.key_scopes = user.key_scopes
         return Response(MeSerializer(shown, context={"request": request}).data)

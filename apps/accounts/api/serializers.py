@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
-from apps.accounts.models import Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
 
 
 class UserSerializer(ScopedModelSerializer[User]):
@@ -76,3 +76,42 @@ class MembershipSerializer(ScopedModelSerializer[Membership]):
         fields = ["id", "user", "team", "role", "created_at"]
         read_only_fields = ["id", "created_at"]
         validators: list[Any] = []
+
+
+class ApiKeySerializer(ScopedModelSerializer[ApiKey]):
+    """A key by which programs act for its owner; its secret was told once."""
+
+    class Meta:
+        model = ApiKey
+        fields = [
+            *["id", "owner", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"],
+            "revoked_at",
+        ]
+        read_only_fields = fields
+
+
+class NewApiKeySerializer(serializers.Serializer[Any]):
+    """
+    A key to make. A scope is "all" (whatever its owner may), "read" (whatever they may see), or a permission as in
+    "crm.win_deal".
+    """
+
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(child=serializers.CharField(max_length=100), min_length=1, max_length=500)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+
+
+class RotateSerializer(serializers.Serializer[Any]):
+    """How long the old key goes on, in seconds; a day unless said otherwise, 30 days at most."""
+
+    overlap = serializers.IntegerField(required=False, min_value=0, max_value=30 * 24 * 3600)
+
+
+class MadeApiKeySerializer(ApiKeySerializer):
+    """A key just made, with its secret, which is not told again."""
+
+    secret = serializers.CharField(read_only=True)
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "secret"]
+        read_only_fields = fields

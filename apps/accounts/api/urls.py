@@ -9,4 +9,5 @@ router.register("users", views.UserViewSet)
 router.register("teams", views.TeamViewSet)
 router.register("roles", views.RoleViewSet)
 router.register("memberships", views.MembershipViewSet)
+router.register("api-keys", views.ApiKeyViewSet)
 urlpatterns = router.urls

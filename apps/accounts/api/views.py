@@ -1,17 +1,24 @@
 """Users, teams, roles and memberships over REST."""
 
+from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services
 from apps.accounts.api.serializers import (
+    ApiKeySerializer,
+    MadeApiKeySerializer,
     MembershipSerializer,
+    NewApiKeySerializer,
     NewUserSerializer,
     RoleSerializer,
+    RotateSerializer,
     TeamSerializer,
     UserSerializer,
 )
@@ -24,7 +31,7 @@ from apps.accounts.faces.api import (
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
-from apps.accounts.models import Membership, Role, Team, User
+from apps.accounts.models import ApiKey, Membership, Role, Team, User
 
 
 class UserViewSet(ScopedEditViewSet):
@@ -126,3 +133,43 @@ class MembershipViewSet(CreateMixin, DestroyMixin, RetrieveMixin, ListMixin, Sco
 
     def perform_destroy(self, row: Membership) -> None:
         services.revoke_membership(row.pk, actor=self.actor)
+
+
+class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
+    """Keys by which programs act for the caller. Only people make them, never programs with a key of their own."""
+
+    queryset = ApiKey.objects.all()
+    serializer_class = ApiKeySerializer
+    filterset_fields: ClassVar[dict[str, list[str]]] = {"owner": ["exact"], "revoked_at": ["isnull"]}
+    action_permissions: ClassVar[dict[str, str]] = {"rotate": "change", "revoke": "change"}
+
+    @extend_schema(request=NewApiKeySerializer, responses={201: MadeApiKeySerializer})
+    def create(self, request: Request) -> Response:
+        """Make a key; the answer is the only place where its secret is told."""
+        given = NewApiKeySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        key, secret = services.create_api_key(**given.validated_data, actor=self.actor)
+        return self._told(key, secret)
+
+    @extend_schema(request=RotateSerializer, responses={201: MadeApiKeySerializer})
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Make another key for the same purpose; the old one ends after the overlap."""
+        with transaction.atomic():
+            row = self.locked_object()
+            given = RotateSerializer(data=request.data)
+            given.is_valid(raise_exception=True)
+            seconds = given.validated_data.get("overlap")
+            overlap = {} if seconds is None else {"overlap": timedelta(seconds=seconds)}
+            key, secret = services.rotate_api_key(row.pk, actor=self.actor, **overlap)
+        return self._told(key, secret)
+
+    @extend_schema(request=None, responses=ApiKeySerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """End a key at once."""
+        return self.run(services.revoke_api_key)
+
+    def _told(self, key: ApiKey, secret: str) -> Response:
+        body = ApiKeySerializer(key, context=self.get_serializer_context()).data | {"secret": secret}
+        return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})

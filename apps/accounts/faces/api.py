@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -27,6 +27,7 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.versions import changed_since
 from apps.common.api.problems import PreconditionFailed, PreconditionRequired
+from apps.common.plans import kept_plans
 
 Row = TypeVar("Row", bound=models.Model)
 _TAG = re.compile(r'"[0-9]{1,9}"')
@@ -229,9 +230,9 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer = super().get_serializer(*args, **kwargs)
-        wanted = self.request.query_params.get("fields") if self.request.method == "GET" else None
+        wanted = fields_wanted(self.request)
         if wanted is not None:
-            _keep_fields(getattr(serializer, "child", serializer), wanted)
+            keep_fields(getattr(serializer, "child", serializer), wanted)
         return serializer
 
     def get_input_class(self) -> type[serializers.BaseSerializer[Any]]:
@@ -310,8 +311,14 @@ def _represented(field: Any, row: models.Model) -> Any:
     return None if is_empty else field.to_representation(value)
 
 
-def _keep_fields(serializer: Any, wanted: str) -> None:
-    names = {name.strip() for name in wanted.split(",") if name.strip()}
+def fields_wanted(request: Request) -> frozenset[str] | None:
+    """Return the names in `?fields=`; None where all are wanted."""
+    wanted = request.query_params.get("fields") if request.method == "GET" else None
+    return None if wanted is None else frozenset(filter(None, map(str.strip, wanted.split(","))))
+
+
+def keep_fields(serializer: Any, names: frozenset[str]) -> None:
+    """Drop the fields that are not wanted. :raises ValidationError: there is no such field"""
     unknown = sorted(names - set(serializer.fields))
     if unknown:
         text = _("There is no such field: %(name)s.") % {"name": ", ".join(unknown)}
@@ -349,7 +356,8 @@ class CreateMixin:
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
         serializer = view.get_input_class()(data=request.data, context=view.get_serializer_context())
-        with transaction.atomic():
+        # What a new row asks is the same each time, and about single rows.
+        with transaction.atomic(), kept_plans(connection):
             serializer.is_valid(raise_exception=True)
             row = self.perform_create(serializer)
             access.require(view.actor, "add", row)

@@ -1,5 +1,12 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.api_keys import (
+    authenticate_key,
+    create_api_key,
+    revoke_api_key,
+    rotate_api_key,
+    user_of_key,
+)
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
@@ -16,8 +23,10 @@ from apps.accounts.services.users import (
 __all__ = [
     "activate_user",
     "archive_team",
+    "authenticate_key",
     "change_own_settings",
     "change_user",
+    "create_api_key",
     "create_role",
     "create_team",
     "create_user",
@@ -28,8 +37,11 @@ __all__ = [
     "grant_membership",
     "move_team",
     "rename_team",
+    "revoke_api_key",
     "revoke_membership",
+    "rotate_api_key",
     "set_password",
     "set_role_grants",
     "sync_roles",
+    "user_of_key",
 ]

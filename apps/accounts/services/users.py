@@ -4,7 +4,7 @@ from typing import TypedDict, Unpack
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -101,8 +101,11 @@ def change_own_settings(*, actor: User, **fields: Unpack[OwnSettings]) -> User:
     """
     Change one's own name, language or time zone, which nobody needs a permission for.
 
+    :raises PermissionDenied: they came with a key that is for something else
     :raises ValidationError: there is no such language or time zone
     """
+    if actor.key_scopes is not None:
+        raise PermissionDenied
     user = User.objects.select_for_update().get(pk=actor.pk)
     values = rows.differing(user, dict(fields))
     if values:

@@ -7,6 +7,9 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
+# As far as the keys of our rows can come.
+_LAST = 2**63
+
 
 class CursorPages(CursorPagination):
     """Newest first, 50 rows, up to 200 by `?page_size=`."""
@@ -17,8 +20,19 @@ class CursorPages(CursorPagination):
     max_page_size = 200
 
     def decode_cursor(self, request: Request) -> Any:
+        """Return where the page begins. :raises ValidationError: nobody got this cursor from us"""
         try:
-            return super().decode_cursor(request)
+            cursor = super().decode_cursor(request)
         except NotFound as error:
-            text = _("This cursor is not one of ours.")
-            raise ValidationError({"cursor": [text]}, code="invalid_cursor") from error
+            raise _not_ours() from error
+        if cursor is not None and cursor.position is not None and not _is_key(cursor.position):
+            raise _not_ours()
+        return cursor
+
+
+def _is_key(position: str) -> bool:
+    return position.isascii() and position.isdecimal() and int(position[:20]) < _LAST
+
+
+def _not_ours() -> ValidationError:
+    return ValidationError({"cursor": [_("This cursor is not one of ours.")]}, code="invalid_cursor")

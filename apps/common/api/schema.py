@@ -3,6 +3,7 @@
 from typing import Any
 
 from drf_spectacular.authentication import SessionScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -78,3 +79,13 @@ class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
     """Describes our session as the cookie that it is."""
 
     target_class = "apps.common.api.authentication.BrowserSession"
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes the key of a program."""
+
+    target_class = "apps.accounts.faces.keys.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "artel_…", "description": "An API key."}

@@ -1,5 +1,6 @@
 """How money is written in the API of the sales side."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,12 @@ class MoneyField(serializers.Field[Any, Any, Any, Any]):
     def __init__(self, column: str = "amount", **kwargs: Any) -> None:
         self.column = column
         super().__init__(source="*", required=False, allow_null=True, **kwargs)
+
+    def in_sql(self, column: Callable[[str], str]) -> str:
+        """Say the same in SQL, for rows that PostgreSQL writes."""
+        amount, currency = column(self.column), column("currency")
+        value = f"json_build_object('amount', {amount}::text, 'currency', {currency})"
+        return f"case when {amount} is not null then {value} end"
 
     def to_representation(self, row: Any) -> dict[str, str] | None:
         amount = getattr(row, self.column)

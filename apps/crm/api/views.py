@@ -22,6 +22,7 @@ from apps.accounts.faces.api import (
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
+from apps.accounts.faces.hot import HotReads
 from apps.crm.api import serializers as shapes
 from apps.crm.api.serializers import service_values
 from apps.crm.models import (
@@ -92,15 +93,19 @@ class SalesViewSet(ScopedEditViewSet):
         return self.run(type(self).restore_service)
 
 
+def _tags() -> Any:
+    return Prefetch("tags", Tag.objects.order_by("id"))
+
+
 def _contacts() -> Any:
     points = ContactPoint.objects.active().order_by("-is_primary", "id")
     return Prefetch("contact_points", points, to_attr="active_contact_points")
 
 
-class CompanyViewSet(SalesViewSet):
+class CompanyViewSet(HotReads, SalesViewSet):
     """Companies."""
 
-    queryset = Company.objects.prefetch_related("tags", _contacts())
+    queryset = Company.objects.prefetch_related(_tags(), _contacts())
     serializer_class = shapes.CompanySerializer
     input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewCompanySerializer}
     create_service = staticmethod(companies.create_company)
@@ -147,11 +152,13 @@ class PersonFilters(ScopedFilterSet):
         }
 
 
-class PersonViewSet(SalesViewSet):
+class PersonViewSet(HotReads, SalesViewSet):
     """People."""
 
     queryset = Person.objects.prefetch_related(
-        "tags", _contacts(), Prefetch("employments", Employment.objects.select_related("company"))
+        _tags(),
+        _contacts(),
+        Prefetch("employments", Employment.objects.select_related("company").order_by("id")),
     )
     serializer_class = shapes.PersonSerializer
     input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewPersonSerializer}
@@ -327,10 +334,10 @@ class StageViewSet(ScopedEditViewSet, DestroyMixin):
         pipelines.delete_stage(row.pk, actor=self.actor)
 
 
-class DealViewSet(SalesViewSet):
+class DealViewSet(HotReads, SalesViewSet):
     """Deals. Where a deal stands is changed by its actions, never by an edit."""
 
-    queryset = Deal.objects.select_related("stage", "company", "person", "owner").prefetch_related("tags")
+    queryset = Deal.objects.select_related("stage", "company", "person", "owner").prefetch_related(_tags())
     serializer_class = shapes.DealSerializer
     input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewDealSerializer}
     create_service = staticmethod(deals.create_deal)

@@ -46,6 +46,7 @@ class Attention(models.TextChoices):
     STALE = "stale", _("Stale: in their stage for too long")
     UNPLANNED = "unplanned", _("No day for a next step")
 
+
 _NUMBER = re.compile(r"D-\d{4}-\d{6,}", re.IGNORECASE)
 # As many companies as a search by a part of a name follows to their deals.
 COMPANIES_FOLLOWED = 100

@@ -19,8 +19,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.faces.api import actor_of
+from apps.accounts.faces.keys import bearer_of
 from apps.accounts.faces.sockets import may_watch, user_of_session
 from apps.accounts.models import User
+from apps.accounts.services import authenticate_key
 from apps.common.api.problems import problem, problem_response
 from apps.events.streams import source_of
 from apps.gateway.consumers import MAX_SOCKETS_PER_USER
@@ -75,7 +77,7 @@ class StreamView(View):
     http_method_names = ("get", "head", "options")
 
     async def get(self, request: HttpRequest, name: str) -> HttpResponseBase:
-        who = partial(user_of_session, {"cookies": request.COOKIES})
+        who = _asker_of(request)
         actor = await sync_to_async(who)()
         if actor is None:
             return _problem(401, "not_authenticated", _("Log in first."))
@@ -87,6 +89,14 @@ class StreamView(View):
         if isinstance(request, ASGIRequest) and "text/event-stream" in request.headers.get("Accept", ""):
             return _tell(who, actor, name, since)
         return JsonResponse(await sync_to_async(_read)(name, since))
+
+
+def _asker_of(request: HttpRequest) -> Callable[[], User | None]:
+    """Return how to find out, now and again, who asks: by the key they show, or else by their session."""
+    token = bearer_of(request)
+    if token is not None:
+        return partial(authenticate_key, token)
+    return partial(user_of_session, {"cookies": request.COOKIES})
 
 
 def _since(request: HttpRequest) -> Since | None:

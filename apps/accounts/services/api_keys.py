@@ -1,0 +1,191 @@
+"""API keys: made, rotated and revoked by people, and looked up with every request that a program makes."""
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection, transaction
+from django.db.models.base import ModelState
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts import access, events, rows
+from apps.accounts.models import ApiKey, User
+from apps.accounts.scopes import ALL, unknown
+from apps.common.plans import kept_plans
+from apps.events.services import publish
+
+# Says what a string is to whoever finds one, people and scanners.
+_MARK = "artel_"
+_RANDOM_BYTES = 32
+_SHOWN = len(_MARK) + 6
+_TOKEN = re.compile(rf"{_MARK}[\w-]{{43}}", re.ASCII)
+# So long the old key goes on after a rotation, while programs are given the new one.
+OVERLAP = timedelta(days=1)
+LONGEST_OVERLAP = timedelta(days=30)
+
+_COLUMNS = [f for f in User._meta.concrete_fields if f.name not in {"password", "last_login"}]
+_NAMES = [f.attname for f in _COLUMNS]
+# Seconds of `last_used_at` that are not worth a write.
+_LOOK_UP = (
+    "select k.id, k.scopes, coalesce(k.last_used_at < now() - interval '60 s', true), "
+    + ", ".join(f'u."{f.column}"' for f in _COLUMNS)
+    + " from accounts_apikey k join accounts_user u on u.id = k.owner_id and u.is_active"
+    " where k.revoked_at is null and (k.expires_at is null or k.expires_at > statement_timestamp()) and "
+)
+_BY_SECRET = f"{_LOOK_UP} k.digest = %s"
+_BY_KEY = f"{_LOOK_UP} k.id = %s"
+# By the hash of a key: until when, in seconds of this process's clock, and who came with it.
+_trusted: dict[str, tuple[float, dict[str, Any]]] = {}
+_MOST_TRUSTED = 2000
+# Whoever is at it already writes the same.
+_NOTE_USE = (
+    "update accounts_apikey set last_used_at = now() where id in"
+    " (select id from accounts_apikey where id = %s for no key update skip locked)"
+)
+
+
+@transaction.atomic
+def create_api_key(
+    name: str, *, scopes: Iterable[str], actor: User, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """
+    Make a key by which programs act for `actor`; return it with its secret, which nobody can tell again.
+
+    :raises PermissionDenied: the actor may not, or came with a key themselves
+    :raises ValidationError: a scope means nothing ("unknown_scope"), or it would have expired ("expired")
+    """
+    access.require(actor, "add", ApiKey)
+    _require_person(actor)
+    chosen = sorted(set(scopes))
+    strange = unknown(chosen, access.all_permissions())
+    if strange:
+        text = _("There is no such scope: %(name)s.")
+        raise rows.refusal("scopes", text, code="unknown_scope", name=", ".join(strange))
+    if expires_at is not None and expires_at <= timezone.now():
+        raise rows.refusal("expires_at", _("This is in the past."), code="expired")
+    key, secret = _insert(ApiKey(owner=actor, name=name, scopes=chosen, expires_at=expires_at), actor=actor)
+    publish(events.API_KEY_CREATED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    return key, secret
+
+
+@transaction.atomic
+def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
+    """
+    Make another key for the same purpose, and let the old one end after `overlap`; return the new with its secret.
+
+    :raises DoesNotExist: the actor does not see such a key
+    :raises PermissionDenied: the actor may not, or came with a key themselves
+    :raises ValidationError: it is somebody else's ("not_owner"), does not open anything any more ("not_live"), or the
+        overlap is too long ("overlap")
+    """
+    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
+    _require_person(actor)
+    if key.owner_id != actor.pk:
+        raise ValidationError(_("Only its owner learns the secret of a key."), code="not_owner")
+    now = timezone.now()
+    if not key.is_live(now):
+        raise ValidationError(_("This key is no longer in use."), code="not_live")
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise rows.refusal("overlap", _("The old key may go on for 30 days at most."), code="overlap")
+    # A key that was to live for a year lives for another.
+    expires_at = None if key.expires_at is None else now + (key.expires_at - key.created_at)
+    fresh = ApiKey(owner=actor, name=key.name, scopes=key.scopes, expires_at=expires_at)
+    fresh, secret = _insert(fresh, actor=actor)
+    rows.write(key, {"expires_at": min(filter(None, [key.expires_at, now + overlap]))}, actor=actor)
+    data = events.api_key_data(key) | {"replaced_by_id": fresh.pk}
+    publish(events.API_KEY_ROTATED, key.pk, data, actor_id=actor.pk)
+    publish(events.API_KEY_CREATED, fresh.pk, events.api_key_data(fresh), actor_id=actor.pk)
+    return fresh, secret
+
+
+@transaction.atomic
+def revoke_api_key(key_id: int, *, actor: User) -> ApiKey:
+    """
+    End a key; the next request with it is refused.
+
+    :raises DoesNotExist: the actor does not see such a key
+    :raises PermissionDenied: the actor may not
+    :raises ValidationError: it was revoked before (code "not_live")
+    """
+    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
+    if key.revoked_at is not None:
+        raise ValidationError(_("This key is no longer in use."), code="not_live")
+    rows.write(key, {"revoked_at": timezone.now()}, actor=actor)
+    publish(events.API_KEY_REVOKED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    return key
+
+
+def authenticate_key(secret: str, *, is_reading: bool = False) -> User | None:
+    """
+    Return the user for whom a key acts, who may do no more than it lets them; None where it opens nothing.
+
+    One indexed look-up with each request: a key that was revoked, or whose owner was turned off, ends at once. Who only
+    reads is taken at their last word for half a second (API_KEY_TRUST_SECONDS).
+    """
+    if not _TOKEN.fullmatch(secret):
+        return None
+    digest = _digest(secret)
+    # Within a transaction everything is asked, for it may have changed what others are told.
+    if not is_reading or connection.in_atomic_block:
+        return _user_by(_BY_SECRET, digest)
+    now = time.monotonic()
+    until, known = _trusted.get(digest, (0.0, {}))
+    if now >= until:
+        user = _user_by(_BY_SECRET, digest)
+        if user is not None:
+            _trust(digest, now + settings.API_KEY_TRUST_SECONDS, user)
+        return user
+    user = User.__new__(User)
+    user.__dict__.update(known, _state=ModelState())
+    user._state.adding, user._state.db = False, connection.alias
+    return user
+
+
+def _trust(digest: str, until: float, user: User) -> None:
+    if len(_trusted) >= _MOST_TRUSTED:
+        _trusted.clear()
+    _trusted[digest] = until, {name: value for name, value in user.__dict__.items() if name != "_state"}
+
+
+def user_of_key(key_id: int) -> User | None:
+    """Return the same for a key that was shown before, as by whoever opened a socket with it."""
+    return _user_by(_BY_KEY, key_id)
+
+
+def _user_by(sql: str, value: str | int) -> User | None:
+    with connection.cursor() as cursor:
+        with kept_plans(connection):
+            cursor.execute(sql, [value])
+            found = cursor.fetchone()
+        if found is None:
+            return None
+        key_id, scopes, is_use_worth_noting, *columns = found
+        if is_use_worth_noting:
+            cursor.execute(_NOTE_USE, [key_id])
+    user = User.from_db(connection.alias, _NAMES, columns)
+    user.key_id = key_id
+    user.key_scopes = None if ALL in scopes else frozenset(scopes)
+    return user
+
+
+def _insert(key: ApiKey, *, actor: User) -> tuple[ApiKey, str]:
+    secret = _MARK + secrets.token_urlsafe(_RANDOM_BYTES)
+    key.prefix, key.digest = secret[:_SHOWN], _digest(secret)
+    return rows.insert(key, actor=actor), secret
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _require_person(actor: User) -> None:
+    """A stolen key must not be able to make itself heirs."""
+    if actor.key_id is not None:
+        raise PermissionDenied(_("Keys are made by people, not with keys."))

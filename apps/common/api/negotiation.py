@@ -1,0 +1,23 @@
+"""Which form an answer takes: JSON, of which most callers need not be asked at length."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+_ANY = {"", "*/*", "application/json"}
+
+
+class JsonNegotiation(DefaultContentNegotiation):
+    """REST framework's own, but for those who take what everybody gets."""
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        first = renderers[0]
+        is_plain = format_suffix is None and "format" not in request.query_params
+        if is_plain and first.format == "json" and request.META.get("HTTP_ACCEPT", "") in _ANY:
+            return first, str(first.media_type)
+        return super().select_renderer(request, renderers, format_suffix)

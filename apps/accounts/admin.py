@@ -515,6 +515,7 @@ class ApiKeyAdmin(ScopedModelAdmin):
     """Keys; the secret of one is shown once, in answer to its making."""
 
     add_label = _("New key")
+    short_list = "A few programs for each person."
     list_display = ("name", "prefix", "owner", "in_words", "expires_at", "last_used_at", "shows_live")
     list_filter = ("owner",)
     list_select_related = ("owner",)

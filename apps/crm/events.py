@@ -185,7 +185,7 @@ def publish_deal(fact: Fact, deal_id: int, *, actor_id: int, **more: Any) -> Non
         cursor.execute(sql, [*params, deal_id])
         row = dict(zip(names, cursor.fetchone(), strict=True))
     publish(fact, deal_id, {**deal_snapshot(row), **more}, actor_id=actor_id)
-    poke_board(row["pipeline"])
+    poke_board(row["pipeline_id"])
 
 
 def poke_board(pipeline_id: int) -> None:

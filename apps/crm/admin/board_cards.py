@@ -9,8 +9,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
-from apps.common.templatetags.artel import day, money, number
-from apps.crm.admin.parts import age
+from apps.common.templatetags.artel import age, day, money, number
 from apps.crm.board.reading import Card, Figure
 from apps.crm.models import Stage
 

@@ -19,7 +19,6 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
-from apps.common.lists.search import among, contains
 from apps.common.templatetags.artel import age, day, money
 from apps.crm.admin.board import BoardPages
 from apps.crm.admin.filters import AttentionFilter, DaysFilter, WeekFilter

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from time import monotonic
 from typing import Any
 
@@ -45,7 +45,12 @@ class Place:
 
     @property
     def url(self) -> str:
-        return reverse(f"admin:{self.page or self.model.replace('.', '_') + '_changelist'}")
+        return _url(self.page or f"{self.model.replace('.', '_')}_changelist")
+
+
+@cache
+def _url(name: str) -> str:
+    return reverse(f"admin:{name}")
 
 
 PLACES: list[tuple[str | Promise, list[Place]]] = [
@@ -225,12 +230,15 @@ def _found_places(request: HttpRequest, term: str) -> Iterator[SearchResult]:
                 )
 
 
-def _places_for(request: HttpRequest) -> Iterator[tuple[str | Promise, list[Place]]]:
-    """Yield the groups of the sidebar, with the places this person may open."""
-    for title, places in PLACES:
-        allowed = [place for place in places if _may_open(request, place)]
-        if allowed:
-            yield title, allowed
+def _places_for(request: HttpRequest) -> list[tuple[str | Promise, list[Place]]]:
+    """Return the groups of the sidebar, with the places this person may open; asked once a request."""
+    if "_places" not in request.__dict__:
+        groups = [
+            (title, [place for place in places if _may_open(request, place)]) for title, places in PLACES
+        ]
+        request.__dict__["_places"] = [group for group in groups if group[1]]
+    found: list[tuple[str | Promise, list[Place]]] = request.__dict__["_places"]
+    return found
 
 
 def _may_open(request: HttpRequest, place: Place) -> bool:

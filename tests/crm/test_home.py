@@ -56,9 +56,7 @@ def test_a_year_of_months_ends_today_and_leaves_no_gap() -> None:
         date(2025, 12, 1),
         Span(date(2026, 11, 1), NOW.date()),
     )
-    assert all(
-        one.last + timedelta(days=1) == other.first for one, other in pairwise(months)
-    )
+    assert all(one.last + timedelta(days=1) == other.first for one, other in pairwise(months))
 
 
 @pytest.mark.parametrize(
@@ -141,6 +139,14 @@ def test_stale_is_what_stands_longer_than_its_stage_allows_and_unplanned_what_ha
     assert list(Deal.objects.stale(now)) == [old]
     assert [deal.is_stale(now) for deal in Deal.objects.order_by("pk")] == [True, False, False, False]
     assert figures.stale_deals(figures.count_stale(anna), anna) == [old]
+
+
+def test_where_no_stage_has_a_limit_nothing_is_stale(anna: User) -> None:
+    Stage.objects.update(stale_after_days=None)
+    make_deal(owner=anna, stage_entered_at=timezone.now() - timedelta(days=400))
+    assert open_worth(anna).total.stale.count == 0
+    assert figures.count_stale(anna) == []
+    assert figures.my_day(anna, PERIODS).stale == 0
 
 
 def test_the_heaviest_stale_deals_come_first_those_in_the_currency_of_the_books_before_others(

@@ -141,6 +141,14 @@ def test_stale_is_what_stands_longer_than_its_stage_allows_and_unplanned_what_ha
     assert figures.stale_deals(figures.count_stale(anna), anna) == [old]
 
 
+def test_where_no_stage_has_a_limit_nothing_is_stale(anna: User) -> None:
+    Stage.objects.update(stale_after_days=None)
+    make_deal(owner=anna, stage_entered_at=timezone.now() - timedelta(days=400))
+    assert open_worth(anna).total.stale.count == 0
+    assert figures.count_stale(anna) == []
+    assert figures.my_day(anna, PERIODS).stale == 0
+
+
 def test_the_heaviest_stale_deals_come_first_those_in_the_currency_of_the_books_before_others(
     anna: User,
 ) -> None:

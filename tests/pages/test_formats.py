@@ -47,6 +47,24 @@ def test_money(value: Any, currency: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "currency", "written"),
+    [
+        (Decimal("999999.40"), "RUB", "999,999\u00a0₽"),
+        (Decimal("1000000"), "RUB", '<span title="1,000,000\u00a0₽">1.00\u00a0M\u00a0₽</span>'),
+        (Decimal("48345000.50"), "USD", '<span title="48,345,000\u00a0$">48.3\u00a0M\u00a0$</span>'),
+        (-250_000_000, "", '<span title="-250,000,000">-250\u00a0M</span>'),
+        (21_900_000_000, "RUB", '<span title="21,900,000,000\u00a0₽">21.9\u00a0bn\u00a0₽</span>'),
+        (5 * 10**15, "RUB", '<span title="5,000,000,000,000,000\u00a0₽">5,000\u00a0tn\u00a0₽</span>'),
+        (None, "RUB", ""),
+    ],
+)
+def test_short_money_has_three_digits_from_a_million_on(value: Any, currency: str, written: str) -> None:
+    from apps.common.templatetags.artel import short_money
+
+    assert short_money(value, currency) == written
+
+
+@pytest.mark.parametrize(
     ("ago", "text"),
     [
         (timedelta(minutes=5), "5\u00a0minutes ago"),

@@ -150,7 +150,8 @@ def _chart(won: figures.WonWorth) -> dict[str, Any]:
 
 def _short_month(day: date) -> str | list[str]:
     """Name a month in as little as it takes; a year is told where it begins."""
-    name = date_format(day, "M")
+    # Not "M": the short name of May is the verb in some translations.
+    name = date_format(day, "F")[:3]
     return [name, str(day.year)] if day.month == 1 else name
 
 

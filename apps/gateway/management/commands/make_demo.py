@@ -9,7 +9,7 @@ and boards can be judged.
 import os
 import secrets
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -262,6 +262,7 @@ class _Demo:
             amount=Decimal(self.random.randint(40, 4_000) * 1_000),
             expected_close_date=timezone.localdate(began + timedelta(days=self.random.randint(60, 120))),
             next_step=self.random.choice(NEXT_STEPS) if place >= WON + LOST else "",
+            next_step_date=self._next_day() if place >= WON + LOST and place % 4 else None,
             tag_ids=[self._tag(place).pk] if place % 7 == 0 else [],
         )
         product = self.products[place % len(self.products)]
@@ -269,17 +270,22 @@ class _Demo:
         self._lead(deal, place, actor, began)
 
     def _beginning(self, place: int) -> datetime:
-        """Return when a deal began: closed ones over the year, open ones in its last three months."""
-        is_closed = place < WON + LOST
+        """Return when a deal began: closed ones over the year, open ones and the last closed in its last three months."""
+        is_closed = place < WON + LOST and place % 3
         days = self.random.randint(95, 360) if is_closed else self.random.randint(12, 90)
         return self.now - timedelta(days=days, hours=self.random.randint(0, 9))
+
+    def _next_day(self) -> date:
+        return timezone.localdate(self.now + timedelta(days=self.random.randint(-4, 9)))
 
     def _lead(self, deal: Deal, place: int, actor: User, began: datetime) -> None:
         """Lead a deal through its stages to where it stands today."""
         is_closed = place < WON + LOST
         steps = self.random.randint(1, 3) if is_closed else place % len(OPEN_STAGES)
-        # Closed ones took at most 90 days in all; open ones have had twelve days at least.
-        pace = timedelta(days=22) if is_closed else (self.now - began) / (steps + 1)
+        # Closed ones took at most 90 days in all; the others have had twelve days at least.
+        pace = (self.now - began) / (steps + 1)
+        if is_closed:
+            pace = min(pace, timedelta(days=22))
         at = began
         for name in OPEN_STAGES[1 : steps + 1]:
             at += pace * self.random.uniform(0.3, 0.95)

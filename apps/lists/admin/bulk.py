@@ -209,10 +209,12 @@ class BulkEditAdmin(ScopedModelAdmin):
             "chosen": chosen_lines(edit, actor=actor_of(request)),
             "refused": "" if refused is None or _by_key(refused) else refusal_text(refused),
         }
-        panel = {"change": self._change_panel, "rehearsal": self._rows_panel, "apply": self._apply_panel}[
-            step
-        ]
-        context |= panel(request, edit, refused)
+        panels: dict[str, Callable[[HttpRequest, BulkEdit, Exception | None], dict[str, Any]]] = {
+            "change": self._change_panel,
+            "rehearsal": self._rows_panel,
+            "apply": self._apply_panel,
+        }
+        context |= panels[step](request, edit, refused)
         status = 422 if refused else 200
         return TemplateResponse(request, "admin/lists/bulk/page.html", context, status=status)
 

@@ -218,4 +218,4 @@ def _rows_of(edit: Any) -> models.QuerySet[BulkRow]:
 
 
 def _remove_rows(edit: BulkEdit) -> None:
-    _rows_of(edit)._raw_delete(using="default")  # type: ignore[attr-defined]
+    _rows_of(edit)._raw_delete(using="default")

@@ -60,8 +60,20 @@ def change_selected(
     model_admin: Any, request: HttpRequest, rows: models.QuerySet[Any]
 ) -> HttpResponse | None:
     """Keep the selected rows, all that match if so asked, and open the page on which their change is chosen."""
+    return change_in_bulk(request, rows)
+
+
+def change_in_bulk(
+    request: HttpRequest, rows: models.QuerySet[Any], proposed: Mapping[str, Mapping[str, Any]] | None = None
+) -> HttpResponse | None:
+    """
+    Lead from a list to the page on which a change of its rows is chosen, rehearsed and applied.
+
+    :param proposed: what the form offers, as :func:`apps.lists.services.bulk.rehearse_bulk_edit` takes it
+    :return: None where that was refused, which the list then says
+    """
     try:
-        edit = services.open_bulk_edit(rows, actor=actor_of(request))
+        edit = services.open_bulk_edit(rows, actor=actor_of(request), proposed=proposed)
     except Refusal as refusal:
         messages.error(request, refusal_text(refusal))
         return None

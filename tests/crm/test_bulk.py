@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -62,8 +63,8 @@ def after(act: Callable[[], dict[int, str]]) -> Any:
         told = Event.objects.filter(id__gt=first).values_list("type", "subject", "actor_id", "data")
         facts = sorted((kind, subject, actor, _still(data)) for kind, subject, actor, data in told)
         tables = {model: _table(model) for model in (Deal, Company, Person, Product, StageTransition)}
-        links = {model: sorted(model.tags.through.objects.values_list()) for model in (Deal, Company, Person)}
-        links = {model: [link[1:] for link in found] for model, found in links.items()}
+        through: list[Any] = [model.tags.through for model in (Deal, Company, Person)]
+        links = [sorted(link[1:] for link in model.objects.values_list()) for model in through]
         transaction.set_rollback(True)
     return refused, facts, tables, links
 
@@ -72,8 +73,7 @@ def _table(model: type[models.Model]) -> list[Any]:
     with connection.cursor() as cursor:
         own = "- 'id' - 'at'" if model is StageTransition else ""
         cursor.execute(f"select to_jsonb(t) {own} from {model._meta.db_table} t order by id")
-        found = [_still(row) for (row,) in cursor.fetchall()]
-    return found
+        return [_still(row) for (row,) in cursor.fetchall()]
 
 
 def _still(row: Any) -> str:
@@ -141,28 +141,29 @@ def test_an_owner_who_is_not_in_sight_is_refused_for_every_row(rows: list[Deal],
 def test_moving(name: str, rows: list[Deal], lena: User) -> None:
     keys, place = [row.pk for row in rows], stage(name)
     assert many(bulk.move_deals, keys, {"move": Chosen("do", place)}, lena) == each(
-        keys, lambda pk: deals.move_deal(pk, stage_id=place.pk, actor=lena, face="ADMIN")
+        keys, lambda pk: deals.move_deal(pk, stage_id=place.pk, actor=lena, face=StageTransition.Face.ADMIN)
     )
 
 
 def test_winning(rows: list[Deal], lena: User) -> None:
     keys = [row.pk for row in rows]
     assert many(bulk.win_deals, keys, {"win": Chosen("do")}, lena) == each(
-        keys, lambda pk: deals.win_deal(pk, actor=lena, face="ADMIN")
+        keys, lambda pk: deals.win_deal(pk, actor=lena, face=StageTransition.Face.ADMIN)
     )
 
 
 def test_losing(rows: list[Deal], lena: User) -> None:
     keys, reason = [row.pk for row in rows], LostReason.objects.get(name="Price")
     assert many(bulk.lose_deals, keys, {"lose": Chosen("do", reason)}, lena) == each(
-        keys, lambda pk: deals.lose_deal(pk, reason_id=reason.pk, actor=lena, face="ADMIN")
+        keys, lambda pk: deals.lose_deal(pk, reason_id=reason.pk, actor=lena, face=StageTransition.Face.ADMIN)
     )
 
 
 def test_opening_again(rows: list[Deal], lena: User) -> None:
     keys = [row.pk for row in rows]
     assert many(bulk.reopen_deals, keys, {"reopen": Chosen("do", "a mistake")}, lena) == each(
-        keys, lambda pk: deals.reopen_deal(pk, reason="a mistake", actor=lena, face="ADMIN")
+        keys,
+        lambda pk: deals.reopen_deal(pk, reason="a mistake", actor=lena, face=StageTransition.Face.ADMIN),
     )
 
 
@@ -215,7 +216,7 @@ FIELDS = st.fixed_dictionaries(
 @given(choice=FIELDS)
 def test_writing(choice: dict[str, Chosen], rows: list[Deal], lena: User) -> None:
     keys = [row.pk for row in rows]
-    given_ = {name: None if c.how == "clear" else c.value for name, c in choice.items()}
+    given_: dict[str, Any] = {name: None if c.how == "clear" else c.value for name, c in choice.items()}
     assert many(bulk.change_deals, keys, choice, lena) == each(
         keys, lambda pk: deals.change_deal(pk, actor=lena, **given_)
     )
@@ -235,7 +236,7 @@ def test_percents_and_days(rows: list[Deal], lena: User) -> None:
 
 
 def test_companies_and_people(lena: User, anna: User, boris: User, team: Team) -> None:
-    for make, run, change, archive, archive_many in (
+    kinds: Any = (
         (
             make_company,
             bulk.change_companies,
@@ -244,7 +245,8 @@ def test_companies_and_people(lena: User, anna: User, boris: User, team: Team) -
             bulk.archive_companies,
         ),
         (make_person, bulk.change_people, people.change_person, people.archive_person, bulk.archive_people),
-    ):
+    )
+    for make, run, change, archive, archive_many in kinds:
         found: Any = [
             make(owner=anna, team=team),
             make(owner=boris, team=team),
@@ -254,13 +256,13 @@ def test_companies_and_people(lena: User, anna: User, boris: User, team: Team) -
         ]
         keys = [row.pk for row in found]
         assert many(run, keys, {"owner": Chosen("set", boris)}, lena) == each(
-            keys, lambda pk, change=change: change(pk, actor=lena, owner_id=boris.pk)
+            keys, partial(change, actor=lena, owner_id=boris.pk)
         )
         assert many(run, keys, {"owner": Chosen("clear")}, lena) == each(
-            keys, lambda pk, change=change: change(pk, actor=lena, owner_id=None)
+            keys, partial(change, actor=lena, owner_id=None)
         )
         assert many(archive_many, keys, {"archive": Chosen("do")}, lena) == each(
-            keys, lambda pk, archive=archive: archive(pk, actor=lena)
+            keys, partial(archive, actor=lena)
         )
 
 

@@ -180,6 +180,21 @@ def test_rows_that_went_out_of_reach_are_not_named(
     assert "not yours to see" in text
 
 
+def test_more_than_a_hundred_rows_are_never_changed_without_a_rehearsal(
+    client_of_lena: Client, anna: User, team: Team
+) -> None:
+    rows = [make_deal(owner=anna, team=team) for _n in range(101)]
+    data = {"action": "archive_selected", "select_across": "1", ACTION_CHECKBOX_NAME: [rows[0].pk]}
+    response = client_of_lena.post(LIST, data)
+    edit = BulkEdit.objects.get()
+    assert response.headers["Location"] == page_of(edit)
+    assert not Deal.objects.exclude(archived_at=None).exists()
+    assert '<option value="archive" selected>' in client_of_lena.get(page_of(edit)).content.decode()
+    data = {"action": "archive_selected", ACTION_CHECKBOX_NAME: [row.pk for row in rows[:100]]}
+    client_of_lena.post(LIST, data)
+    assert Deal.objects.exclude(archived_at=None).count() == 100
+
+
 def test_the_action_is_offered_to_whom_it_is_for(deals: list[Deal], client_of_lena: Client) -> None:
     assert 'value="bulk_change"' in client_of_lena.get(LIST).content.decode()
     # Nothing is declared for tags.

@@ -381,7 +381,7 @@ def test_dates_and_amounts_that_are_not_there_stay_away(lena: User, anna: User, 
     full = make_deal(owner=anna, team=team, amount=Decimal("33.33"), expected_close_date=date(2026, 2, 27))
     empty = make_deal(owner=anna, team=team, amount=None)
     late = make_deal(owner=anna, team=team, expected_close_date=date(9999, 12, 30))
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "amount": {"how": "percent", "value": "-50"},
         "expected_close_date": {"how": "shift", "value": 3},
     }

@@ -16,7 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, call_service
+from apps.lists.admin.bulk import change_in_bulk
+from apps.lists.bulk import How, is_registered
 
+# So many rows are changed by a click in a list; more are rehearsed first, and changed by a job.
+AT_ONCE = 100
 Command = Callable[[HttpRequest, int, int | None], None]
 _TONES = {"OPEN": "live", "WON": "good", "LOST": "bad"}
 
@@ -184,22 +188,23 @@ class SalesAdmin(ServiceAdmin):
             messages.success(request, gettext("Restored."))
 
     @admin.action(description=_("Move to the trash"), permissions=["archive"])
-    def archive_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        self._each(request, rows, type(self).archive, gettext("In the trash now"))
+    def archive_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return self._each(request, rows, "archive", gettext("In the trash now"))
 
     @admin.action(description=_("Restore from the trash"), permissions=["archive"])
-    def restore_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        self._each(request, rows, type(self).restore, gettext("Restored"))
+    def restore_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return self._each(request, rows, "restore", gettext("Restored"))
 
-    def _each(
-        self, request: HttpRequest, rows: QuerySet[Any], service: Callable[..., Any], done: str
-    ) -> None:
-        actor = actor_of(request)
+    def _each(self, request: HttpRequest, rows: QuerySet[Any], deed: str, done: str) -> HttpResponse | None:
+        if len(rows.order_by().values_list("pk")[: AT_ONCE + 1]) > AT_ONCE and is_registered(self.model):
+            return change_in_bulk(request, rows, {deed: {"how": How.DO}})
+        actor, service = actor_of(request), getattr(type(self), deed)
         outcomes = [call_service(request, service, row.pk, actor=actor) for row in rows]
         count = sum(outcome is not None for outcome in outcomes)
         if count:
             rows_done = ngettext("%(count)d row", "%(count)d rows", count) % {"count": count}
             messages.success(request, f"{done}: {rows_done}.")
+        return None
 
     # Pages
 

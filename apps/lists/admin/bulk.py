@@ -60,8 +60,20 @@ def change_selected(
     model_admin: Any, request: HttpRequest, rows: models.QuerySet[Any]
 ) -> HttpResponse | None:
     """Keep the selected rows, all that match if so asked, and open the page on which their change is chosen."""
+    return change_in_bulk(request, rows)
+
+
+def change_in_bulk(
+    request: HttpRequest, rows: models.QuerySet[Any], proposed: Mapping[str, Mapping[str, Any]] | None = None
+) -> HttpResponse | None:
+    """
+    Lead from a list to the page on which a change of its rows is chosen, rehearsed and applied.
+
+    :param proposed: what the form offers, as :func:`apps.lists.services.bulk.rehearse_bulk_edit` takes it
+    :return: None where that was refused, which the list then says
+    """
     try:
-        edit = services.open_bulk_edit(rows, actor=actor_of(request))
+        edit = services.open_bulk_edit(rows, actor=actor_of(request), proposed=proposed)
     except Refusal as refusal:
         messages.error(request, refusal_text(refusal))
         return None
@@ -209,10 +221,12 @@ class BulkEditAdmin(ScopedModelAdmin):
             "chosen": chosen_lines(edit, actor=actor_of(request)),
             "refused": "" if refused is None or _by_key(refused) else refusal_text(refused),
         }
-        panel = {"change": self._change_panel, "rehearsal": self._rows_panel, "apply": self._apply_panel}[
-            step
-        ]
-        context |= panel(request, edit, refused)
+        panels: dict[str, Callable[[HttpRequest, BulkEdit, Exception | None], dict[str, Any]]] = {
+            "change": self._change_panel,
+            "rehearsal": self._rows_panel,
+            "apply": self._apply_panel,
+        }
+        context |= panels[step](request, edit, refused)
         status = 422 if refused else 200
         return TemplateResponse(request, "admin/lists/bulk/page.html", context, status=status)
 

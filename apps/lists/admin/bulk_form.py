@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.db import models
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 from django.utils.formats import sanitize_separators
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -114,7 +115,7 @@ class ChangeForm:
 
     def _shown(self, change: Change, way: Way, name: str, widget: forms.Widget) -> Any:
         if self._typed is not None:
-            return widget.value_from_datadict(self._typed, {}, name)
+            return widget.value_from_datadict(self._typed, MultiValueDict(), name)
         stored = self._stored.get(change.key, {})
         return stored.get("value") if stored.get("how") == way.how else None
 
@@ -134,12 +135,12 @@ class ChangeForm:
         if change.relation and offered.queryset is not None and self._is_long(offered.queryset):
             relation: Any = self._bulk.model._meta.get_field(change.relation)
             kind = AutocompleteSelectMultiple if is_many else AutocompleteSelect
-            widget: Any = kind(
+            widget = kind(
                 relation, self._site, attrs={"class": "unfold-admin-autocomplete", "data-width": "100%"}
             )
             # So that what is chosen already is named, and nothing out of reach.
             widget.choices = offered.choices
-            return widget  # type: ignore[no-any-return]
+            return widget
         offered.widget.attrs["class"] = "art-input"
         offered.widget.is_required = True
         return offered.widget

@@ -192,7 +192,8 @@ def _list_of(model: type[models.Model]) -> ScopedViewSet | None:
     """Return the view that lists rows of a model; None where none does."""
     for _route, callback in addresses():
         view = getattr(callback, "cls", None)
-        is_scoped = isinstance(view, type) and issubclass(view, ScopedViewSet) and view.queryset is not None
-        if is_scoped and view.queryset.model is model and "list" in callback.actions.values():
+        if not isinstance(view, type) or not issubclass(view, ScopedViewSet) or view.queryset is None:
+            continue
+        if view.queryset.model is model and "list" in callback.actions.values():
             return view()
     return None

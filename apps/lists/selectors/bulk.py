@@ -71,7 +71,7 @@ def chosen_lines(edit: BulkEdit, *, actor: User) -> list[Line]:
             label = "" if way.how == How.DO else str(way.label)
             found.append((Line(str(change.label), label), offered, chosen.get("value")))
     for _line, offered, value in found:
-        if isinstance(offered, forms.ModelChoiceField):
+        if isinstance(offered, forms.ModelChoiceField) and offered.queryset is not None:
             _expect(words, offered.queryset.model, value)
     for line, offered, value in found:
         line.new = _said(words, offered, value)
@@ -86,9 +86,10 @@ def _expect(words: Words, model: Any, value: Any) -> None:
 def _said(words: Words, offered: forms.Field | None, value: Any) -> str:
     if offered is None or value is None:
         return ""
-    if isinstance(offered, forms.ModelChoiceField):
+    if isinstance(offered, forms.ModelChoiceField) and offered.queryset is not None:
+        model = offered.queryset.model
         keys = value if isinstance(value, list) else [value]
-        return ", ".join(words.name(offered.queryset.model, key) for key in keys)
+        return ", ".join(words.name(model, key) for key in keys)
     if isinstance(offered, forms.DateField):
         day = parse_date(str(value))
         return formats.date_format(day, "SHORT_DATE_FORMAT") if day else str(value)

@@ -39,11 +39,14 @@ def may_open(model: type[models.Model], actor: User) -> bool:
 
 
 @transaction.atomic
-def open_bulk_edit(rows: models.QuerySet[Any], *, actor: User, face: str = "ADMIN") -> BulkEdit:
+def open_bulk_edit(
+    rows: models.QuerySet[Any], *, actor: User, face: str = "ADMIN", proposed: Stored | None = None
+) -> BulkEdit:
     """
     Remember which rows are to be changed: those of a queryset that the actor sees and may change, as of now.
 
     :param face: "ADMIN" or "API"
+    :param proposed: what to offer as the change, which the person still says
     :raises PermissionDenied: the actor may not change such rows in bulk
     :raises ValidationError: none is theirs to change ("nothing_selected"), or there are too many ("too_many_rows")
     """
@@ -60,6 +63,7 @@ def open_bulk_edit(rows: models.QuerySet[Any], *, actor: User, face: str = "ADMI
         model_label=label,
         count=selection.count,
         out_of_reach=max(chosen - selection.count, 0),
+        changes=proposed or {},
         face=face,
     )
 
@@ -218,4 +222,4 @@ def _rows_of(edit: Any) -> models.QuerySet[BulkRow]:
 
 
 def _remove_rows(edit: BulkEdit) -> None:
-    _rows_of(edit)._raw_delete(using="default")  # type: ignore[attr-defined]
+    _rows_of(edit)._raw_delete(using="default")

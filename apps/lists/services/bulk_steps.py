@@ -47,7 +47,7 @@ def rehearse_step(job: Job, reporter: Reporter) -> Step:
     edit = _edit(job, State.REHEARSING)
     position = int(job.checkpoint.get("position", 0))
     if position == 0:
-        BulkRow.objects.filter(edit=edit)._raw_delete(using="default")  # type: ignore[attr-defined]
+        BulkRow.objects.filter(edit=edit)._raw_delete(using="default")
     rows = keys_after(edit.selection_id or 0, position, _at_once(edit))
     if not rows:
         return _rehearsed(edit, position)
@@ -186,7 +186,7 @@ def _edit(job: Job, state: str) -> BulkEdit:
     return edit
 
 
-def _place(job: Job) -> tuple[str, State]:
+def _place(job: Job) -> tuple[str, BulkEdit.State]:
     return ("rehearse_job", State.REHEARSING) if job.kind == REHEARSE else ("apply_job", State.APPLYING)
 
 

@@ -14,10 +14,11 @@ from apps.lists.bulk import Bulk, Change, Choice, Chosen
 Stored = Mapping[str, Mapping[str, Any]]
 
 
-def checked(bulk: Bulk, given: Stored, *, actor: User) -> Choice:
+def checked(bulk: Bulk, given: Any, *, actor: User) -> Choice:
     """
     Check what is to be changed and return it as services take it, in the order in which it is declared.
 
+    :param given: `Stored`, or whatever somebody has sent
     :raises ValidationError: nothing is chosen ("nothing_chosen"), the actor is not offered such a change
         ("unknown_change"), two deeds at once ("two_deeds"), or a value is refused, under the change's key
     """

@@ -195,7 +195,7 @@ def _remove(export: Export) -> None:
     export.expired_at = timezone.now()
     export.save(update_fields=["storage_name", "selection", "expired_at"])
     if selection is not None:
-        SelectedRow.objects.filter(selection=selection)._raw_delete("default")  # type: ignore[attr-defined]
+        SelectedRow.objects.filter(selection=selection)._raw_delete("default")
         selection.delete()
 
 

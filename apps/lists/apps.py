@@ -7,9 +7,12 @@ class ListsConfig(AppConfig):
     verbose_name = _("Lists")
 
     def ready(self) -> None:
+        from apps.common.api.problems import register_status  # noqa: PLC0415
         from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
         from apps.lists import export_job  # noqa: PLC0415
         from apps.lists.models import Export  # noqa: PLC0415
 
+        register_status(409, "export_not_ready", "too_many_exports")
+        register_status(410, "export_expired", "export_missing")
         export_job.register_kind()
         exempt(Export, "An export is itself the record of what was taken away, and changes nothing else.")

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -28,6 +28,7 @@ from apps.common.lists.estimates import counted
 from apps.common.templatetags.artel import number, when
 from apps.lists.admin.export_form import ExportForm
 from apps.lists.exporting.columns import columns_of
+from apps.lists.faces import file_response
 from apps.lists.models import Export
 from apps.lists.selectors.exports import about_how_many
 from apps.lists.services import exports as services
@@ -314,24 +315,6 @@ class ExportAdmin(ScopedModelAdmin):
 
 # Gone, not yet, lost.
 _STATUS = {"export_expired": 410, "export_not_ready": 409, "export_missing": 410}
-_TYPES = {
-    Export.Format.CSV: "text/csv; charset=utf-8",
-    Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-
-
-def file_response(export: Export, file: Any) -> FileResponse:
-    """Return a file as something to be kept, which no browser shows, guesses about, or remembers."""
-    response = FileResponse(
-        file,
-        as_attachment=True,
-        filename=export.filename,
-        content_type=_TYPES[Export.Format(export.format)],
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
 
 
 def _plural(export: Export) -> str:

@@ -1,0 +1,9 @@
+"""Addresses under /api/v1/lists/."""
+
+from rest_framework.routers import SimpleRouter
+
+from apps.lists.api.exports import ExportViewSet
+
+router = SimpleRouter()
+router.register("exports", ExportViewSet)
+urlpatterns = router.urls

@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -154,7 +155,7 @@ class ExportAdmin(ScopedModelAdmin):
     def requested(self, export: Export) -> str:
         return when(export.created_at)
 
-    @display(description=_("can be downloaded until"), ordering="expires_at")
+    @display(description=_("can be downloaded"), ordering="expires_at")
     def until(self, export: Export) -> str:
         return _moment(export) if export.is_available() else "–"
 
@@ -329,13 +330,15 @@ def _headings(export: Export) -> list[str]:
 
 
 def _moment(export: Export) -> str:
-    """Say until when there is the file: in hours while that is near."""
+    """Say how long there is the file: in hours while that is near."""
     left = export.expires_at - timezone.now()
     hours = int(left.total_seconds() // 3600)
     if 0 <= hours < 48:
         text = ngettext("for %(count)d more hour", "for %(count)d more hours", max(hours, 1))
         return text % {"count": max(hours, 1)}
-    return when(export.expires_at)
+    return gettext("until %(date)s") % {
+        "date": date_format(timezone.localtime(export.expires_at), "DATE_FORMAT")
+    }
 
 
 def _url_of(export: Export) -> str:

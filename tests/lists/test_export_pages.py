@@ -180,7 +180,7 @@ def test_a_file_is_handed_out_as_something_to_keep(client: Client) -> None:
     assert export.sha256 in page
     response = client.get(page_of(export, "download"))
     assert response.status_code == 200
-    assert b"".join(response) == content(export)  # type: ignore[arg-type]
+    assert b"".join(response) == content(export)
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"].startswith("attachment; filename*=utf-8''")
     assert response["X-Content-Type-Options"] == "nosniff"

@@ -175,6 +175,7 @@ def test_who_loses_the_right_meanwhile_gets_no_file_and_hears_why() -> None:
 
 
 def test_the_right_is_asked_for_in_each_chunk(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.lists.exporting import reading
     from apps.lists.services import export_steps
 
     settings.EXPORT_CHUNK_ROWS = 2
@@ -182,10 +183,9 @@ def test_the_right_is_asked_for_in_each_chunk(settings: Any, monkeypatch: pytest
     for _ in range(6):
         factories.make_deal(owner=anna)
     export = ask(Deal.objects.all(), anna)
-    read = export_steps.read
 
     def read_and_lose(*args: Any, **kwargs: Any) -> Any:
-        found = read(*args, **kwargs)
+        found = reading.read(*args, **kwargs)
         RoleGrant.objects.filter(permission="crm.export_deal").delete()
         return found
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 DEALS = 500
-CHUNK = {"EXPORT_CHUNK_ROWS": "100"}
+CHUNK = "100"
 
 
 def await_job(export: Export, condition: Callable[[Job], bool], within: float = 60) -> Export:
@@ -57,13 +57,13 @@ def test_an_export_survives_its_worker(
     admin = make_admin()
     make_deals(admin)
     export = ask(Deal.objects.order_by("-pk"), admin, ["title", "amount"], format=format_, style="machine")
-    doomed = artel_processes.worker(ARTEL_FAILPOINT=place, **CHUNK)
+    doomed = artel_processes.worker(ARTEL_FAILPOINT=place, EXPORT_CHUNK_ROWS=CHUNK)
     doomed.await_line("signal 9 (SIGKILL)", within=60)
     doomed.kill()
     export = await_job(export, lambda job: job.done_committed == kept)
     assert export.parts.count() == kept // 100
     assert not export.storage_name, "nobody sees half a file"
-    artel_processes.worker(**CHUNK)
+    artel_processes.worker(EXPORT_CHUNK_ROWS=CHUNK)
     artel_processes.beat()
     export = await_job(export, lambda job: job.is_finished)
     assert export.job is not None

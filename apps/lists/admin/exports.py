@@ -8,13 +8,14 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -28,6 +29,7 @@ from apps.common.lists.estimates import counted
 from apps.common.templatetags.artel import number, when
 from apps.lists.admin.export_form import ExportForm
 from apps.lists.exporting.columns import columns_of
+from apps.lists.faces import file_response
 from apps.lists.models import Export
 from apps.lists.selectors.exports import about_how_many
 from apps.lists.services import exports as services
@@ -153,7 +155,7 @@ class ExportAdmin(ScopedModelAdmin):
     def requested(self, export: Export) -> str:
         return when(export.created_at)
 
-    @display(description=_("can be downloaded until"), ordering="expires_at")
+    @display(description=_("can be downloaded"), ordering="expires_at")
     def until(self, export: Export) -> str:
         return _moment(export) if export.is_available() else "–"
 
@@ -314,24 +316,6 @@ class ExportAdmin(ScopedModelAdmin):
 
 # Gone, not yet, lost.
 _STATUS = {"export_expired": 410, "export_not_ready": 409, "export_missing": 410}
-_TYPES = {
-    Export.Format.CSV: "text/csv; charset=utf-8",
-    Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-
-
-def file_response(export: Export, file: Any) -> FileResponse:
-    """Return a file as something to be kept, which no browser shows, guesses about, or remembers."""
-    response = FileResponse(
-        file,
-        as_attachment=True,
-        filename=export.filename,
-        content_type=_TYPES[Export.Format(export.format)],
-    )
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
 
 
 def _plural(export: Export) -> str:
@@ -346,13 +330,15 @@ def _headings(export: Export) -> list[str]:
 
 
 def _moment(export: Export) -> str:
-    """Say until when there is the file: in hours while that is near."""
+    """Say how long there is the file: in hours while that is near."""
     left = export.expires_at - timezone.now()
     hours = int(left.total_seconds() // 3600)
     if 0 <= hours < 48:
         text = ngettext("for %(count)d more hour", "for %(count)d more hours", max(hours, 1))
         return text % {"count": max(hours, 1)}
-    return when(export.expires_at)
+    return gettext("until %(date)s") % {
+        "date": date_format(timezone.localtime(export.expires_at), "DATE_FORMAT")
+    }
 
 
 def _url_of(export: Export) -> str:

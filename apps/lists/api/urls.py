@@ -3,7 +3,9 @@
 from rest_framework.routers import SimpleRouter
 
 from apps.lists.api.bulk import BulkEditViewSet
+from apps.lists.api.exports import ExportViewSet
 
 router = SimpleRouter()
 router.register("bulk-edits", BulkEditViewSet)
+router.register("exports", ExportViewSet)
 urlpatterns = router.urls

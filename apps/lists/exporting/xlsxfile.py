@@ -211,7 +211,7 @@ def _styled_book() -> tuple["Workbook", dict[Any, int]]:
     from openpyxl import Workbook  # noqa: PLC0415 - 0.2 s that only spreadsheets need
 
     book = Workbook()
-    sheet = book.active
+    sheet = book.worksheets[0]
     formats: dict[Any, str] = {0: "0", "date": "yyyy-mm-dd", "moment": "yyyy-mm-dd hh:mm:ss"}
     formats |= {places: "#,##0." + "0" * places for places in range(1, _MOST_PLACES + 1)}
     styles = {}

@@ -120,14 +120,12 @@ def open_download(export_id: int, *, actor: User) -> tuple[Export, IO[bytes]]:
     """
     with transaction.atomic():
         export = _locked(export_id, actor)
+        # Whoever sees the record may know whether there is a file.
+        _must_be_there(export)
         _must_be_own(export, actor)
         model = model_of(export)
         if model is None or not may_export(actor, model):
             raise PermissionDenied(_("You may no longer take such rows away as a file."))
-        if export.finished_at is None or (not export.storage_name and export.expired_at is None):
-            raise ValidationError(_("There is no file yet."), code="export_not_ready")
-        if not export.is_available():
-            raise ValidationError(_("The file has been removed: its time is over."), code="export_expired")
         try:
             file = default_storage.open(export.storage_name, "rb")
         except OSError as error:
@@ -148,11 +146,11 @@ def remove_export(export_id: int, *, actor: User) -> Export:
     :raises ValidationError: it is being written (code "export_not_ready")
     """
     export = _locked(export_id, actor)
-    _must_be_own(export, actor)
     if export.finished_at is None:
         raise ValidationError(
             _("The file is still being written. Cancel that first."), code="export_not_ready"
         )
+    _must_be_own(export, actor)
     if export.expired_at is None:
         _remove(export)
     return export
@@ -195,13 +193,20 @@ def _remove(export: Export) -> None:
     export.expired_at = timezone.now()
     export.save(update_fields=["storage_name", "selection", "expired_at"])
     if selection is not None:
-        SelectedRow.objects.filter(selection=selection)._raw_delete("default")  # type: ignore[attr-defined]
+        SelectedRow.objects.filter(selection=selection)._raw_delete("default")
         selection.delete()
 
 
 def _locked(export_id: int, actor: User) -> Export:
     rows = Export.objects.visible_to(actor).select_for_update(of=("self",))
     return rows.get(pk=export_id)
+
+
+def _must_be_there(export: Export) -> None:
+    if export.finished_at is None or (not export.storage_name and export.expired_at is None):
+        raise ValidationError(_("There is no file yet."), code="export_not_ready")
+    if not export.is_available():
+        raise ValidationError(_("The file has been removed: its time is over."), code="export_expired")
 
 
 def _must_be_own(export: Export, actor: User) -> None:

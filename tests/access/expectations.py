@@ -52,6 +52,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": set(),
         "delete": set(),
     },
+    # Everybody keeps views of their own; what a team shares, its members only see.
+    "lists.SavedView": {"view": ALL, "add": ALL, "change": ALL, "delete": ALL},
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -97,6 +99,8 @@ PART_OF = {
 # What a role reaches only where it is one's own: an import is its uploader's, with all that stands in the file.
 OWN_ONLY = {
     (ACCOUNTANT, "jobs.Job"),
+    (LEAD, "lists.SavedView"),
+    (ACCOUNTANT, "lists.SavedView"),
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
 }

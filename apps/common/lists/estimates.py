@@ -5,8 +5,10 @@ Counting a million rows takes as long as reading them. The planner knows the siz
 is filtered by from its statistics, and tells it in a millisecond; a small number is looked up after all.
 """
 
+from time import monotonic
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
 from django.utils.formats import number_format
@@ -14,6 +16,9 @@ from django.utils.translation import gettext, ngettext
 
 # Below it, keys are fetched and counted: exact, and still cheap. Estimates of so few rows are the worst ones, too.
 FEW = 1_000
+# So many do not look different within a minute; who turns pages asks again and again.
+MANY, REMEMBERED_SECONDS, MOST_REMEMBERED = 100_000, 60.0, 500
+_asked: dict[tuple[str, str, str], tuple[int, float]] = {}
 # What keeps the groups of one number on one line.
 _THIN, _NO_BREAK = "\u202f", "\u00a0"
 
@@ -50,8 +55,23 @@ def estimate(queryset: QuerySet[Any], *, at_least: int) -> Count:
 def planned(queryset: QuerySet[Any]) -> int:
     """Return how many rows the planner expects."""
     query = queryset.order_by().select_related(None).values_list("pk").query
-    sql, params = query.sql_with_params()
-    with connections[queryset.db].cursor() as cursor:
+    try:
+        sql, params = query.sql_with_params()
+    except EmptyResultSet:
+        # Django knows that nothing can match.
+        return 0
+    question = (queryset.db, sql, repr(params))
+    number, asked_at = _asked.get(question, (0, 0.0))
+    if monotonic() - asked_at > REMEMBERED_SECONDS or number < MANY:
+        number = _ask(queryset.db, sql, params)
+        if len(_asked) >= MOST_REMEMBERED:
+            _asked.clear()
+        _asked[question] = (number, monotonic())
+    return number
+
+
+def _ask(using: str, sql: str, params: Any) -> int:
+    with connections[using].cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
         (plan,) = cursor.fetchone()[0]
     return int(plan["Plan"]["Plan Rows"])
@@ -64,17 +84,17 @@ def exact(number: int) -> str:
 
 def about(number: int) -> str:
     """Write an estimate with two digits that may be believed: "about 1.2 million"."""
+    number = _rounded(number)
     if number >= 1_000_000:
         return gettext("about %(count)s million") % {"count": _in_units(number, 1_000_000)}
     if number >= 10_000:
         return gettext("about %(count)s thousand") % {"count": _in_units(number, 1_000)}
-    return gettext("about %(count)s") % {"count": exact(_rounded(number))}
+    return gettext("about %(count)s") % {"count": exact(number)}
 
 
 def _in_units(number: int, unit: int) -> str:
-    rounded = _rounded(number)
-    places = 1 if rounded < 10 * unit and rounded % unit else 0
-    return number_format(rounded / unit, decimal_pos=places)
+    places = 1 if number < 10 * unit and number % unit else 0
+    return number_format(number / unit, decimal_pos=places)
 
 
 def _rounded(number: int) -> int:

@@ -300,8 +300,8 @@ def read_page(queryset: QuerySet[Any], columns: Sequence[Column], place: Place, 
         if len(rows) > size:
             break
     has_more = len(rows) > size
-    if place.is_backward and place.values is not None and not has_more and len(rows) < size:
-        # Rows have gone meanwhile: the first page is shown whole rather than what is left of it.
+    if place.is_backward and not rows and place.values is not None:
+        # All in front has gone meanwhile: this is the beginning.
         return read_page(queryset, columns, FIRST, size)
     rows = rows[:size]
     if place.is_backward:

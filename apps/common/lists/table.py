@@ -46,9 +46,10 @@ def table(cl: Any) -> SafeString:
     labels = [_label(header) for header in headers]
     writers = list(_cells(cl, labels))
     rows = [f"<tr>{''.join([write(row) for write in writers])}</tr>" for row in cl.result_list]
-    head = "".join(_header(header) for header in headers)
+    is_mixed = sum(bool(header.get("sort_priority")) for header in headers) > 1
+    head = "".join(_header(header, is_mixed=is_mixed) for header in headers)
     return mark_safe(  # noqa: S308 - every value in it was escaped where it was written
-        f'<div class="art-table-frame"><table id="result_list" class="art-table">'
+        f'<div class="art-table-frame"><table id="result_list" class="result-list art-table">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -66,7 +67,7 @@ def _is_toggle(header: dict[str, Any]) -> bool:
     return "action-checkbox-column" in header["class_attrib"]
 
 
-def _header(header: dict[str, Any]) -> str:
+def _header(header: dict[str, Any], *, is_mixed: bool) -> str:
     if _is_toggle(header):
         text = (
             f'<label class="art-toggle">{header["text"]}<span>{escape(_("Select all rows"))}</span></label>'
@@ -80,14 +81,14 @@ def _header(header: dict[str, Any]) -> str:
     if not header["sort_priority"]:
         return f"<th {attributes}>{link}</th>"
     way, icon = ("ascending", "arrow_upward") if header["ascending"] else ("descending", "arrow_downward")
-    return f'<th {attributes} aria-sort="{way}"><span class="art-sorted">{link}{_sorting(header, icon)}</span></th>'
+    sorting = _sorting(header, icon, is_mixed=is_mixed)
+    return f'<th {attributes} aria-sort="{way}"><span class="art-sorted">{link}{sorting}</span></th>'
 
 
-def _sorting(header: dict[str, Any], icon: str) -> str:
+def _sorting(header: dict[str, Any], icon: str, *, is_mixed: bool) -> str:
     turn = _icon_link(header["url_toggle"], icon, _("Toggle sorting"))
-    if "url_remove" not in header:
-        return turn
-    return turn + _icon_link(header["url_remove"], "close", _("Remove from sorting"))
+    # The only order there is cannot be taken away, only turned or replaced.
+    return turn + _icon_link(header["url_remove"], "close", _("Remove from sorting")) if is_mixed else turn
 
 
 def _icon_link(url: str, icon: str, title: str) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
+from html import escape
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,9 +13,8 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import escape
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -257,8 +258,15 @@ def age(since: datetime, now: datetime) -> str:
 
 def span(seconds: int) -> str:
     """Tell a length of time in its largest whole unit."""
-    if seconds >= 86400:
-        return ngettext("%(count)d day", "%(count)d days", seconds // 86400) % {"count": seconds // 86400}
-    if seconds >= 3600:
-        return ngettext("%(count)d hour", "%(count)d hours", seconds // 3600) % {"count": seconds // 3600}
-    return ngettext("%(count)d minute", "%(count)d minutes", seconds // 60) % {"count": seconds // 60}
+    unit = 86400 if seconds >= 86400 else 3600 if seconds >= 3600 else 60
+    return _span(seconds // unit, unit, get_language() or "")
+
+
+# A list tells a hundred ages, most of them some days.
+@lru_cache(maxsize=2048)
+def _span(count: int, unit: int, language: str) -> str:
+    if unit == 86400:
+        return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+    if unit == 3600:
+        return ngettext("%(count)d hour", "%(count)d hours", count) % {"count": count}
+    return ngettext("%(count)d minute", "%(count)d minutes", count) % {"count": count}

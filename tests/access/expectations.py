@@ -67,6 +67,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": set(),
         "delete": set(),
     },
+    # Everybody keeps views of their own; what a team shares, its members only see.
+    "lists.SavedView": {"view": ALL, "add": ALL, "change": ALL, "delete": ALL},
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -121,6 +123,8 @@ OWN_ONLY = {
     (ACCOUNTANT, "accounts.ApiKey"),
     (LEAD, "accounts.ApiKey"),
     (ACCOUNTANT, "jobs.Job"),
+    (LEAD, "lists.SavedView"),
+    (ACCOUNTANT, "lists.SavedView"),
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
     (LEAD, "lists.BulkEdit"),

@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from apps.accounts import access
 from apps.accounts.checks import scoped_models
+from apps.crm.models import Deal, Pipeline
 from tests.access.test_matrix import operations, row_of, world
 from tests.access.world import CANARY, World
 
@@ -38,6 +39,9 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
                 if foreign is not None:
                     yield f"{base}add/", {field.name: foreign.pk}
                     yield base, {f"{field.name}__id__exact": foreign.pk}
+    board = f"/admin/crm/deal/board/{Pipeline.objects.get(is_default=True).pk}/"
+    yield from [(board, {"everything": "1"}), (board, {"q": "canary"}), (f"{board}choices/", {})]
+    yield f"{board}cards/", {"ids": ",".join(str(pk) for pk in _keys(world, Deal))}
     yield "/admin/", {}
     yield "/admin/search/", {"s": "canary", "extended": "1"}
 

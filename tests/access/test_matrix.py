@@ -15,7 +15,9 @@ from apps.accounts.checks import addresses, scoped_models
 from apps.accounts.faces.api import ScopedViewSet
 from apps.accounts.faces.sockets import may_watch
 from apps.crm.api.views import DealViewSet
+from apps.crm.models import Pipeline
 from apps.events import streams
+from apps.jobs.models import Job
 from tests.access.expectations import MAY, OTHERS, PART_OF, WITHOUT_STORY, may, reaches_others
 from tests.access.world import KEYS, PRINCIPALS, Side, World, is_common
 
@@ -180,13 +182,15 @@ def test_the_admin_opens_what_was_decided_and_nothing_else(world: World, who: st
 
 def test_streams_are_watched_by_those_who_see_the_row(world: World) -> None:
     # Whoever adds a kind of streams says here which rows they tell of.
-    rows = {"job": "jobs.Job"}
+    rows: dict[str, type[models.Model]] = {"job": Job, "board": Pipeline}
     assert set(streams.prefixes()) == rows.keys()
-    for prefix, label in rows.items():
+    for prefix, model in rows.items():
         for who, user in world.users.items():
             for side in world.sides.values():
-                expected = is_allowed(who, label, "view", side.name)
-                assert may_watch(user, f"{prefix}:{side.rows[label].pk}") is expected, (who, side.name)
+                row = row_of(side, model)
+                assert row is not None
+                expected = is_allowed(who, model._meta.label, "view", "" if is_common(model) else side.name)
+                assert may_watch(user, f"{prefix}:{row.pk}") is expected, (who, side.name)
     assert not may_watch(world.users["administrator"], "nothing:1")
 
 

@@ -327,7 +327,7 @@ def test_others_cards_are_nowhere_on_it(anna: "User", boris: "User", lena: "User
     )
     make_deal("Mine", owner=anna, team=team)
     place = {"stage": theirs.stage_id}
-    for path, data in [
+    asked: list[tuple[str, dict[str, Any]]] = [
         ("", {"everything": "1"}),
         ("", {"q": "canary"}),
         ("", {"owner__id__exact": boris.pk, "company__id__exact": theirs.company_id}),
@@ -335,7 +335,8 @@ def test_others_cards_are_nowhere_on_it(anna: "User", boris: "User", lena: "User
         ("cards/", {"columns": str(theirs.stage_id)}),
         ("cards/", place),
         ("choices/", {}),
-    ]:
+    ]
+    for path, data in asked:
         answer = ask(anna, path, data)
         assert answer.status_code == 200, path
         # But for what was typed.

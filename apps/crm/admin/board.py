@@ -243,7 +243,7 @@ class _Given:
 
 
 def _move(given: _Given, actor: User) -> tuple[Deal, str]:
-    where = {"above_id": given.above_id, "is_placed": given.is_placed}
+    where: dict[str, Any] = {"above_id": given.above_id, "is_placed": given.is_placed}
     deal = boards.move_on_board(given.deal_id, stage_id=given.stage_id, actor=actor, **where, **given.same)
     return deal, gettext("“%(deal)s” is in %(stage)s now.") % {"deal": deal.title, "stage": deal.stage.name}
 

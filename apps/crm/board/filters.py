@@ -83,9 +83,14 @@ def parse(params: Mapping[str, Any]) -> Filters:
     given = {name: str(params.get(NAMES[name]) or "").strip() for name in NAMES}
     return Filters(
         text=given["text"][:LONGEST_TEXT].replace("\0", "") or None,
-        **{name: _id(given[name]) for name in ("owner_id", "team_id", "company_id", "tag_id")},
-        **{name: _amount(given[name]) for name in ("amount_from", "amount_to")},
-        **{name: _day(given[name]) for name in ("close_from", "close_to")},
+        owner_id=_id(given["owner_id"]),
+        team_id=_id(given["team_id"]),
+        company_id=_id(given["company_id"]),
+        tag_id=_id(given["tag_id"]),
+        amount_from=_amount(given["amount_from"]),
+        amount_to=_amount(given["amount_to"]),
+        close_from=_day(given["close_from"]),
+        close_to=_day(given["close_to"]),
     )
 
 

@@ -1,6 +1,7 @@
 """What happens on a board besides moving deals: the order within a column, and the numbers of what has changed."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -11,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.crm import events
 from apps.crm.models import BoardChange, Deal, StageTransition
-from apps.crm.models.deals import DealQuerySet
 from apps.crm.services import deals, rows
 
 # More than these are not named one by one: who watches reads their columns anew.
@@ -40,7 +40,7 @@ def expire_changes() -> int:
     for pipeline_id in BoardChange.objects.filter(seq=None).values_list("pipeline_id", flat=True).distinct():
         number_changes(pipeline_id)
     old = BoardChange.objects.filter(at__lt=timezone.now() - KEPT)
-    return int(old._raw_delete("default"))  # type: ignore[attr-defined]
+    return int(old._raw_delete("default"))
 
 
 @transaction.atomic
@@ -92,27 +92,27 @@ def place_deal(deal_id: int, *, above_id: int | None, actor: User) -> Deal:
     return deal
 
 
-def _column(deal: Deal) -> DealQuerySet:
+def _column(deal: Deal) -> Any:
     """Return the other cards of a deal's column, from its top."""
     return Deal.objects.filter(stage=deal.stage_id).exclude(pk=deal.pk).in_columns()
 
 
-def _above(top: "Deal | None") -> datetime:
+def _above(top: Any) -> datetime:
     now = timezone.now()
-    return now if top is None else max(now, top.place + _TICK)  # type: ignore[attr-defined]
+    return now if top is None else max(now, top.place + _TICK)
 
 
-def _under(column: DealQuerySet, above: Deal) -> datetime:
+def _under(column: Any, above: Any) -> datetime:
     """Return a moment right under a card, making room where others stand at the same moment."""
-    place: datetime = above.place  # type: ignore[attr-defined]
+    place: datetime = above.place
     below = column.filter(Q(place__lt=place) | Q(place=place, pk__lt=above.pk)).first()
     if below is None:
         return place - timedelta(seconds=1)
-    gap = place - below.place  # type: ignore[attr-defined]
+    gap = place - below.place
     return place - gap / 2 if gap >= 2 * _TICK else _spread(column, above, place)
 
 
-def _spread(column: DealQuerySet, above: Deal, place: datetime) -> datetime:
+def _spread(column: Any, above: Deal, place: datetime) -> datetime:
     """Raise the cards at one moment, from `above` upwards, each by a step; return the place that gets free."""
     crowd = list(column.filter(place=place, pk__gte=above.pk).order_by("pk").values_list("pk")[: SPREAD + 1])
     higher = column.filter(place__gt=place).order_by("place").values_list("place", flat=True).first()

@@ -18,8 +18,8 @@ Params = Mapping[str, str]
 
 # Pages remember while they are shown, where every statement counts.
 _REMEMBER = """
-insert into lists_savedview (created_at, created_by_id, updated_at, updated_by_id, owner_id, page, name, params, is_default,
-    position)
+insert into lists_savedview
+    (created_at, created_by_id, updated_at, updated_by_id, owner_id, page, name, params, is_default, position)
 values (now(), %(owner)s, now(), %(owner)s, %(owner)s, %(page)s, '', %(params)s::jsonb, false, 0)
 on conflict (owner_id, page, upper(name)) do update set params = excluded.params, updated_at = excluded.updated_at
 """

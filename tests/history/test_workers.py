@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEALS = 2_400
 
 
-def await_job(job: Job, condition: Callable[[Job], bool], within: float = 60) -> None:
+def await_job(job: Job, condition: Callable[[Job], bool], within: float = 120) -> None:
     """Wait until the job's row says so."""
     deadline = time.monotonic() + within
     while not condition(job):
@@ -56,7 +56,7 @@ def test_an_undo_survives_its_worker(artel_processes: "Processes", place: str, k
     job = undo.job
     assert job is not None
     doomed = artel_processes.worker(ARTEL_FAILPOINT=place)
-    doomed.await_line("signal 9 (SIGKILL)", within=60)
+    doomed.await_line("signal 9 (SIGKILL)", within=120)
     doomed.kill()
     left_by_hand = Deal.objects.filter(pk__in=by_hand)
     assert Deal.objects.exclude(amount=777_777).exclude(pk__in=by_hand).count() <= kept

@@ -67,7 +67,7 @@ def test_an_undo_survives_its_worker(artel_processes: "Processes", place: str, k
     assert (job.state, job.error) == (Job.State.SUCCEEDED, None)
     conflicts = Conflict.objects.filter(undo=undo)
     assert {conflict.row_id for conflict in conflicts} == set(map(str, by_hand))
-    assert set(left_by_hand.values_list("amount", "next_step")) == {(5, "call")}
+    assert set(left_by_hand.values_list("amount", "next_step")) == {(Decimal(5), "call")}
     for conflict in conflicts:
         put_back_row(conflict.pk, actor=admin)
     assert everything() == before

@@ -236,6 +236,27 @@ def test_a_line_i_delete_and_the_other_changed_is_asked(
     assert [line.quantity for line in deal.lines.all()] == [5] * left
 
 
+def test_what_was_typed_of_a_deal_in_the_trash_is_said(anna: User, lena: User, deal: Deal) -> None:
+    client = login(anna)
+    data = opened(client, deal, title="<b>My title</b>", description="A long talk")
+    deals.archive_deal(deal.pk, actor=lena)
+    answer = client.post(address(deal), data, follow=True)
+    page = answer.content.decode()
+    assert "it was put where you may not change it" in page
+    assert "You had typed: Title: &lt;b&gt;My title&lt;/b&gt;; Notes: A long talk" in page
+    assert Deal.objects.get().title == "Forty desks"
+
+
+def test_of_a_deal_out_of_sight_nothing_is_said(anna: User, lena: User, deal: Deal) -> None:
+    client = login(anna)
+    data = opened(client, deal, title="My title")
+    stranger = factories.make_salesperson("Sam South", factories.make_team("South"))
+    Deal.objects.filter(pk=deal.pk).update(owner=stranger, team=None, title="Canary")
+    answer = client.post(address(deal), data, follow=True)
+    assert "Canary" not in answer.content.decode()
+    assert Deal.objects.get().title == "Canary"
+
+
 def test_contacts_count_as_the_company(anna: User, lena: User, team: Team) -> None:
     company = factories.make_company("Iron", owner=anna, team=team)
     client = login(anna)

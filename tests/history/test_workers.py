@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from apps.crm.models import Deal, Stage
-from apps.history.models import Change, ChangeSet
-from apps.history.services.undoing import start_undo
+from apps.history.models import Change, ChangeSet, Conflict
+from apps.history.services.undoing import put_back_row, start_undo
 from apps.jobs.models import Job
 from tests.crm.factories import make_admin
 from tests.history.factories import everything, recorded, set_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEALS = 2_400
 
 
-def await_job(job: Job, condition: Callable[[Job], bool], within: float = 60) -> None:
+def await_job(job: Job, condition: Callable[[Job], bool], within: float = 120) -> None:
     """Wait until the job's row says so."""
     deadline = time.monotonic() + within
     while not condition(job):
@@ -48,17 +48,28 @@ def test_an_undo_survives_its_worker(artel_processes: "Processes", place: str, k
     before = everything()
     with recorded(admin) as work:
         Deal.objects.update(amount=Decimal(777_777), next_step="call")
+    # Ten were changed by hand since, all over the place.
+    by_hand = list(Deal.objects.order_by("pk").values_list("pk", flat=True)[100 : DEALS : DEALS // 10])[:10]
+    with recorded(admin):
+        Deal.objects.filter(pk__in=by_hand).update(amount=5)
     undo = start_undo(set_of(work).pk, actor=admin)
     job = undo.job
     assert job is not None
     doomed = artel_processes.worker(ARTEL_FAILPOINT=place)
-    doomed.await_line("signal 9 (SIGKILL)", within=60)
+    doomed.await_line("signal 9 (SIGKILL)", within=120)
     doomed.kill()
-    assert Deal.objects.exclude(amount=777_777).count() == kept
+    left_by_hand = Deal.objects.filter(pk__in=by_hand)
+    assert Deal.objects.exclude(amount=777_777).exclude(pk__in=by_hand).count() <= kept
+    assert Deal.objects.exclude(next_step="call").count() >= kept - len(by_hand)
     artel_processes.worker()
     artel_processes.beat()
     await_job(job, lambda job: job.is_finished)
     assert (job.state, job.error) == (Job.State.SUCCEEDED, None)
+    conflicts = Conflict.objects.filter(undo=undo)
+    assert {conflict.row_id for conflict in conflicts} == set(map(str, by_hand))
+    assert set(left_by_hand.values_list("amount", "next_step")) == {(Decimal(5), "call")}
+    for conflict in conflicts:
+        put_back_row(conflict.pk, actor=admin)
     assert everything() == before
     made = ChangeSet.objects.get(uid=undo.uid)
     assert (made.actor, made.job, made.reverts) == (admin, job, set_of(work))

@@ -439,9 +439,27 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
         extra_context: dict[str, Any] | None,
     ) -> HttpResponse:
         if request.method == "POST" and object_id is not None and issubclass(self.model, Versioned):
+            too_late = self._too_late(request, object_id)
+            if too_late is not None:
+                return too_late
             extra_context = {**(extra_context or {}), **self._merge(request, object_id)}
         response: HttpResponse = super()._changeform_view(request, object_id, form_url, extra_context)
         return response
+
+    def _too_late(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
+        """Say what was typed of a row that somebody has put out of the person's hands since they opened it."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None or self.has_change_permission(request, row):
+            return None
+        before = merging.opened(request.POST, row, actor_of(request))
+        if before is None or not before.is_known:
+            return None
+        text = _("Nothing is saved: since you opened this, it was put where you may not change it.")
+        typed = merging.typed_in_words(before, request.POST, self.model)
+        if typed:
+            text = f"{text} {_('You had typed:')} {typed}"
+        self.message_user(request, text, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
 
     def _merge(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
         """

@@ -9,12 +9,14 @@ here has seen it. Tags and rows of inlines count as the row they are edited with
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core import signing
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
 from django.http import HttpRequest, QueryDict
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 
 from apps.accounts.faces.form_values import NOTHING, Value, Values, in_words, initial, kept_fields, put, typed
@@ -395,6 +397,24 @@ class _Sent:
                 self.data.setlist(f"{self.prefix}-{place}-{name}", sent)
         self.data[f"{self.prefix}-INITIAL_FORMS"] = str(len(places))
         self.data[f"{self.prefix}-TOTAL_FORMS"] = str(len(taken))
+
+
+def typed_in_words(before: Shown, data: QueryDict, model: type[models.Model]) -> str:
+    """Return the texts that were typed into a form whose fields are no longer the person's to fill in."""
+    names = {field.name: field for field in model._meta.concrete_fields if not field.is_relation}
+    texts = []
+    for name, base in before.fields.items():
+        sent = data.get(name, "").replace("\r\n", "\n").strip()
+        if name in names and isinstance(base, str) and sent and not _is_equal(sent, base):
+            texts.append(f"{capfirst(names[name].verbose_name)}: {Truncator(sent).chars(1000)}")
+    return "; ".join(texts)
+
+
+def _is_equal(one: str, other: str) -> bool:
+    try:
+        return one == other or Decimal(one) == Decimal(other)
+    except ArithmeticError:
+        return False
 
 
 def clear_choices(data: QueryDict) -> None:

@@ -9,9 +9,10 @@ second is derived from the first.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, PermissionDenied
 from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.functional import Promise
@@ -226,15 +227,72 @@ def reaches_all(actor: User, action: str, model: type[models.Model]) -> bool:
     return scope(actor, action, model) == EVERYTHING
 
 
+def settle(actor: User) -> None:
+    """
+    Remember, before a transaction begins, what the rights of `actor` are: those that everybody knows of.
+
+    What follows from them may then be remembered for other requests too, unless the transaction makes us `forget`.
+    """
+    if not connection.in_atomic_block:
+        grants_of(actor)
+        actor.__dict__["_settled"] = actor.perm_version
+
+
 def forget(actor: User) -> None:
     """Read the grants of `actor` anew when next asked: what they reach has changed in this transaction."""
     actor.__dict__.pop("_grants", None)
+    actor.__dict__.pop("_settled", None)
 
 
 def can(actor: User, action: str, row: models.Model) -> bool:
     """Tell whether `actor` may do `action` to this saved row: the list's condition, asked of one row."""
-    model = type(row)
-    return model._base_manager.filter(pk=row.pk).filter(scope(actor, action, model)).exists()
+    return can_with(actor, action, type(row), row.pk)
+
+
+def can_with(
+    actor: User, action: str, model: type[models.Model], pk: int, *, is_active: bool = False
+) -> bool:
+    """
+    Tell the same of a row that is known by its key; False where there is none.
+
+    :param is_active: only as long as it is not in the trash
+    """
+    if actor.__dict__.get("_settled") != actor.perm_version:
+        return _rows_with(actor, action, model, is_active=is_active).filter(pk=pk).exists()
+    key = (identity_of(actor), action, model, is_active)
+    question = _questions.get(key)
+    if question is None:
+        question = _question(_rows_with(actor, action, model, is_active=is_active))
+        if len(_questions) >= _MOST_QUESTIONS:
+            _questions.clear()
+        _questions[key] = question
+    sql, params = question
+    if not sql:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, pk])
+        return cursor.fetchone() is not None
+
+
+# What `can` asks the database, by whom it asks it for: writing it down takes longer than the answer.
+_questions: dict[Any, tuple[str, tuple[Any, ...]]] = {}
+_MOST_QUESTIONS = 4000
+
+
+def _question(rows: models.QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Write a question down whose last value is a key; empty where no key has a place in it."""
+    try:
+        sql, params = rows.order_by().values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        return "", ()
+    return f"select 1 from ({sql}) found (key) where key = %s", tuple(params)
+
+
+def _rows_with(
+    actor: User, action: str, model: type[models.Model], *, is_active: bool
+) -> models.QuerySet[Any]:
+    rows = model._base_manager.filter(scope(actor, action, model))
+    return rows.filter(archived_at=None) if is_active else rows
 
 
 def can_any(actor: User, action: str, model: type[models.Model]) -> bool:

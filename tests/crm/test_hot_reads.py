@@ -152,7 +152,7 @@ def test_a_list_is_what_it_was(
     assert "results" not in shown or shown["results"]
 
 
-@pytest.mark.parametrize("given", ["x", True, 1.5, [], {}, 0, -1, 2**63, "9" * 30, "٣"], ids=str)
+@pytest.mark.parametrize("given", ["x", True, 1.5, [], {}, 0, -1, 2**63, "9" * 30, "9" * 5000], ids=lambda given: str(given)[:9])
 @pytest.mark.parametrize("field", ["company", "person", "stage"])
 def test_a_reference_that_is_none_is_refused_by_its_field(anna: User, field: str, given: Any) -> None:
     client = APIClient()

@@ -92,11 +92,9 @@ def grants_of(user: User) -> dict[str, Reaches]:
     remembered: tuple[int, dict[str, Reaches]] | None = getattr(user, "_grants", None)
     if remembered is not None and remembered[0] == user.perm_version:
         return remembered[1]
-    if connection.in_atomic_block:
-        # What this transaction has changed may yet be rolled back, and its version be given again.
-        grants = _read_grants(user.pk, user.key_scopes)
-    else:
-        grants = _settled_grants(*identity_of(user))
+    # What a transaction has changed may yet be rolled back, and its version be given again.
+    is_settled = not connection.in_atomic_block
+    grants = _settled_grants(*identity_of(user)) if is_settled else _read_grants(user.pk, user.key_scopes)
     user._grants = (user.perm_version, grants)  # type: ignore[attr-defined]
     return grants
 
@@ -285,7 +283,8 @@ def _question(rows: models.QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
         sql, params = rows.order_by().values("pk").query.sql_with_params()
     except EmptyResultSet:
         return "", ()
-    return f"select 1 from ({sql}) found (key) where key = %s", tuple(params)
+    # The policy's own condition, with its values apart.
+    return f"select 1 from ({sql}) found (key) where key = %s", tuple(params)  # noqa: S608
 
 
 def _rows_with(

@@ -1,4 +1,4 @@
-"""Hot reads: what PostgreSQL writes is what REST framework would have, to the last key, and as few questions are asked."""
+"""Hot reads: what PostgreSQL writes is what REST framework would have, to the last key, for a single question."""
 
 import json
 from datetime import UTC, date, datetime
@@ -152,7 +152,9 @@ def test_a_list_is_what_it_was(
     assert "results" not in shown or shown["results"]
 
 
-@pytest.mark.parametrize("given", ["x", True, 1.5, [], {}, 0, -1, 2**63, "9" * 30, "9" * 5000], ids=lambda given: str(given)[:9])
+@pytest.mark.parametrize(
+    "given", ["x", True, 1.5, [], {}, 0, -1, 2**63, "9" * 30, "9" * 5000], ids=lambda given: str(given)[:9]
+)
 @pytest.mark.parametrize("field", ["company", "person", "stage"])
 def test_a_reference_that_is_none_is_refused_by_its_field(anna: User, field: str, given: Any) -> None:
     client = APIClient()
@@ -400,8 +402,6 @@ class TestBetweenTransactions:
         assert not access.can(seller, "view", foreign)
 
     def test_plans_are_kept_for_lists_and_not_for_searches(self, seller: User) -> None:
-        from django.db import connection
-
         client = Client()
         client.force_login(seller)
         for query in ({}, {"title__icontains": "desk"}):

@@ -96,7 +96,9 @@ def judged(serializer: Any) -> Iterator[None]:
         for field in missing:
             given = serializer.initial_data.get(field.field_name)
             text = field.error_messages["does_not_exist"].format(pk_value=given)
-            raise exceptions.ValidationError({field.field_name: [text]}, code="does_not_exist") from error
+            raise exceptions.ValidationError(
+                {str(field.field_name): [text]}, code="does_not_exist"
+            ) from error
         raise
 
 

@@ -9,9 +9,10 @@ second is derived from the first.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, PermissionDenied
 from django.db import connection, models
 from django.db.models import F, Q
 from django.utils.functional import Promise
@@ -92,11 +93,9 @@ def grants_of(user: User) -> dict[str, Reaches]:
     remembered: tuple[int, dict[str, Reaches]] | None = getattr(user, "_grants", None)
     if remembered is not None and remembered[0] == user.perm_version:
         return remembered[1]
-    if connection.in_atomic_block:
-        # What this transaction has changed may yet be rolled back, and its version be given again.
-        grants = _read_grants(user.pk, user.key_scopes)
-    else:
-        grants = _settled_grants(*identity_of(user))
+    # What a transaction has changed may yet be rolled back, and its version be given again.
+    is_settled = not connection.in_atomic_block
+    grants = _settled_grants(*identity_of(user)) if is_settled else _read_grants(user.pk, user.key_scopes)
     user._grants = (user.perm_version, grants)  # type: ignore[attr-defined]
     return grants
 
@@ -229,9 +228,12 @@ def reaches_all(actor: User, action: str, model: type[models.Model]) -> bool:
 
 def reaches_others(actor: User, action: str, model: type[models.Model]) -> bool:
     """Tell whether `actor` may do `action` to rows of other people, be it only of a team."""
-    if not actor.is_active or actor.is_superuser:
-        return actor.is_active
-    reaches = grants_of(actor).get(permission_of(action, model))
+    permission = permission_of(action, model)
+    if not actor.is_active or is_out_of_key(actor, permission):
+        return False
+    if actor.is_superuser:
+        return True
+    reaches = grants_of(actor).get(permission)
     return reaches is not None and (reaches.is_all or bool(reaches.team_ids))
 
 
@@ -240,18 +242,79 @@ def reach_key(actor: User, action: str, model: type[models.Model]) -> str:
     Name the rows of `model` on which `actor` may do `action`, for what is remembered about them: another name
     as soon as other rows are meant, and one name for all who reach all.
     """
-    return "all" if reaches_all(actor, action, model) else f"{actor.pk}.{actor.perm_version}"
+    if reaches_all(actor, action, model):
+        return "all"
+    key = "" if actor.key_scopes is None else ",".join(sorted(actor.key_scopes))
+    return f"{actor.pk}.{actor.perm_version}.{key}"
+
+
+def settle(actor: User) -> None:
+    """
+    Remember, before a transaction begins, what the rights of `actor` are: those that everybody knows of.
+
+    What follows from them may then be remembered for other requests too, unless the transaction makes us `forget`.
+    """
+    if not connection.in_atomic_block:
+        grants_of(actor)
+        actor.__dict__["_settled"] = actor.perm_version
 
 
 def forget(actor: User) -> None:
     """Read the grants of `actor` anew when next asked: what they reach has changed in this transaction."""
     actor.__dict__.pop("_grants", None)
+    actor.__dict__.pop("_settled", None)
 
 
 def can(actor: User, action: str, row: models.Model) -> bool:
     """Tell whether `actor` may do `action` to this saved row: the list's condition, asked of one row."""
-    model = type(row)
-    return model._base_manager.filter(pk=row.pk).filter(scope(actor, action, model)).exists()
+    return can_with(actor, action, type(row), row.pk)
+
+
+def can_with(
+    actor: User, action: str, model: type[models.Model], pk: int, *, is_active: bool = False
+) -> bool:
+    """
+    Tell the same of a row that is known by its key; False where there is none.
+
+    :param is_active: only as long as it is not in the trash
+    """
+    if actor.__dict__.get("_settled") != actor.perm_version:
+        return _rows_with(actor, action, model, is_active=is_active).filter(pk=pk).exists()
+    key = (identity_of(actor), action, model, is_active)
+    question = _questions.get(key)
+    if question is None:
+        question = _question(_rows_with(actor, action, model, is_active=is_active))
+        if len(_questions) >= _MOST_QUESTIONS:
+            _questions.clear()
+        _questions[key] = question
+    sql, params = question
+    if not sql:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, pk])
+        return cursor.fetchone() is not None
+
+
+# What `can` asks the database, by whom it asks it for: writing it down takes longer than the answer.
+_questions: dict[Any, tuple[str, tuple[Any, ...]]] = {}
+_MOST_QUESTIONS = 4000
+
+
+def _question(rows: models.QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Write a question down whose last value is a key; empty where no key has a place in it."""
+    try:
+        sql, params = rows.order_by().values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        return "", ()
+    # The policy's own condition, with its values apart.
+    return f"select 1 from ({sql}) found (key) where key = %s", tuple(params)  # noqa: S608
+
+
+def _rows_with(
+    actor: User, action: str, model: type[models.Model], *, is_active: bool
+) -> models.QuerySet[Any]:
+    rows = model._base_manager.filter(scope(actor, action, model))
+    return rows.filter(archived_at=None) if is_active else rows
 
 
 def can_any(actor: User, action: str, model: type[models.Model]) -> bool:

@@ -73,7 +73,10 @@ def deal_snapshots(deal_ids: Iterable[int]) -> Snapshots:
 
 
 def _deals(deal_ids: Iterable[int]) -> QuerySet[Deal, dict[str, Any]]:
-    return Deal.objects.filter(pk__in=list(deal_ids)).values(*_DEAL, tag_names=_TAGS)
+    found: QuerySet[Deal, dict[str, Any]] = Deal.objects.filter(pk__in=list(deal_ids)).values(
+        *_DEAL, tag_names=_TAGS
+    )
+    return found
 
 
 def deal_snapshot(row: Mapping[str, Any]) -> dict[str, Any]:

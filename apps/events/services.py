@@ -90,7 +90,8 @@ def publish_many(fact: Fact, items: Iterable[tuple[int, Mapping[str, Any]]], *, 
         "at": timezone.now(),
         "actor": actor_id,
     }
-    with transaction.atomic(), connection.cursor() as cursor:
+    # A single statement: where a transaction runs already, there is nothing to come back to within it.
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(_PUBLISH, params)
     wake_relay()
 

@@ -36,7 +36,8 @@ LISTS, DETAILS, CREATES = 1000, 4000, 600
 PAGES = 20
 SEED = """
     set session_replication_role = replica;
-    insert into accounts_team (id, name, parent_id, path, version, external_source, external_id, created_at, updated_at)
+    insert into accounts_team (id, name, parent_id, path, version, external_source, external_id, created_at,
+        updated_at)
     select 100 + n, 'Team ' || n, case when n > 0 then 100 end,
         case when n > 0 then '/100/' || 100 + n || '/' else '/100/' end, 1, '', '', now(), now()
     from generate_series(0, {teams}) n;
@@ -44,10 +45,12 @@ SEED = """
         perm_version, version, created_at)
     select 100 + n, '!', 'Seller ' || n, 'HUMAN', '', '', true, true, false, 1, 1, now()
     from generate_series(0, {sellers}) n;
-    insert into crm_tag (id, name, color, created_at, updated_at) select 100 + n, 'tag ' || n, '', now(), now() from generate_series(1, 9) n;
+    insert into crm_tag (id, name, color, created_at, updated_at) select 100 + n, 'tag ' || n, '', now(), now()
+    from generate_series(1, 9) n;
     insert into crm_company (id, name, legal_name, tax_id, domain, industry, country, city, description, version,
         external_source, external_id, created_at, updated_at)
-    select n, 'Company ' || n, '', '', '', '', '', '', '', 1, '', '', now(), now() from generate_series(1, {customers}) n;
+    select n, 'Company ' || n, '', '', '', '', '', '', '', 1, '', '', now(), now()
+    from generate_series(1, {customers}) n;
     insert into crm_person (id, given_name, family_name, middle_name, job_title, locale, description, version,
         external_source, external_id, created_at, updated_at)
     select n, 'Иван', 'Person ' || n, '', '', '', '', 1, '', '', now(), now() from generate_series(1, {customers}) n;
@@ -56,10 +59,12 @@ SEED = """
         external_source, external_id, created_at, updated_at, created_by_id, updated_by_id)
     select 'Столы и стулья for office number ' || n, s.pipeline_id, s.id, 'OPEN', 1 + n % {customers},
         1 + (n * 7) % {customers}, 101 + n % {sellers}, 101 + n % {teams}, (n % 100000) + 0.5, 'RUB', s.probability,
-        date '2026-01-01' + n % 300, '', 'call', date '2026-06-01' + n % 300, timestamptz '2026-01-01' + n * interval '1 s',
+        date '2026-01-01' + n % 300, '', 'call', date '2026-06-01' + n % 300,
+        timestamptz '2026-01-01' + n * interval '1 s',
         '', 1, '', '', timestamptz '2026-01-01' + n * interval '7.1 s', now(), 101, 101
     from generate_series(1, {deals}) n
-    join (select *, row_number() over (order by id) - 1 as place, count(*) over () as many from crm_stage where kind = 'OPEN')
+    join (select *, row_number() over (order by id) - 1 as place, count(*) over () as many
+        from crm_stage where kind = 'OPEN')
         s on s.place = n % s.many;
     insert into crm_deal_tags (deal_id, tag_id) select id, 101 + id % 9 from crm_deal where id % 3 = 0;
     insert into crm_deal_tags (deal_id, tag_id) select id, 101 + (id + 4) % 9 from crm_deal where id % 6 = 0;
@@ -132,9 +137,10 @@ class Serving:
         while time.monotonic() < ready_by:
             try:
                 self.get(name, self.list_paths(1)[name][0])
-                return
             except OSError:
                 time.sleep(0.1)
+            else:
+                return
         raise TimeoutError(name)
 
     # What is asked

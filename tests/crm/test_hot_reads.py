@@ -1,4 +1,4 @@
-"""Hot reads: what PostgreSQL writes is what REST framework would have, to the last key, and as few questions are asked."""
+"""Hot reads: what PostgreSQL writes is what REST framework would have, to the last key, for a single question."""
 
 import json
 from datetime import UTC, date, datetime
@@ -6,11 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.db.models import Prefetch
 from django.test import Client
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
+from apps.accounts import access
 from apps.accounts.faces import hot
 from apps.accounts.models import User
 from apps.common.api.hot import JsonText, Shape
@@ -147,6 +150,18 @@ def test_a_list_is_what_it_was(
         query = query | {"tags": str(rich["tags"][1].pk)}
     shown = both(resource, anna, query)
     assert "results" not in shown or shown["results"]
+
+
+@pytest.mark.parametrize(
+    "given", ["x", True, 1.5, [], {}, 0, -1, 2**63, "9" * 30, "9" * 5000], ids=lambda given: str(given)[:9]
+)
+@pytest.mark.parametrize("field", ["company", "person", "stage"])
+def test_a_reference_that_is_none_is_refused_by_its_field(anna: User, field: str, given: Any) -> None:
+    client = APIClient()
+    client.force_authenticate(anna)
+    refused = client.post(f"{ROOT}/deals/", {"title": "x", field: given})
+    assert refused.status_code == 400
+    assert {error["field"] for error in refused.json()["errors"]} == {field}
 
 
 @pytest.mark.parametrize(
@@ -350,9 +365,43 @@ class TestBetweenTransactions:
         assert again.perm_version == raised.perm_version
         assert Deal.objects.visible_to(again).count() == 0
 
-    def test_plans_are_kept_for_lists_and_not_for_searches(self, seller: User) -> None:
-        from django.db import connection
+    def test_a_deal_is_made_as_within_one_transaction(self, seller: User) -> None:
+        """What was settled before the transaction lets one make a deal, and nothing that is out of sight."""
+        client = Client()
+        client.force_login(seller)
+        company, foreign = (
+            factories.make_company(owner=owner) for owner in (seller, factories.make_user("Other"))
+        )
+        gone = factories.make_company(owner=seller, archived_at=timezone.now())
+        for _twice in range(2):
+            made = client.post(f"{ROOT}/deals/", {"title": "x", "company": company.pk}, "application/json")
+            assert (made.status_code, made.json()["company_name"]) == (201, company.name)
+            for hidden in (foreign.pk, gone.pk, 10**9):
+                refused = client.post(f"{ROOT}/deals/", {"title": "x", "company": hidden}, "application/json")
+                errors = [(error["field"], error["code"]) for error in refused.json()["errors"]]
+                assert (refused.status_code, errors) == (400, [("company", "does_not_exist")])
+        grants = seller.memberships.get().role.grants
+        grants.filter(permission="crm.view_company").update(reach="ALL")
+        body = {"title": "x", "company": foreign.pk}
+        assert client.post(f"{ROOT}/deals/", body, "application/json").status_code == 201
+        grants.filter(permission="crm.add_deal").delete()
+        assert client.post(f"{ROOT}/deals/", body, "application/json").status_code == 403
+        assert Deal.objects.count() == 3
 
+    def test_rights_that_change_within_the_transaction_count_at_once(self, seller: User) -> None:
+        foreign = factories.make_deal(owner=factories.make_user("Other"))
+        access.settle(seller)
+        assert not access.can(seller, "view", foreign)
+        grants = seller.memberships.get().role.grants.filter(permission="crm.view_deal")
+        with transaction.atomic():
+            grants.update(reach="ALL")
+            access.forget(seller)
+            assert access.can(seller, "view", foreign)
+            transaction.set_rollback(True)
+        access.forget(seller)
+        assert not access.can(seller, "view", foreign)
+
+    def test_plans_are_kept_for_lists_and_not_for_searches(self, seller: User) -> None:
         client = Client()
         client.force_login(seller)
         for query in ({}, {"title__icontains": "desk"}):

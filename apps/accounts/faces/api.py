@@ -8,10 +8,11 @@ policy's word on what came of it.
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, models, transaction
 from django.db.models import QuerySet
 from django.http import Http404
@@ -48,6 +49,7 @@ class ScopedPermission(permissions.BasePermission):
         user = request.user
         if not isinstance(user, User) or not user.is_active:
             return False
+        access.settle(user)
         return access.can_any(user, view.permission_action(), view.scoped_model())
 
 
@@ -62,10 +64,67 @@ class ScopedPrimaryKeyRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         return rows.filter(access.scope(actor_of(request), "view", rows.model))
 
 
+class JudgedByService(ScopedPrimaryKeyRelatedField):
+    """
+    A reference that the service looks up anyway: here only its form is looked at.
+
+    The viewset calls the service within :func:`judged`, which says its refusal as the field would.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool) or not isinstance(data, int | str):
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        try:
+            pk = int(data)
+        except ValueError:
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        if not 0 < pk < 2**63:
+            self.fail("does_not_exist", pk_value=data)
+        rows = super(ScopedPrimaryKeyRelatedField, self).get_queryset()
+        return None if rows is None else rows.model(pk=pk)
+
+
+@contextmanager
+def judged(serializer: Any) -> Iterator[None]:
+    """Say of references that a service did not find what their fields say of such."""
+    try:
+        yield
+    except ValidationError as error:
+        missing = [
+            field
+            for name, errors in getattr(error, "error_dict", {}).items()
+            if isinstance(field := serializer.fields.get(name), JudgedByService)
+            and any(each.code == "not_found" for each in errors)
+        ]
+        for field in missing:
+            given = serializer.initial_data.get(field.field_name)
+            text = field.error_messages["does_not_exist"].format(pk_value=given)
+            raise exceptions.ValidationError(
+                {str(field.field_name): [text]}, code="does_not_exist"
+            ) from error
+        raise
+
+
 class ScopedModelSerializer(serializers.ModelSerializer[Row]):
     """A model's fields, with references limited to what the caller may see."""
 
     serializer_related_field = ScopedPrimaryKeyRelatedField
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields, worked out once for each class: that takes longer than anything done with them."""
+        kind = type(self)
+        if kind not in _fields:
+            _fields[kind] = super().get_fields()
+        return {name: _unbound(each) for name, each in _fields[kind].items()}
+
+
+_fields: dict[type[Any], dict[str, Any]] = {}
+
+
+def _unbound(each: Any) -> Any:
+    """Return a field of one's own; such as have fields within are made anew with them."""
+    has_parts = isinstance(each, serializers.BaseSerializer | serializers.ListField | ManyRelatedField)
+    return copy.deepcopy(each) if has_parts else copy.copy(each)
 
 
 class _InSight(QuerySetRequestMixin):

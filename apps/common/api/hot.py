@@ -157,7 +157,8 @@ class Shape:
             f"select {self._version}, (select row_to_json(r)::text from (select {self._body.columns}) r)"
             f" from ({selection.sql}) {_ROW}{self._body.joined} where {_ROW}.{self._key} = %s"
         )
-        return _fetch(sql, (*selection.params, pk), selection)
+        found: tuple[int | None, str] | None = _fetch(sql, (*selection.params, pk), selection)
+        return found
 
 
 class _Body:
@@ -234,12 +235,13 @@ class _Body:
         """Write the parts of a row as a list, in the order and under the condition of their `Prefetch`."""
         prefetch = self.prefetched[each.source]
         relation: Any = self.model._meta.get_field(prefetch.prefetch_through)
-        parts = prefetch.queryset
+        parts: Any = prefetch.queryset
         table = parts.model._meta.db_table
         # Under its own name, by which the condition of the queryset speaks of it.
         body = _Body(parts, table)
         for name, inner in each.child.fields.items():
-            body.add(name, inner)
+            if not inner.write_only:
+                body.add(name, inner)
         condition = f"{_quoted(table)}.{_quoted(relation.field.column)} = {self.alias}.{self._pk}"
         rows = (
             f"select {body.columns} from {_quoted(table)}{body.joined}"
@@ -253,7 +255,7 @@ class _Body:
 
 
 def _is_key(each: Any) -> bool:
-    return isinstance(each, PrimaryKeyRelatedField) and each.pk_field is None and "." not in each.source
+    return isinstance(each, PrimaryKeyRelatedField) and each.pk_field is None and "." not in str(each.source)
 
 
 def _is_generated(each: Any) -> bool:
@@ -288,7 +290,7 @@ def _field_of(model: type[models.Model], name: str) -> Any:
     return model._meta.pk if name == "pk" else model._meta.get_field(name)
 
 
-def _quoted(name: str) -> str:
+def _quoted(name: Any) -> str:
     return connection.ops.quote_name(name)
 
 

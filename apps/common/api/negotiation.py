@@ -1,6 +1,6 @@
 """Which form an answer takes: JSON, of which most callers need not be asked at length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -14,10 +14,11 @@ class JsonNegotiation(DefaultContentNegotiation):
     """REST framework's own, but for those who take what everybody gets."""
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[Any, str]:
-        first = renderers[0]
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> Any:
+        offered = list(renderers)
+        first = offered[0]
         is_plain = format_suffix is None and "format" not in request.query_params
         if is_plain and first.format == "json" and request.META.get("HTTP_ACCEPT", "") in _ANY:
             return first, str(first.media_type)
-        return super().select_renderer(request, renderers, format_suffix)
+        return super().select_renderer(request, offered, format_suffix)

@@ -25,7 +25,7 @@ class CursorPages(CursorPagination):
             cursor = super().decode_cursor(request)
         except NotFound as error:
             raise _not_ours() from error
-        if cursor is not None and cursor.position is not None and not _is_key(cursor.position):
+        if cursor is not None and cursor.position is not None and not _is_key(str(cursor.position)):
             raise _not_ours()
         return cursor
 

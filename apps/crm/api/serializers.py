@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.db.models import Model
 from rest_framework import serializers
 
-from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
+from apps.accounts.faces.api import JudgedByService, ScopedModelSerializer, ScopedPrimaryKeyRelatedField
 from apps.accounts.models import User
 from apps.crm.api.fields import MoneyField
 from apps.crm.models import (
@@ -242,7 +242,9 @@ class DealSerializer(ScopedModelSerializer[Deal]):
 class NewDealSerializer(DealSerializer):
     """A deal to open; the stage is the first open one, the owner whoever asks, unless others are named."""
 
-    stage = ScopedPrimaryKeyRelatedField(queryset=Stage.objects.all(), required=False)
+    stage = JudgedByService(queryset=Stage.objects.all(), required=False)
+    company = JudgedByService(queryset=Company.objects.all(), required=False, allow_null=True)
+    person = JudgedByService(queryset=Person.objects.all(), required=False, allow_null=True)
     owner = ScopedPrimaryKeyRelatedField(queryset=User.objects.all(), required=False)
 
     class Meta(DealSerializer.Meta):

@@ -21,6 +21,7 @@ from apps.accounts.faces.api import (
     ScopedFilterSet,
     ScopedReadOnlyViewSet,
     ScopedViewSet,
+    judged,
 )
 from apps.accounts.faces.hot import HotReads
 from apps.crm.api import serializers as shapes
@@ -370,7 +371,8 @@ class DealViewSet(HotReads, SalesViewSet):
 
     def perform_create(self, serializer: Any) -> Deal:
         values = service_values(serializer.validated_data)
-        return deals.create_deal(actor=self.actor, face=Face.API, **values)
+        with judged(serializer):
+            return deals.create_deal(actor=self.actor, face=Face.API, **values)
 
     @extend_schema(request=shapes.MoveSerializer)
     @action(detail=True, methods=["post"])

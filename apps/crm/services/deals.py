@@ -320,9 +320,9 @@ def _checked(
     tags = None if tag_ids is None else rows.named_tags(tag_ids, actor=actor)
     company_id, person_id = values.get("company_id"), values.get("person_id")
     if before is None or before.company_id != company_id:
-        rows.named(Company, company_id, actor=actor, field="company")
+        rows.require_named(Company, company_id, actor=actor, field="company")
     if before is None or before.person_id != person_id:
-        rows.named(Person, person_id, actor=actor, field="person")
+        rows.require_named(Person, person_id, actor=actor, field="person")
     return values, tags
 
 

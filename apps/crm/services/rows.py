@@ -26,6 +26,7 @@ __all__ = [
     "refusal",
     "refusals",
     "require_active",
+    "require_named",
     "restore",
     "set_tags",
     "write",
@@ -59,14 +60,26 @@ def named(model: type[_Model], pk: int | None, *, actor: User, field: str) -> _M
     """
     if pk is None:
         return None
-    is_oneself = model is User and pk == actor.pk
-    condition = models.Q() if is_oneself else access.scope(actor, "view", model)
+    if isinstance(actor, model) and pk == actor.pk:
+        return actor
+    condition = access.scope(actor, "view", model)
     if issubclass(model, Archivable):
         condition &= models.Q(archived_at=None)
     row = model._base_manager.filter(condition, pk=pk).first()
     if row is None:
         raise refusal(field, _("There is no such row, or you may not see it."), code="not_found")
     return row
+
+
+def require_named(model: type[models.Model], pk: int | None, *, actor: User, field: str) -> None:
+    """
+    Insist on the same where the row itself is not needed.
+
+    :raises ValidationError: there is no such row for this actor (code "not_found")
+    """
+    is_active = issubclass(model, Archivable)
+    if pk is not None and not access.can_with(actor, "view", model, pk, is_active=is_active):
+        raise refusal(field, _("There is no such row, or you may not see it."), code="not_found")
 
 
 def require_active(row: Archivable) -> None:
@@ -106,6 +119,12 @@ def first_team(user: User) -> Team | None:
     return membership.team if membership else None
 
 
+def first_team_id(user: User) -> int | None:
+    """Return the key of the same."""
+    memberships = user.memberships.filter(team__archived_at=None).order_by("pk")
+    return memberships.values_list("team_id", flat=True).first()
+
+
 def owner_and_team(values: dict[str, Any], *, actor: User) -> None:
     """
     Look up `owner_id` and `team_id` among `values` and give a new owner's rows their team.
@@ -118,8 +137,7 @@ def owner_and_team(values: dict[str, Any], *, actor: User) -> None:
         if owner is not None and not owner.is_active:
             raise refusal("owner", _("This person has left."), code="inactive")
         if "team_id" not in values:
-            team = first_team(owner) if owner else None
-            values["team_id"] = team.pk if team else None
+            values["team_id"] = first_team_id(owner) if owner else None
             return
     team_id = values.get("team_id")
     if team_id is not None and not actor.memberships.filter(team_id=team_id).exists():

@@ -19,7 +19,7 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool
 
 # What is built as JSON leaves as it came.
-set_json_loads(bytes)
+set_json_loads(lambda text: text)
 
 
 def _configure(connection: Connection[TupleRow]) -> None:

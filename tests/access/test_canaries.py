@@ -23,6 +23,8 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     for model, page in admin.site._registry.items():
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         yield base, {}
+        # With the filters open, and what they offer.
+        yield base, {"_filters": "1"}
         yield f"{base}add/", {}
         if page.search_fields:
             yield base, {"q": "canary"}
@@ -37,7 +39,7 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
                 foreign = foreign_side.rows.get(related._meta.label)
                 if foreign is not None:
                     yield f"{base}add/", {field.name: foreign.pk}
-                    yield base, {f"{field.name}__id__exact": foreign.pk}
+                    yield base, {f"{field.name}__id__exact": foreign.pk, "_filters": "1"}
     yield "/admin/", {}
     yield "/admin/search/", {"s": "canary", "extended": "1"}
 

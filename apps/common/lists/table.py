@@ -12,9 +12,9 @@ from typing import Any
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.contrib.admin.utils import (
+from django.contrib.admin.utils import (  # type: ignore[attr-defined]
     FieldIsAForeignKeyColumnName,
-    _get_non_gfk_field,  # type: ignore[attr-defined]
+    _get_non_gfk_field,
     lookup_field,
     quote,
 )

@@ -250,7 +250,9 @@ class _Demo:
         person = self.people[place % len(self.people)]
         company = self.companies[place % len(self.people) % len(self.companies)]
         actor = next(seller for seller in self.sellers if seller.pk == company.owner_id)
-        began = self._beginning(place)
+        # Of open ones, as many in each stage, whoever owns them.
+        steps = self.random.randint(1, 3) if place < WON + LOST else place // 2 % len(OPEN_STAGES)
+        began = self._beginning(place, steps)
         count = self.random.randint(3, 48)
         deal = deals.create_deal(
             actor=actor,
@@ -267,28 +269,32 @@ class _Demo:
         )
         product = self.products[place % len(self.products)]
         lines.change_lines(deal.pk, actor=actor, add=[lines.NewLine(product.pk, Decimal(count))])
-        self._lead(deal, place, actor, began)
+        self._lead(deal, place, steps, actor, began)
 
-    def _beginning(self, place: int) -> datetime:
-        """Return when a deal began: closed ones over the year, open ones and the last closed in its last three months."""
-        is_closed = place < WON + LOST and place % 3
-        days = self.random.randint(95, 360) if is_closed else self.random.randint(12, 90)
+    def _beginning(self, place: int, steps: int) -> datetime:
+        """Return when a deal began: closed ones over the year, a third of them lately; open ones as their stage says."""
+        if place >= WON + LOST:
+            days = self.random.randint(3, 16) * (steps + 1)
+        elif place % 3:
+            days = self.random.randint(95, 360)
+        else:
+            days = self.random.randint(12, 90)
         return self.now - timedelta(days=days, hours=self.random.randint(0, 9))
 
     def _next_day(self) -> date:
         return timezone.localdate(self.now + timedelta(days=self.random.randint(-4, 9)))
 
-    def _lead(self, deal: Deal, place: int, actor: User, began: datetime) -> None:
+    def _lead(self, deal: Deal, place: int, steps: int, actor: User, began: datetime) -> None:
         """Lead a deal through its stages to where it stands today."""
         is_closed = place < WON + LOST
-        steps = self.random.randint(1, 3) if is_closed else place % len(OPEN_STAGES)
-        # Closed ones took at most 90 days in all; the others have had twelve days at least.
         pace = (self.now - began) / (steps + 1)
         if is_closed:
+            # At most 90 days in all.
             pace = min(pace, timedelta(days=22))
+        slowest = 0.3 if is_closed else 0.7
         at = began
         for name in OPEN_STAGES[1 : steps + 1]:
-            at += pace * self.random.uniform(0.3, 0.95)
+            at += pace * self.random.uniform(slowest, 0.95)
             deals.move_deal(deal.pk, stage_id=self.stages[name].pk, actor=actor, face=self._face(), at=at)
         at += pace * self.random.uniform(0.3, 0.95)
         if place < WON:

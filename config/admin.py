@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from time import monotonic
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model
@@ -12,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.functional import Promise
+from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
@@ -86,6 +88,10 @@ class ArtelAdminSite(PolicyAdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | {"key_places": _key_places(request)}
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """Django's list of everything, made only where somebody looks at it: our navigation has its own."""
+        return SimpleLazyObject(partial(super().get_app_list, request, app_label))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """
@@ -190,12 +196,10 @@ def _first_steps(user: User) -> list[dict[str, Any]]:
 
 def _admin_of(label: str) -> "admin.ModelAdmin[Model] | None":
     """Return the admin that serves a model ("crm.deal"), or None where there is none."""
-    for model, model_admin in admin.site._registry.items():
-        if model._meta.label_lower == label:
-            return model_admin
-    return None
+    return admin.site._registry.get(apps.get_model(label))
 
 
+@cache
 def _list_url(label: str) -> str:
     return reverse(f"admin:{label.replace('.', '_')}_changelist")
 
@@ -217,12 +221,15 @@ def _found_places(request: HttpRequest, term: str) -> Iterator[SearchResult]:
                 )
 
 
-def _places_for(request: HttpRequest) -> Iterator[tuple[str | Promise, list[Place]]]:
-    """Yield the groups of the sidebar, with the places this person may open."""
-    for title, places in PLACES:
-        allowed = [place for place in places if _may_open(request, place)]
-        if allowed:
-            yield title, allowed
+def _places_for(request: HttpRequest) -> list[tuple[str | Promise, list[Place]]]:
+    """Return the groups of the sidebar, with the places this person may open; asked once a request."""
+    if "_places" not in request.__dict__:
+        groups = [
+            (title, [place for place in places if _may_open(request, place)]) for title, places in PLACES
+        ]
+        request.__dict__["_places"] = [group for group in groups if group[1]]
+    found: list[tuple[str | Promise, list[Place]]] = request.__dict__["_places"]
+    return found
 
 
 def _may_open(request: HttpRequest, place: Place) -> bool:

@@ -23,6 +23,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.text import capfirst
@@ -39,6 +40,7 @@ from apps.accounts.models import User
 from apps.accounts.scoping import Rule
 from apps.common.admin import BaseAdmin, call_service, refusal_text
 from apps.common.constraints import name_of, words_of
+from apps.common.lists.lean import lean
 from apps.common.models import Stamped, Versioned
 
 __all__ = [
@@ -99,12 +101,16 @@ class LimitsChoices:
 class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):
     """A filter by a related row that offers only rows the person may see."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        """Return the choices, read when they are shown: most lists are looked at with their filters closed."""
         rows = visible_rows(actor_of(request), field.remote_field.model)
         ordering = self.field_admin_ordering(field, request, model_admin)
         if ordering:
             rows = rows.order_by(*ordering)
-        return [(row.pk, str(row)) for row in rows]
+        return SimpleLazyObject(lambda: [(row.pk, str(row)) for row in lean(rows)])
+
+    def has_output(self) -> bool:
+        return True
 
 
 class _ScopedDropdown(AutocompleteDropdownForm):

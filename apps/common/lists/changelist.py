@@ -29,6 +29,9 @@ from apps.common.lists.keyset import (
 from apps.common.lists.lean import lean
 from apps.common.lists.search import among, rare_keys
 
+# Opens the filters beside the list.
+FILTERS_VAR = "_filters"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -49,10 +52,13 @@ class KeysetChangeList(ChangeList):
 
     page: Page
     keyset: Sequence[Column]
+    # Whether the filters are open; what they offer is read only then.
+    shows_filters = False
     # The keys of what a search has found, where it is not much.
     matches: list[Any] | None = None
 
     def get_results(self, request: HttpRequest) -> None:
+        self.shows_filters = FILTERS_VAR in request.GET
         self.keyset = columns_of(self.queryset, self.queryset.query.order_by)
         place = self._place(request)
         rows = self.rows_of(self.queryset)
@@ -88,6 +94,8 @@ class KeysetChangeList(ChangeList):
         Few matches of a search are told by their keys, whatever the planner thinks of them (see `search`). Rows that
         match in several ways are found once by their keys as well: DISTINCT would sort all of them.
         """
+        for params in (self.params, self.filter_params):
+            params.pop(FILTERS_VAR, None)
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         self.matches = rare_keys(found) if self.query.strip() else None
         if self.matches is not None:
@@ -114,6 +122,17 @@ class KeysetChangeList(ChangeList):
         if known is not None:
             return Count(len(set(known)), is_exact=True)
         return estimate(self.queryset, at_least=len(self.page.rows) + 1)
+
+    @property
+    def filters_url(self) -> str:
+        """The address of this list with its filters open."""
+        return self.get_query_string({FILTERS_VAR: "1"})
+
+    @property
+    def kept_params(self) -> dict[str, list[str]]:
+        """What the form of the filters sends along: the search, the order, look-ups that no filter shows."""
+        shown = {name for spec in self.filter_specs for name in spec.used_parameters}
+        return {name: values for name, values in self.filter_params.items() if name not in shown}
 
     @cached_property
     def count_text(self) -> str:

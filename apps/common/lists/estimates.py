@@ -5,6 +5,7 @@ Counting a million rows takes as long as reading them. The planner knows the siz
 is filtered by from its statistics, and tells it in a millisecond; a small number is looked up after all.
 """
 
+from time import monotonic
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -15,6 +16,9 @@ from django.utils.translation import gettext, ngettext
 
 # Below it, keys are fetched and counted: exact, and still cheap. Estimates of so few rows are the worst ones, too.
 FEW = 1_000
+# So many do not look different within a minute; who turns pages asks again and again.
+MANY, REMEMBERED_SECONDS, MOST_REMEMBERED = 100_000, 60.0, 500
+_asked: dict[tuple[str, str, str], tuple[int, float]] = {}
 # What keeps the groups of one number on one line.
 _THIN, _NO_BREAK = "\u202f", "\u00a0"
 
@@ -56,7 +60,18 @@ def planned(queryset: QuerySet[Any]) -> int:
     except EmptyResultSet:
         # Django knows that nothing can match.
         return 0
-    with connections[queryset.db].cursor() as cursor:
+    question = (queryset.db, sql, repr(params))
+    number, asked_at = _asked.get(question, (0, 0.0))
+    if monotonic() - asked_at > REMEMBERED_SECONDS or number < MANY:
+        number = _ask(queryset.db, sql, params)
+        if len(_asked) >= MOST_REMEMBERED:
+            _asked.clear()
+        _asked[question] = (number, monotonic())
+    return number
+
+
+def _ask(using: str, sql: str, params: Any) -> int:
+    with connections[using].cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
         (plan,) = cursor.fetchone()[0]
     return int(plan["Plan"]["Plan Rows"])

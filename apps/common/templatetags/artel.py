@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, ngettext, pgettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext_lazy
+
+from apps.common.reading import reader
 
 register = template.Library()
 
@@ -44,10 +46,17 @@ def number(value: int | Decimal | float | str | None) -> str:
 
 def _grouped(whole: int) -> str | None:
     """Write a whole number in groups of three: most of what lists show, in a tenth of the time."""
-    if get_format("NUMBER_GROUPING") != 3:
+    separator = _separator(reader().language)
+    return None if separator is None else f"{whole:,}".replace(",", separator)
+
+
+@lru_cache
+def _separator(language: str) -> str | None:
+    """Return what stands between groups of three in a language; None where groups are others."""
+    if get_format("NUMBER_GROUPING", language) != 3:
         return None
-    separator = get_format("THOUSAND_SEPARATOR")
-    return f"{whole:,}".replace(",", _THIN if separator == _NO_BREAK else separator)
+    separator = str(get_format("THOUSAND_SEPARATOR", language))
+    return _THIN if separator == _NO_BREAK else separator
 
 
 @register.filter
@@ -106,7 +115,10 @@ def _relative(value: datetime, local: datetime) -> str:
 @register.filter
 def day(value: date | None) -> str | SafeString:
     """Tell a day by its distance within a week, else as a date."""
-    return "" if value is None else _day(value, timezone.localdate(), get_language() or "")
+    if value is None:
+        return ""
+    who = reader()
+    return _day(value, who.today, who.language)
 
 
 # A list shows the same few hundred days over and over.
@@ -136,8 +148,15 @@ def age(since: datetime, now: datetime) -> str:
 
 def span(seconds: int) -> str:
     """Tell a length of time in its largest whole unit."""
-    if seconds >= 86400:
-        return ngettext("%(count)d day", "%(count)d days", seconds // 86400) % {"count": seconds // 86400}
-    if seconds >= 3600:
-        return ngettext("%(count)d hour", "%(count)d hours", seconds // 3600) % {"count": seconds // 3600}
-    return ngettext("%(count)d minute", "%(count)d minutes", seconds // 60) % {"count": seconds // 60}
+    unit = 86400 if seconds >= 86400 else 3600 if seconds >= 3600 else 60
+    return _span(seconds // unit, unit, reader().language)
+
+
+# A list tells a hundred ages, most of them some days.
+@lru_cache(maxsize=2048)
+def _span(count: int, unit: int, language: str) -> str:
+    if unit == 86400:
+        return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+    if unit == 3600:
+        return ngettext("%(count)d hour", "%(count)d hours", count) % {"count": count}
+    return ngettext("%(count)d minute", "%(count)d minutes", count) % {"count": count}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.forms import Select
 from django.forms.utils import flatatt
 from django.template.loader import render_to_string
 from django.utils.html import escape
@@ -33,19 +34,30 @@ def filter_fields(form: Any) -> SafeString:
 
 
 def _filter_field(field: Any) -> str:
-    widget = field.field.widget
-    if type(widget) is not UnfoldAdminSelectWidget:
+    if type(field.field.widget) is not UnfoldAdminSelectWidget:
         return render_to_string("unfold/helpers/field.html", {"field": field})
-    attributes = flatatt(
-        {"name": field.html_name, **field.build_widget_attrs({**widget.attrs, "id": field.auto_id})}
-    )
-    chosen = str(field.value() or "")
-    options = "".join(_option(value, label, chosen) for value, label in widget.choices)
     return (
         '<div class="flex flex-col group mb-4"><div class="flex flex-col gap-2">'
         f'<label for="{escape(field.id_for_label)}" class="block font-semibold text-important">'
-        f"{escape(field.label)}</label><select{attributes}>{options}</select></div></div>"
+        f"{escape(field.label)}</label>{_select(field)}</div></div>"
     )
+
+
+@register.simple_tag
+def action_fields(form: Any) -> SafeString:
+    """Write the choice of what to do with the selected rows."""
+    parts = [_select(field) if isinstance(field.field.widget, Select) else str(field) for field in form]
+    return mark_safe("".join(parts))  # noqa: S308 - parts are escaped
+
+
+def _select(field: Any) -> str:
+    widget = field.field.widget
+    attributes = {"name": field.html_name, **field.build_widget_attrs(widget.attrs)}
+    if field.auto_id:
+        attributes.setdefault("id", field.auto_id)
+    chosen = str(field.value() or "")
+    options = "".join(_option(value, label, chosen) for value, label in widget.choices)
+    return f"<select{flatatt(attributes)}>{options}</select>"
 
 
 def _option(value: Any, label: Any, chosen: str) -> str:

@@ -1,6 +1,7 @@
 """What the sales pages share: saving through services, the trash, filters, and how a cell is written."""
 
 from collections.abc import Callable
+from html import escape
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,7 +11,6 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _

@@ -405,7 +405,7 @@ class RoleAdmin(ScopedModelAdmin):
     def in_short(self, role: Role) -> str:
         return gettext("%(count)d permissions") % {"count": len(role.grants.all())}
 
-    @display(description=_("may"))
+    @display(description=pgettext_lazy("role", "may"))
     def in_words(self, role: Role) -> str:
         grants = sorted(role.grants.all(), key=lambda grant: grant.permission)
         return "; ".join(f"{access.label_of(g.permission)}: {g.get_reach_display()}" for g in grants) or "—"

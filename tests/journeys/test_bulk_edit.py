@@ -61,7 +61,7 @@ def test_many_deals_are_changed_and_come_back_but_for_ten(
 
     # The worker dies in the middle of the second chunk; another goes on.
     worker.kill()
-    doomed = start_worker(artel_processes, ARTEL_FAILPOINT="bulk.in_chunk:2")
+    doomed = start_worker(artel_processes, "bulk.in_chunk:2")
     with clocked("change, over a killed worker"):
         apply.click()
         doomed.await_line("signal 9 (SIGKILL)", within=PATIENCE_MS / 1000)
@@ -84,7 +84,7 @@ def test_many_deals_are_changed_and_come_back_but_for_ten(
     page.get_by_role("link", name="Undo this change…").click()
     expect(page.get_by_text("10 rows cannot simply be put back.")).to_be_visible(timeout=LONG_MS)
     worker.kill()
-    doomed = start_worker(artel_processes, ARTEL_FAILPOINT="job.before_commit:2")
+    doomed = start_worker(artel_processes, "job.before_commit:2")
     with clocked("undo, over a killed worker"):
         page.get_by_role("button", name="Undo these changes").click()
         doomed.await_line("signal 9 (SIGKILL)", within=PATIENCE_MS / 1000)
@@ -112,9 +112,9 @@ def test_many_deals_are_changed_and_come_back_but_for_ten(
     assert rows_but(everything(), {str(left)}) == rows_but(before, {str(left)})
 
 
-def start_worker(processes: "Processes", **environment: str) -> "Running":
+def start_worker(processes: "Processes", failpoint: str = "") -> "Running":
     """Start a worker on a machine that may have much else to do."""
-    worker = processes.worker(is_awaited=False, **environment)
+    worker = processes.worker(is_awaited=False, ARTEL_FAILPOINT=failpoint)
     worker.await_line(" ready.", within=2 * PATIENCE_MS / 1000)
     return worker
 

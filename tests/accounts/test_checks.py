@@ -114,5 +114,6 @@ def test_libraries_pages_without_policy_are_not_there() -> None:
         "jobs",
         "events",
         "history",
+        "lists",
     }
     assert User in admin.site._registry

@@ -96,7 +96,6 @@ class ExportAdmin(ScopedModelAdmin):
         "owner",
         "requested",
         "until",
-        "take",
     )
     list_display_links = ("file",)
     list_select_related = ("owner", "job")
@@ -157,17 +156,16 @@ class ExportAdmin(ScopedModelAdmin):
 
     @display(description=_("can be downloaded"), ordering="expires_at")
     def until(self, export: Export) -> str:
-        return _moment(export) if export.is_available() else "–"
-
-    @display(description="")
-    def take(self, export: Export) -> str:
-        """Offer the file to its owner without the page between."""
-        if not export.is_available() or not getattr(export, "is_mine", False):
-            return ""
+        """Say how long, and offer the file to its owner without the page between."""
+        if not export.is_available():
+            return "–"
+        if not getattr(export, "is_mine", False):
+            return _moment(export)
         url = reverse("admin:lists_export_download", args=[export.pk])
         label = gettext("Download %(file)s") % {"file": export.filename}
         return format_html(
-            '<a class="art-link" href="{}" download aria-label="{}">{}</a>', url, label, gettext("Download")
+            '<a class="art-link" href="{}" download aria-label="{}">{}</a> <span class="art-quiet">{}</span>',
+            *(url, label, gettext("Download"), _moment(export)),
         )
 
     # Addresses

@@ -61,8 +61,9 @@ def _filtered(rows: models.QuerySet[Any], wanted: dict[str, Any], request: Reque
 def _list_of(model: type[models.Model]) -> ScopedViewSet | None:
     """Return the view that lists rows of a model; None where none does."""
     for _route, callback in addresses():
-        view = getattr(callback, "cls", None)
-        is_scoped = isinstance(view, type) and issubclass(view, ScopedViewSet) and view.queryset is not None
-        if is_scoped and view.queryset.model is model and "list" in callback.actions.values():
+        view: Any = getattr(callback, "cls", None)
+        if not (isinstance(view, type) and issubclass(view, ScopedViewSet)) or view.queryset is None:
+            continue
+        if view.queryset.model is model and "list" in callback.actions.values():
             return view()
     return None

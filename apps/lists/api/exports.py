@@ -61,7 +61,9 @@ class NewExportSerializer(ChosenRowsSerializer):
     )
     format = serializers.ChoiceField(Export.Format.choices, default=Export.Format.CSV)
     language = serializers.ChoiceField(settings.LANGUAGES, required=False)
-    style = serializers.ChoiceField(Export.Style.choices, default=Export.Style.MACHINE)
+    style = serializers.ChoiceField(  # type: ignore[assignment]
+        Export.Style.choices, default=Export.Style.MACHINE
+    )
     separator = serializers.CharField(default=",", max_length=1, trim_whitespace=False)
     has_bom = serializers.BooleanField(default=False)
 

@@ -29,8 +29,9 @@ class ChangeSetMiddleware:
 
 def _known_user(request: HttpRequest) -> int | None:
     """Return the id of the user as far as they are known; finding out would be a query in a query."""
-    user = request.user
-    if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
+    # A program's is known once its key is looked at.
+    user = getattr(request, "user", None)
+    if user is None or (isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty):
         return None
     return user.pk
 

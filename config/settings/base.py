@@ -75,6 +75,17 @@ MIDDLEWARE = [
     "apps.history.middleware.ChangeSetMiddleware",
 ]
 
+# What a program with a key passes through under WSGI: it has no session, no cookies, no forms and no page to be framed.
+PROGRAM_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "apps.common.middleware.RequestIdMiddleware",
+    "apps.common.middleware.BodyLimitMiddleware",
+    "apps.common.middleware.PlainAddressMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "apps.history.middleware.ChangeSetMiddleware",
+]
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"

@@ -1,9 +1,12 @@
 """Keys of programs: their owner's rights as far as their scopes reach, from the first request to the last."""
 
 import hashlib
+import io
+import json
 import time
 from datetime import timedelta
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -15,6 +18,7 @@ from apps.accounts import access, scopes, services
 from apps.accounts.models import ApiKey, Role, Team, User
 from apps.crm.models import Deal, Tag
 from apps.events.models import Event
+from apps.history.models import ChangeSet
 from tests.accounts.factories import make_member, make_role, make_superuser, make_team, make_user
 from tests.crm.factories import make_company, make_deal
 
@@ -461,3 +465,68 @@ def test_a_ticket_knows_the_key_that_asked_for_it(seller: User) -> None:
     assert (user.pk, user.key_scopes) == (seller.pk, frozenset({"read"}))
     services.revoke_api_key(key.pk, actor=seller)
     assert holder.user() is None
+
+
+# Under WSGI, where programs pass through less
+
+
+def over_wsgi(
+    path: str, method: str = "GET", body: bytes = b"", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    from config.wsgi import application
+
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "HTTP_HOST": "localhost",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        **headers,
+    }
+    setup_testing_defaults(environ)
+    said: dict[str, Any] = {}
+
+    def start(status: str, headers: list[tuple[str, str]]) -> None:
+        said.update(status=int(status[:3]), headers=dict(headers))
+
+    response: Any = application(environ, start)
+    content = b"".join(response)
+    response.close()
+    return said["status"], said["headers"], content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_program_passes_through_less_and_does_the_same(seller: User) -> None:
+    make_deal("mine", owner=seller)
+    secret = key_of(seller)[1]
+    key = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
+    status, headers, content = over_wsgi(DEALS, **key)
+    assert status == 200
+    assert json.loads(content) == program(secret).get(DEALS, headers={"Host": "localhost"}).json()
+    assert "Set-Cookie" not in headers
+    assert {"X-Request-Id", "Content-Length"} <= headers.keys()
+    status, _headers, content = over_wsgi(DEALS, "POST", b'{"title": "by a program"}', **key)
+    assert status == 201
+    change = ChangeSet.objects.latest("pk")
+    assert (change.actor, change.face) == (seller, "API")
+    status, headers, content = over_wsgi(DEALS, HTTP_AUTHORIZATION="Bearer x", HTTP_ACCEPT_LANGUAGE="ru")
+    assert (status, json.loads(content)["code"], headers["Content-Language"]) == (401, "invalid_token", "ru")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_in_a_header_is_a_way_around_the_rest(seller: User) -> None:
+    cookie = person(seller).cookies["sessionid"].value
+    for header in ("Bearer x", "bearer ", "Bearer"):
+        for path in (DEALS, "/api/v1/me/", "/api/v1/schema/"):
+            status, _headers, _content = over_wsgi(
+                path,
+                "POST" if path == DEALS else "GET",
+                b"{}",
+                HTTP_AUTHORIZATION=header,
+                HTTP_COOKIE=f"sessionid={cookie}",
+            )
+            assert status == 401, (header, path)
+        assert over_wsgi("/admin/", HTTP_AUTHORIZATION=header)[0] == 302
+    assert over_wsgi("/api/v1/nowhere/", HTTP_AUTHORIZATION="Bearer x")[0] == 404
+    assert over_wsgi(DEALS)[0] == 401

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils.translation import gettext as _
@@ -13,14 +12,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.checks import addresses
-from apps.accounts.faces.api import (
-    ListMixin,
-    RetrieveMixin,
-    ScopedFilterBackend,
-    ScopedViewSet,
-)
+from apps.accounts.faces.api import ListMixin, RetrieveMixin, ScopedViewSet
 from apps.jobs.api.serializers import JobSerializer
+from apps.lists.api.choosing import ChosenRowsSerializer, chosen_rows
 from apps.lists.bulk import is_registered
 from apps.lists.models import BulkEdit, BulkRow
 from apps.lists.selectors.bulk import rows_of
@@ -54,24 +48,15 @@ class BulkEditSerializer(serializers.ModelSerializer[BulkEdit]):
         return dict(edit.changes)
 
 
-class NewBulkEditSerializer(serializers.Serializer[Any]):
+class NewBulkEditSerializer(ChosenRowsSerializer):
     """Which rows to change, by `ids` or by `filter` as the list of such rows takes it, and what to change."""
 
-    model = serializers.CharField(help_text="As in crm.deal.")
-    ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1), required=False, allow_empty=False
-    )
+    # Not even `{}`, which would be every row there is.
     filter = serializers.DictField(required=False, allow_empty=False)
     changes = serializers.DictField(
         child=serializers.DictField(),
         help_text='For each thing to change how, and the value: {"owner": {"how": "set", "value": 7}}.',
     )
-
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if ("ids" in given) == ("filter" in given):
-            text = _("Name the rows by their ids, or by a filter.")
-            raise serializers.ValidationError(text, code="rows_missing")
-        return given
 
 
 class BulkRowSerializer(serializers.Serializer[Any]):
@@ -161,39 +146,8 @@ class BulkEditViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
 
     def _rows(self, said: dict[str, Any]) -> models.QuerySet[Any]:
         """Return the rows that a body names. :raises ValidationError: it names no such kind, or no such filter"""
-        try:
-            model = apps.get_model(said["model"])
-        except (LookupError, ValueError):
-            model = None
-        if model is None or not is_registered(model):
+        rows = chosen_rows(said, self.request)
+        if not is_registered(rows.model):
             text = _("Rows of this kind cannot be changed in bulk.")
             raise ValidationError({"model": ValidationError(text, code="unknown_kind")})
-        rows = model._default_manager.all()
-        return rows.filter(pk__in=said["ids"]) if "ids" in said else self._filtered(rows, said["filter"])
-
-    def _filtered(self, rows: models.QuerySet[Any], wanted: dict[str, Any]) -> models.QuerySet[Any]:
-        """Filter as the list of these rows does; a name that it does not know would choose every row."""
-        view = _list_of(rows.model)
-        filterset_class: Any = view and ScopedFilterBackend().get_filterset_class(view, rows)
-        known = filterset_class.base_filters if filterset_class else {}
-        unknown = sorted(wanted.keys() - known.keys())
-        if unknown:
-            text = _("There is no such filter: %(name)s.")
-            error = ValidationError(text, code="unknown_filter", params={"name": ", ".join(unknown)})
-            raise ValidationError({"filter": error})
-        found = filterset_class(data=wanted, queryset=rows, request=self.request)
-        if not found.is_valid():
-            raise serializers.ValidationError({"filter": [f"{k}: {e[0]}" for k, e in found.errors.items()]})
-        chosen: models.QuerySet[Any] = found.qs
-        return chosen
-
-
-def _list_of(model: type[models.Model]) -> ScopedViewSet | None:
-    """Return the view that lists rows of a model; None where none does."""
-    for _route, callback in addresses():
-        view = getattr(callback, "cls", None)
-        if not isinstance(view, type) or not issubclass(view, ScopedViewSet) or view.queryset is None:
-            continue
-        if view.queryset.model is model and "list" in callback.actions.values():
-            return view()
-    return None
+        return rows

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -30,10 +31,11 @@ class ChangeSetMiddleware:
 def _known_user(request: HttpRequest) -> int | None:
     """Return the id of the user as far as they are known; finding out would be a query in a query."""
     # A program's is known once its key is looked at.
-    user = getattr(request, "user", None)
+    user: Any = getattr(request, "user", None)
     if user is None or (isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty):
         return None
-    return user.pk
+    pk: int | None = user.pk
+    return pk
 
 
 def _face_of(path: str) -> str:

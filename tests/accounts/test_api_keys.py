@@ -500,7 +500,7 @@ def over_wsgi(
 def test_a_program_passes_through_less_and_does_the_same(seller: User) -> None:
     make_deal("mine", owner=seller)
     secret = key_of(seller)[1]
-    key = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
+    key: Any = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
     status, headers, content = over_wsgi(DEALS, **key)
     assert status == 200
     assert json.loads(content) == program(secret).get(DEALS, headers={"Host": "localhost"}).json()

@@ -320,6 +320,7 @@ def main() -> int:
     deals = int(sys.argv[1]) if len(sys.argv) > 1 else DEALS
     wanted = set(sys.argv[2:])
     with own_services() as services:
+        assert services.postgresql is not None
         postmaster = int((services.postgresql.data / "postmaster.pid").read_text().split()[0])
         serving = Serving(deals, postmaster)
         with serving.started():

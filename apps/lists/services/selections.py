@@ -79,5 +79,5 @@ def in_selection(selection: Selection) -> QuerySet[models.Model]:
 def expire_selections() -> int:
     """Forget selections beyond their time. :return: how many"""
     old = Selection.objects.filter(created_at__lt=timezone.now() - KEPT)
-    SelectedRow.objects.filter(selection__in=old)._raw_delete("default")  # type: ignore[attr-defined]
+    SelectedRow.objects.filter(selection__in=old)._raw_delete("default")
     return int(old.delete()[0])

@@ -699,3 +699,31 @@ def test_the_words_of_the_script_are_data(anna: "User") -> None:
     words = json.loads(re.search(r'id="board-words"[^>]*>(.*?)</script>', page, re.DOTALL).group(1))  # type: ignore[union-attr]
     assert words["offline"].startswith("This did not reach the server.")
     assert "style=" not in page.partition('id="board"')[2].partition("</main>")[0]
+
+
+# Places
+
+
+@pytest.mark.parametrize("face", ["service", "bulk", "sql"])
+def test_a_card_keeps_its_place_only_in_its_stage(pipeline: "Pipeline", face: str) -> None:
+    from apps.crm.models import Deal
+    from apps.crm.services import bulk, deals
+    from apps.lists.bulk import Chosen, How
+    from tests.crm.factories import make_admin, make_deal
+
+    admin = make_admin()
+    deal = make_deal(owner=admin)
+    Deal.objects.filter(pk=deal.pk).update(ranked_at=timezone.now() + timedelta(days=1))
+    deals.change_deal(deal.pk, actor=admin, title="Another title")
+    deal.refresh_from_db()
+    assert deal.ranked_at is not None
+    stage = pipeline.stages.filter(kind="OPEN").exclude(pk=deal.stage_id).first()
+    assert stage is not None
+    if face == "service":
+        deals.move_deal(deal.pk, stage_id=stage.pk, actor=admin, face="ADMIN")
+    elif face == "bulk":
+        bulk.move_deals([deal.pk], {"move": Chosen(How.SET, stage)}, actor=admin, face="ADMIN")
+    else:
+        Deal.objects.filter(pk=deal.pk).update(stage=stage)
+    deal.refresh_from_db()
+    assert (deal.stage_id, deal.ranked_at) == (stage.pk, None)

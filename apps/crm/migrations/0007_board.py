@@ -30,6 +30,15 @@ begin
     end if;
     return null;
 end $$;
+-- A place that somebody gave a card is one in its stage: in another, whoever moved it there, it stands where it entered.
+create function crm_forget_place() returns trigger language plpgsql as $$
+begin
+    new.ranked_at := null;
+    return new;
+end $$;
+create trigger deal_place_of_stage before update of stage_id on crm_deal for each row
+    when (old.stage_id is distinct from new.stage_id and old.ranked_at is not distinct from new.ranked_at)
+    execute function crm_forget_place();
 create trigger deal_board_insert after insert on crm_deal
     referencing new table as new_rows for each statement execute function crm_tell_board();
 create trigger deal_board_update after update on crm_deal
@@ -77,6 +86,8 @@ DROP_TRIGGERS = """
 drop trigger deal_board_delete on crm_deal;
 drop trigger deal_board_update on crm_deal;
 drop trigger deal_board_insert on crm_deal;
+drop trigger deal_place_of_stage on crm_deal;
+drop function crm_forget_place();
 drop function crm_tell_board();
 """
 

@@ -71,6 +71,9 @@ class _Many:
         touched = set(also)
         written = [row for row in self.rows if self.changes.get(row.pk) or row.pk in touched]
         write_many([(row, self.changes[row.pk]) for row in written], actor=self.actor)
+        if self.model is Deal:
+            for pipeline_id in {deal.pipeline_id for deal in written}:
+                events.poke_board(pipeline_id)
         return written
 
     def tell(self, fact: Fact, snapshots: Snapshots, written: Iterable[Any]) -> None:

@@ -420,7 +420,7 @@ def _enter(
     step.clean_fields(exclude=["deal", "from_stage", "to_stage", "actor", "amount"])
     if is_closing:
         values["closed_at"] = now
-    place = {"stage": stage, "stage_entered_at": now, "ranked_at": None}
+    place = {"stage": stage, "stage_entered_at": now}
     # The board that it may be about to leave; the one it enters hears with the fact.
     events.poke_board(deal.pipeline_id)
     rows.write(deal, {**values, **place}, actor=actor)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext, ngettext
 # Below it, keys are fetched and counted: exact, and still cheap. Estimates of so few rows are the worst ones, too.
 FEW = 1_000
 # So many do not look different within a minute; who turns pages asks again and again.
-MANY, REMEMBERED_SECONDS, MOST_REMEMBERED = 100_000, 60.0, 500
+MANY, REMEMBERED_SECONDS, MOST_REMEMBERED = 10_000, 60.0, 500
 _asked: dict[tuple[str, str, str], tuple[int, float]] = {}
 # What keeps the groups of one number on one line.
 _THIN, _NO_BREAK = "\u202f", "\u00a0"

@@ -171,7 +171,7 @@ class _Body:
         self.alias = alias
         self.prefetched = {
             each.to_attr or each.prefetch_through: each
-            for each in queryset._prefetch_related_lookups  # type: ignore[attr-defined]
+            for each in queryset._prefetch_related_lookups
             if isinstance(each, Prefetch)
         }
         self._columns: list[str] = []
@@ -305,6 +305,6 @@ class _Unread(Loader):
 
 def _fetch(sql: str, params: tuple[Any, ...], selection: Selection) -> Any:
     with connection.cursor() as cursor, kept_plans(connection, is_wanted=selection.is_steady):
-        cursor.adapters.register_loader("text", _Unread)  # type: ignore[attr-defined]
+        cursor.adapters.register_loader("text", _Unread)
         cursor.execute(sql, params)
         return cursor.fetchone()

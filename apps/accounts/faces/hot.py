@@ -52,8 +52,8 @@ class HotReads:
         view.paginator.paginate_queryset(window, request, view)
         links = {"next": view.paginator.get_next_link(), "previous": view.paginator.get_previous_link()}
         # The envelope's last brace makes room for what the database wrote.
-        head = json.dumps(links, separators=(",", ":"))[:-1]
-        return JsonText(f'{head},"results":[{window.text}]}}')
+        head = json.dumps(links, separators=(",", ":"))[:-1].encode()
+        return JsonText(b'%s,"results":[%s]}' % (head, window.text))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         view: Any = self

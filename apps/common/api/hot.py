@@ -19,6 +19,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from rest_framework import serializers
 from rest_framework.relations import ManyRelatedField, PrimaryKeyRelatedField
 
@@ -44,8 +46,8 @@ Columns = Callable[[str], str]
 class JsonText(HttpResponse):
     """JSON as it came from the database, sent on unread."""
 
-    def __init__(self, text: str, **kwargs: Any) -> None:
-        super().__init__(text.encode(), content_type="application/json", **kwargs)
+    def __init__(self, text: bytes, **kwargs: Any) -> None:
+        super().__init__(text, content_type="application/json", **kwargs)
 
     @cached_property
     def data(self) -> Any:
@@ -85,7 +87,7 @@ class Window:
 
     shape: "Shape"
     selection: Selection
-    text: str = ""
+    text: bytes = b""
     _is_backwards: bool = False
     _after: str | None = None
 
@@ -124,13 +126,13 @@ class Shape:
 
     def page(
         self, selection: Selection, *, after: int | None, skipped: int, size: int, is_backwards: bool
-    ) -> tuple[list[int], str]:
+    ) -> tuple[list[int], bytes]:
         """
         Read a page: up to `size` keys, in the order asked for, and the rows of all but the last as text, newest
         first. The last key only tells that there is more.
         """
         if not selection.sql:
-            return [], ""
+            return [], b""
         order, sign = ("asc", ">") if is_backwards else ("desc", "<")
         bound, params = ("", ()) if after is None else (f" where {self._key} {sign} %s", (after,))
         # Numbers of rows stand in the text: a plan that is kept without knowing them expects a tenth of the table.
@@ -147,9 +149,9 @@ class Shape:
             f" (select string_agg(row_to_json(r)::text, ',') from ({rows}) r) as rows) found"
         )
         found = _fetch(sql, (*selection.params, *params), selection)
-        return found[0] or [], found[1] or ""
+        return found[0] or [], found[1] or b""
 
-    def one(self, selection: Selection, pk: int) -> tuple[int | None, str] | None:
+    def one(self, selection: Selection, pk: int) -> tuple[int | None, bytes] | None:
         """Return the version and the text of one row; None where the selection has no such row."""
         if not selection.sql:
             return None
@@ -157,7 +159,7 @@ class Shape:
             f"select {self._version}, (select row_to_json(r)::text from (select {self._body.columns}) r)"
             f" from ({selection.sql}) {_ROW}{self._body.joined} where {_ROW}.{self._key} = %s"
         )
-        found: tuple[int | None, str] | None = _fetch(sql, (*selection.params, pk), selection)
+        found: tuple[int | None, bytes] | None = _fetch(sql, (*selection.params, pk), selection)
         return found
 
 
@@ -169,7 +171,7 @@ class _Body:
         self.alias = alias
         self.prefetched = {
             each.to_attr or each.prefetch_through: each
-            for each in queryset._prefetch_related_lookups  # type: ignore[attr-defined]
+            for each in queryset._prefetch_related_lookups
             if isinstance(each, Prefetch)
         }
         self._columns: list[str] = []
@@ -294,7 +296,15 @@ def _quoted(name: Any) -> str:
     return connection.ops.quote_name(name)
 
 
+class _Unread(Loader):
+    """Leaves a text as the bytes that came: connections speak UTF-8, as JSON does."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
 def _fetch(sql: str, params: tuple[Any, ...], selection: Selection) -> Any:
     with connection.cursor() as cursor, kept_plans(connection, is_wanted=selection.is_steady):
+        cursor.adapters.register_loader("text", _Unread)
         cursor.execute(sql, params)
         return cursor.fetchone()

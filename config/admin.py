@@ -14,10 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.functional import Promise, SimpleLazyObject, cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
+from unfold.settings import get_config
 
 from apps.accounts import access
 from apps.accounts.faces.admin import PolicyAdminSite
@@ -98,6 +99,15 @@ class ArtelAdminSite(PolicyAdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return super().each_context(request) | {"key_places": _key_places(request)}
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        return dict(get_config(self.settings_name))
+
+    def _get_config(self, key: str, *args: Any) -> Any:
+        # unfold merges its settings anew for each of the thirty that a page asks for.
+        value = self._settings.get(key)
+        return self._get_value(value, *args) if value else None
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Django's list of everything, made only where somebody looks at it: our navigation has its own."""

@@ -24,6 +24,8 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     for model, page in admin.site._registry.items():
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         yield base, {}
+        # With the filters open, and what they offer.
+        yield base, {"_filters": "1"}
         yield f"{base}add/", {}
         if page.search_fields:
             yield base, {"q": "canary"}
@@ -38,7 +40,7 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
                 foreign = foreign_side.rows.get(related._meta.label)
                 if foreign is not None:
                     yield f"{base}add/", {field.name: foreign.pk}
-                    yield base, {f"{field.name}__id__exact": foreign.pk}
+                    yield base, {f"{field.name}__id__exact": foreign.pk, "_filters": "1"}
     board = f"/admin/crm/deal/board/{Pipeline.objects.get(is_default=True).pk}/"
     yield from [(board, {"everything": "1"}), (board, {"q": "canary"}), (f"{board}choices/", {})]
     yield f"{board}cards/", {"ids": ",".join(str(pk) for pk in _keys(world, Deal))}

@@ -148,7 +148,7 @@ class Measuring:
 
         with connection.cursor() as cursor:
             cursor.execute(self.page.sql, self.page.params)
-            rows = cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
         parts = ["<table>"]
         for row in rows:
             cells = "".join([f"<td>{escape(str(value))}</td>" for value in row])

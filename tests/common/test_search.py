@@ -103,7 +103,8 @@ def test_lean_rows_are_whole(django_assert_num_queries: Any) -> None:
         .order_by("pk")
     )
     with django_assert_num_queries(1):
-        whole, one, two = list(rows)
+        found: list[Any] = list(rows)
+        whole, one, two = found
         assert (one.parent.name, one.owner.name, whole.parent) == ("Parent", "Anna", None)
     assert one.parent is two.parent
     assert one == Company.objects.get(name="One")
@@ -116,7 +117,7 @@ def test_lean_rows_are_whole(django_assert_num_queries: Any) -> None:
     assert Company.objects.get(pk=one.pk).name == "Changed"
     through = lean(parent.children.order_by("pk"))
     with django_assert_num_queries(1):
-        assert [child.parent.name for child in through] == ["Parent", "Parent"]
+        assert [str(child.parent) for child in through] == ["Parent", "Parent"]
     assert (
         list(lean(User.objects.filter(pk=owner.pk).prefetch_related("memberships"))[0].memberships.all())
         == []

@@ -233,6 +233,26 @@ def test_a_row_is_read_out_by_its_own_name(ada: User, ada_client: Client) -> Non
     assert head.count("aria-sort") == 1
 
 
+def test_filters_are_read_where_they_are_open(ada: User, ada_client: Client) -> None:
+    make_deals(3, ada)
+    closed = get(ada_client, f"{DEALS}?q=Deal&o=5&status__exact=OPEN")
+    assert 'id="filter-form"' not in closed
+    found = re.search(r'art-filters[^"]*" href="([^"]*)"', closed)
+    assert found is not None
+    opened = get(ada_client, DEALS + unescape(found[1]))
+    form = opened[opened.index('id="filter-form"') :]
+    form = form[: form.index("</form>")]
+    assert f'<option value="{ada.pk}">Ada Admin</option>' in form
+    assert '<option value="OPEN" selected>' in form
+    # Applying them keeps the search and the order, and closes them.
+    assert '<input type="hidden" name="q" value="Deal">' in form
+    assert '<input type="hidden" name="o" value="5">' in form
+    assert "_filters" not in form
+    assert 'type="hidden" name="status__exact"' not in form
+    # Nor does any other link of the page open them again.
+    assert unescape(opened).count("_filters=1") == 1
+
+
 def test_choosing_in_a_pop_up_hands_over_the_row(ada: User, ada_client: Client) -> None:
     company = factories.make_company("Nordwind", owner=ada)
     html = get(ada_client, "/admin/crm/company/?_popup=1&_to_field=id")

@@ -103,11 +103,14 @@ class ScopedRelatedFilter(LimitsChoices, RelatedDropdownFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         """Return the choices, read when they are shown: most lists are looked at with their filters closed."""
+        return SimpleLazyObject(lambda: self._choices(field, request, model_admin))
+
+    def _choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         rows = visible_rows(actor_of(request), field.remote_field.model)
         ordering = self.field_admin_ordering(field, request, model_admin)
         if ordering:
             rows = rows.order_by(*ordering)
-        return SimpleLazyObject(lambda: [(row.pk, str(row)) for row in lean(rows)])
+        return [(row.pk, str(row)) for row in lean(rows)]
 
     def has_output(self) -> bool:
         return True

@@ -43,7 +43,7 @@ class Step:
     url: str | None
 
 
-class KeysetChangeList(ChangeList):
+class KeysetChangeList(ChangeList):  # type: ignore[misc]
     """
     A list that reads one page and one row more, however long it is.
 
@@ -105,7 +105,8 @@ class KeysetChangeList(ChangeList):
         keys = found.order_by().values("pk")
         keys.query.distinct = False
         matching = self.root_queryset.filter(pk__in=keys)
-        return self.apply_select_related(matching).order_by(*found.query.order_by)
+        related: QuerySet[Any] = self.apply_select_related(matching)
+        return related.order_by(*found.query.order_by)
 
     def _get_deterministic_ordering(self, ordering: Any) -> list[Any]:
         """End with the primary key, going the way of the column before it: one index then serves both ways."""
@@ -126,7 +127,7 @@ class KeysetChangeList(ChangeList):
     @property
     def filters_url(self) -> str:
         """The address of this list with its filters open."""
-        return self.get_query_string({FILTERS_VAR: "1"})
+        return str(self.get_query_string({FILTERS_VAR: "1"}))
 
     @property
     def kept_params(self) -> dict[str, list[str]]:
@@ -154,8 +155,8 @@ class KeysetChangeList(ChangeList):
 
     def _url(self, place: Place) -> str:
         if place == FIRST:
-            return self.get_query_string(remove=[PAGE_VAR])
-        return self.get_query_string({PAGE_VAR: write_place(place, self.keyset)})
+            return str(self.get_query_string(remove=[PAGE_VAR]))
+        return str(self.get_query_string({PAGE_VAR: write_place(place, self.keyset)}))
 
 
 def _is_descending(part: Any) -> bool:

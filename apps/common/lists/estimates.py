@@ -98,7 +98,7 @@ def _in_units(number: int, unit: int) -> str:
 
 
 def _rounded(number: int) -> int:
-    step = 10 ** max(len(str(int(number))) - 2, 0)
+    step = int(10 ** max(len(str(int(number))) - 2, 0))
     return round(int(number) / step) * step
 
 

@@ -22,7 +22,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
-from django.db.models.expressions import BaseExpression, Combinable, OrderBy
+from django.db.models.expressions import OrderBy
 from django.db.models.lookups import IsNull
 
 _SALT = "artel.lists"
@@ -44,7 +44,7 @@ class Column:
     :ivar field: turns values into text and back
     """
 
-    source: Combinable | BaseExpression
+    source: Any
     name: str
     field: Any
     is_annotated: bool
@@ -90,7 +90,7 @@ def _resolve(queryset: QuerySet[Any], part: Any, place: int) -> Iterator[Column]
         return
     order = part if isinstance(part, OrderBy) else part.asc()
     if isinstance(order.expression, F):
-        for column in _by_path(queryset.model, order.expression.name, is_descending=order.descending):
+        for column in _by_path(queryset.model, _name_of(order.expression), is_descending=order.descending):
             yield replace(column, is_empty_first=bool(order.nulls_first))
         return
     resolved = order.expression.resolve_expression(queryset.query)
@@ -103,6 +103,10 @@ def _resolve(queryset: QuerySet[Any], part: Any, place: int) -> Iterator[Column]
         may_be_empty=True,
         is_empty_first=bool(order.nulls_first),
     )
+
+
+def _name_of(expression: Any) -> str:
+    return str(expression.name)
 
 
 def _by_path(
@@ -150,14 +154,16 @@ class _Compared(models.Func):
         super().__init__(*(column.source for column in columns), *bound)
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: Any, **context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
         parts, params = [], []
         for expression in self.source_expressions:
             sql, bound = compiler.compile(expression)
             parts.append(sql)
             params.extend(bound)
         half = len(parts) // 2
-        return f"({', '.join(parts[:half])}) {self.operator} ({', '.join(parts[half:])})", params
+        return f"({', '.join(parts[:half])}) {self.operator} ({', '.join(parts[half:])})", tuple(params)
 
 
 Values = Sequence[Any]

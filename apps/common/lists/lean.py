@@ -20,7 +20,7 @@ Row = tuple[Any, ...]
 
 def lean(queryset: QuerySet[M]) -> QuerySet[M]:
     """Return the queryset made to read rows that are only looked at."""
-    rows: Any = queryset._chain()  # type: ignore[attr-defined]
+    rows: Any = queryset.all()
     rows._iterable_class = _LeanIterable
     return rows  # type: ignore[no-any-return]
 
@@ -29,7 +29,7 @@ class _LeanIterable(BaseIterable):  # type: ignore[type-arg]
     """Makes the instances of a queryset."""
 
     def __iter__(self) -> Iterator[Any]:
-        queryset: Any = self.queryset  # type: ignore[attr-defined]
+        queryset: Any = self.queryset
         compiler = queryset.query.get_compiler(using=queryset.db)
         found = compiler.execute_sql(chunked_fetch=False)
         info = compiler.klass_info

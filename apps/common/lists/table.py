@@ -12,9 +12,9 @@ from typing import Any
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
-from django.contrib.admin.utils import (
+from django.contrib.admin.utils import (  # type: ignore[attr-defined]
     FieldIsAForeignKeyColumnName,
-    _get_non_gfk_field,  # type: ignore[attr-defined]
+    _get_non_gfk_field,
     lookup_field,
     quote,
 )
@@ -35,6 +35,8 @@ from unfold.utils import (
     display_for_value,
 )
 
+from apps.common.reading import one_reader
+
 Write = Callable[[Any], str]
 # Stands where a row's key comes; no model's address has it otherwise.
 _KEY = "0key0"
@@ -45,13 +47,29 @@ def table(cl: Any) -> SafeString:
     headers = list(result_headers(cl))
     labels = [_label(header) for header in headers]
     writers = list(_cells(cl, labels))
-    rows = [f"<tr>{''.join([write(row) for write in writers])}</tr>" for row in cl.result_list]
+    with one_reader():
+        rows = [_row(row, writers) for row in cl.result_list]
     is_mixed = sum(bool(header.get("sort_priority")) for header in headers) > 1
     head = "".join(_header(header, is_mixed=is_mixed) for header in headers)
     return mark_safe(  # noqa: S308 - every value in it was escaped where it was written
         f'<div class="art-table-frame"><table id="result_list" class="result-list art-table">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _row(row: Any, writers: list[Write]) -> str:
+    try:
+        return f"<tr>{''.join([write(row) for write in writers])}</tr>"
+    except ObjectDoesNotExist:
+        # Something that a cell points at has gone; the cells beside it are written all the same.
+        return f"<tr>{''.join([_whole_or_empty(write, row) for write in writers])}</tr>"
+
+
+def _whole_or_empty(write: Write, row: Any) -> str:
+    try:
+        return write(row)
+    except ObjectDoesNotExist:
+        return "<td>–</td>"
 
 
 # The head
@@ -237,7 +255,7 @@ def _computed(cl: Any, name: Any, empty: str) -> Write:
     if isinstance(attribute, property):
         attribute = attribute.fget
     empty = getattr(attribute, "empty_value_display", empty)
-    return _guarded(_as_declared(attribute, name, read, empty), _text(empty))
+    return _as_declared(attribute, name, read, empty)
 
 
 def _reader(name: str, attribute: Any) -> Callable[[Any], Any]:
@@ -246,16 +264,6 @@ def _reader(name: str, attribute: Any) -> Callable[[Any], Any]:
     if LOOKUP_SEP in name:
         return lambda row: lookup_field(name, row)[2]
     return lambda row: getattr(row, name)
-
-
-def _guarded(write: Write, blank: str) -> Write:
-    def guarded(row: Any) -> str:
-        try:
-            return write(row)
-        except ObjectDoesNotExist:
-            return blank
-
-    return guarded
 
 
 def _as_declared(attribute: Any, name: Any, read: Callable[[Any], Any], empty: str) -> Write:

@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.utils.formats import date_format, get_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.common.reading import reader
 
 register = template.Library()
 
@@ -37,7 +39,7 @@ def number(value: int | Decimal | float | str | None) -> str:
 
 def _grouped(whole: int) -> str | None:
     """Write a whole number in groups of three: most of what lists show, in a tenth of the time."""
-    separator = _separator(get_language() or "")
+    separator = _separator(reader().language)
     return None if separator is None else f"{whole:,}".replace(",", separator)
 
 
@@ -85,7 +87,10 @@ def _relative(value: datetime, local: datetime) -> str:
 @register.filter
 def day(value: date | None) -> str | SafeString:
     """Tell a day by its distance within a week, else as a date."""
-    return "" if value is None else _day(value, timezone.localdate(), get_language() or "")
+    if value is None:
+        return ""
+    who = reader()
+    return _day(value, who.today, who.language)
 
 
 # A list shows the same few hundred days over and over.

@@ -23,8 +23,8 @@ def list_rows(context: template.Context, cl: Any) -> SafeString:
     adds_to_rows = page.ordering_field or getattr(page, "list_sections", ()) or context.get("actions_row")
     if cl.result_list and not (cl.formset or adds_to_rows):
         return table(cl)
-    rows: dict[str, Any] = {**context.flatten(), **result_list(context.flatten(), cl)}
-    return render_to_string("admin/change_list_results.html", rows)
+    around: Any = context.flatten()
+    return render_to_string("admin/change_list_results.html", {**around, **result_list(around, cl)})
 
 
 @register.simple_tag

@@ -14,11 +14,12 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, call_service
+from apps.common.reading import reader
 
 Command = Callable[[HttpRequest, int, int | None], None]
 _TONES = {"OPEN": "live", "WON": "good", "LOST": "bad"}
@@ -259,7 +260,7 @@ def age(since: datetime, now: datetime) -> str:
 def span(seconds: int) -> str:
     """Tell a length of time in its largest whole unit."""
     unit = 86400 if seconds >= 86400 else 3600 if seconds >= 3600 else 60
-    return _span(seconds // unit, unit, get_language() or "")
+    return _span(seconds // unit, unit, reader().language)
 
 
 # A list tells a hundred ages, most of them some days.

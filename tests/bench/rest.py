@@ -201,7 +201,7 @@ class Serving:
         request = urllib.request.Request(url, headers=self.headers(side))
         with urllib.request.urlopen(request, timeout=60) as response:
             # Links name the server that was asked.
-            return json.loads(response.read().replace(str(self.ports[side]).encode(), b"PORT"))
+            return json.loads(response.read().replace(f"127.0.0.1:{self.ports[side]}".encode(), b"HOST"))
 
     # How it is measured
 

@@ -43,6 +43,8 @@ class Place:
     title: str | Promise
     keys: str = ""
     page: str = ""
+    # Another model whose rows the page is made of as well.
+    also: str = ""
 
     @property
     def url(self) -> str:
@@ -59,7 +61,9 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
         _("Sales"),
         [
             Place("crm.deal", "handshake", _("Deals"), "g d"),
-            Place("crm.deal", "view_kanban", _("Board"), "g b", page="crm_deal_board_start"),
+            Place(
+                "crm.deal", "view_kanban", _("Board"), "g b", page="crm_deal_board_start", also="crm.pipeline"
+            ),
             Place("crm.company", "apartment", _("Companies"), "g c"),
             Place("crm.person", "contacts", _("People"), "g p"),
         ],
@@ -252,8 +256,8 @@ def _places_for(request: HttpRequest) -> list[tuple[str | Promise, list[Place]]]
 
 
 def _may_open(request: HttpRequest, place: Place) -> bool:
-    model_admin = _admin_of(place.model)
-    return model_admin is not None and model_admin.has_view_permission(request)
+    needed = [_admin_of(label) for label in (place.model, place.also) if label]
+    return all(found is not None and found.has_view_permission(request) for found in needed)
 
 
 def _key_places(request: HttpRequest) -> list[dict[str, str]]:

@@ -79,6 +79,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.line(nodeid)
 
 
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """Let no test speak the language, or live in the zone, that the last request of another was answered in."""
+    yield
+    from django.utils import timezone, translation
+
+    translation.activate(os.environ.get("LANGUAGE_CODE", "en"))
+    timezone.deactivate()
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
     """Give this worker a clone of the migrated database, in place of migrating one per worker."""

@@ -160,7 +160,7 @@ def test_api_is_told_from_admin() -> None:
     assert response.status_code == 200, response.content
     made = ChangeSet.objects.get(request_id="api-1")
     assert (made.face, made.actor) == (Face.API, admin)
-    assert made.changes.get(model="crm.company").new == {"city": "Perm"}
+    assert made.changes.get(model="crm.company").new == {"city": "Perm", "version": 2}
 
 
 @pytest.mark.django_db

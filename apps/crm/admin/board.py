@@ -101,6 +101,8 @@ class BoardPages(ScopedModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if not access.can_any(actor_of(request), "view", Pipeline):
+            return super().changelist_view(request, extra_context)
         kept = parse(request.GET).params() | {"everything": "1"}
         given = request.GET.get("pipeline__id__exact", "")
         start = reverse("admin:crm_deal_board_start")

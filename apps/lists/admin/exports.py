@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,6 +26,7 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.decorators import display
 
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, refusal_text
+from apps.common.lists.changelist import FILTERS_VAR
 from apps.common.lists.estimates import counted
 from apps.common.templatetags.artel import number, when
 from apps.lists.admin.export_form import ExportForm
@@ -63,7 +65,7 @@ def export_link(model_admin: Any, request: HttpRequest) -> dict[str, Any] | None
     """Offer all rows that match, above the list."""
     if not services.may_export(actor_of(request), model_admin.model):
         return None
-    title = gettext("Export all that match") if request.GET else gettext("Export all")
+    title = gettext("Export all that match") if _narrowing(request) else gettext("Export all")
     return {"title": title, "icon": "download", "path": _url_of_new(model_admin, request)}
 
 
@@ -72,8 +74,16 @@ ScopedModelAdmin.list_links.append(export_link)
 
 def _url_of_new(model_admin: Any, request: HttpRequest) -> str:
     url = reverse("admin:lists_export_new", args=[model_admin.opts.label_lower])
-    query = request.GET.urlencode()
+    query = _narrowing(request)
     return f"{url}?{query}" if query else url
+
+
+def _narrowing(request: HttpRequest) -> str:
+    """Return what narrows and orders the list, without the page and whether the filters are open."""
+    query = request.GET.copy()
+    for name in (PAGE_VAR, FILTERS_VAR):
+        query.pop(name, None)
+    return query.urlencode()
 
 
 def _keys(given: list[str]) -> list[int]:

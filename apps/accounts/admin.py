@@ -498,7 +498,7 @@ class NewApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminSelectWidget,
     )
     scopes = forms.MultipleChoiceField(
-        label=_("Lets one"),
+        label=_("What programs may do with it"),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         initial=[READ],
         choices=_scope_choices,
@@ -526,7 +526,7 @@ class ApiKeyAdmin(ScopedModelAdmin):
     fields = ("name", "prefix", "owner", "in_words", "created_at", "expires_at", "last_used_at", "revoked_at")
     readonly_fields = fields
 
-    @display(description=_("lets one"))
+    @display(description=_("what for"))
     def in_words(self, key: ApiKey) -> str:
         words = dict(_scope_choices())
         return "; ".join(str(words.get(scope, scope)) for scope in key.scopes)

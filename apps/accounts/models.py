@@ -269,7 +269,7 @@ class ApiKey(models.Model):
     prefix = models.CharField(_("begins with"), max_length=16, editable=False)
     # SHA-256 of 256 random bits: there is nothing to guess that a slow hash would have to protect.
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = ArrayField(models.CharField(max_length=100), verbose_name=_("lets one"), default=list)
+    scopes = ArrayField(models.CharField(max_length=100), verbose_name=_("what for"), default=list)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, editable=False)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     # Up to a minute old.

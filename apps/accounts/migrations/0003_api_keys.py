@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                         base_field=models.CharField(max_length=100),
                         default=list,
                         size=None,
-                        verbose_name="lets one",
+                        verbose_name="what for",
                     ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),

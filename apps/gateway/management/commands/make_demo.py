@@ -250,8 +250,8 @@ class _Demo:
         person = self.people[place % len(self.people)]
         company = self.companies[place % len(self.people) % len(self.companies)]
         actor = next(seller for seller in self.sellers if seller.pk == company.owner_id)
-        # Of open ones, as many in each stage, whoever owns them.
-        steps = self.random.randint(1, 3) if place < WON + LOST else place // 2 % len(OPEN_STAGES)
+        is_closed = place < WON + LOST
+        steps = self.random.randint(1 if is_closed else 0, len(OPEN_STAGES) - 1)
         began = self._beginning(place, steps)
         count = self.random.randint(3, 48)
         deal = deals.create_deal(

@@ -118,7 +118,7 @@ READY_MADE = (
         "auditor",
         gettext_noop("Auditor"),
         gettext_noop("Reads everything, changes nothing."),
-        (("*.view_*", ALL), ("lists.*_savedview", OWN)),
+        (("*.view_*", ALL), ("*.export_*", None), ("lists.*_savedview", OWN)),
     ),
 )
 

@@ -45,11 +45,12 @@ class Board:
 
     def drag(self, title: str, target: Locator, *, drop: bool = True) -> None:
         """Drag a card onto the middle of something, as a hand does: in steps."""
+        # Waits until the card stands still.
+        self.card(title).hover(position={"x": 60, "y": 20})
         start, end = self.card(title).bounding_box(), target.bounding_box()
         assert start is not None
         assert end is not None
         mouse = self.page.mouse
-        mouse.move(start["x"] + 60, start["y"] + 20)
         mouse.down()
         mouse.move(start["x"] + 75, start["y"] + 30)
         mouse.move(end["x"] + end["width"] / 2, end["y"] + min(end["height"] / 2, 300), steps=8)

@@ -33,7 +33,13 @@ class ReadyMade:
 
 
 # Views of one's own, and those that a team shares.
-_VIEWS: tuple[Pattern, ...] = (("lists.view_savedview", TEAM), ("lists.*_savedview", OWN))
+_VIEWS: tuple[Pattern, ...] = (
+    ("lists.export_savedview", None),
+    ("lists.view_savedview", TEAM),
+    ("lists.*_savedview", OWN),
+)
+# Everybody's own keys.
+_KEYS: tuple[Pattern, ...] = (("accounts.export_apikey", None), ("accounts.*_apikey", OWN))
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
@@ -72,7 +78,7 @@ READY_MADE = (
             ("accounts.view_team", SUBTREE),
             ("accounts.view_membership", SUBTREE),
             ("accounts.view_role", ALL),
-            ("accounts.*_apikey", OWN),
+            *_KEYS,
         ),
     ),
     ReadyMade(
@@ -96,7 +102,7 @@ READY_MADE = (
             ("accounts.view_user", OWN),
             ("accounts.view_team", TEAM),
             ("accounts.view_membership", OWN),
-            ("accounts.*_apikey", OWN),
+            *_KEYS,
         ),
     ),
     ReadyMade(
@@ -111,7 +117,7 @@ READY_MADE = (
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),
-            ("accounts.*_apikey", OWN),
+            *_KEYS,
         ),
     ),
     ReadyMade(

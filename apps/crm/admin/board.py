@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from apps.accounts import access
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, visible_rows
 from apps.accounts.models import Team, User
+from apps.common.reading import one_reader
 from apps.common.templatetags.artel import number
 from apps.crm.admin.board_cards import CardWriter, figure, moment
 from apps.crm.board.filters import Filters, parse
@@ -74,7 +75,8 @@ class Opened:
 
     def column(self, column: Column) -> dict[str, Any]:
         """Return a column as the page takes it."""
-        cards = [self.writer.write(card) for card in column.cards]
+        with one_reader():
+            cards = [self.writer.write(card) for card in column.cards]
         return {"html": "".join(cards), "has_more": column.has_more}
 
 

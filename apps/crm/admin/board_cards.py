@@ -43,11 +43,11 @@ class CardWriter:
     def write(self, card: Card) -> SafeString:
         """Write one card."""
         title, company = escape(card.title), escape(card.company or card.person or "")
-        worth = escape(money(card.amount, card.currency) or "–")
+        amount = money(card.amount, card.currency)
         is_new = self.now - card.stage_entered_at < timedelta(minutes=1)
         since = self.words["new"] if is_new else age(card.stage_entered_at, self.now)
         fill, tone = self._age(card)
-        said = self._said(card, since, is_stale=tone == "stale")
+        said = self._said(card, amount, since, is_stale=tone == "stale")
         return mark_safe(  # noqa: S308 - every part is escaped
             f'<li class="board-card" data-deal="{card.id}" data-version="{card.version}" data-stage="{card.stage_id}"'
             f' data-place="{card.place.isoformat()}">'
@@ -57,7 +57,7 @@ class CardWriter:
             f' aria-label="{escape(self.words["more"] % {"title": card.title})}">'
             '<span class="material-symbols-outlined" aria-hidden="true">more_horiz</span></button>'
             f'<p class="board-company">{company}</p>'
-            f'<p class="board-worth"><strong class="crm-amount">{worth}</strong>'
+            f'<p class="board-worth"><strong class="crm-amount">{escape(amount or "–")}</strong>'
             f'<span class="board-face board-face-{card.owner_id % 6}" title="{escape(card.owner)}" aria-hidden="true">'
             f"{escape(initials(card.owner))}</span></p>"
             f"{self._next(card)}"
@@ -86,13 +86,13 @@ class CardWriter:
             self._days[value] = str(day(value))
         return self._days[value]
 
-    def _said(self, card: Card, since: str, *, is_stale: bool) -> str:
+    def _said(self, card: Card, amount: str, since: str, *, is_stale: bool) -> str:
         """Say a card in one sentence, for who does not see it; begins with what is written on it."""
         step = card.next_step or ("" if card.next_step_date else self.words["none"])
         parts = [
             card.title,
             card.company or card.person,
-            money(card.amount, card.currency),
+            amount,
             card.owner,
             self.words["in"] % {"age": since} + (f", {self.words['stale']}" if is_stale else ""),
             step,

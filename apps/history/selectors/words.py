@@ -145,7 +145,7 @@ class Words:
 
 def _visible(actor: User, model: type[models.Model]) -> models.Q:
     if not isinstance(getattr(model, "access", None), Rule):
-        return access.EVERYTHING if actor.is_superuser else access.NOTHING
+        return access.EVERYTHING if access.is_everything(actor) else access.NOTHING
     condition = access.scope(actor, "view", model)
     # People know their own name, whatever their roles.
     return (
@@ -156,7 +156,7 @@ def _visible(actor: User, model: type[models.Model]) -> models.Q:
 def sees_all(actor: User, model: type[models.Model]) -> bool:
     """Tell whether no row of a model is hidden from somebody."""
     if not isinstance(getattr(model, "access", None), Rule):
-        return actor.is_superuser
+        return access.is_everything(actor)
     return access.scope(actor, "view", model) == access.EVERYTHING
 
 

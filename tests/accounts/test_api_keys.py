@@ -19,6 +19,7 @@ from apps.accounts.models import ApiKey, Role, Team, User
 from apps.crm.models import Deal, Tag
 from apps.events.models import Event
 from apps.history.models import ChangeSet
+from apps.jobs.models import Job
 from tests.accounts.factories import make_member, make_role, make_superuser, make_team, make_user
 from tests.crm.factories import make_company, make_deal
 
@@ -42,6 +43,21 @@ def key_of(user: User, *wanted: str, **fields: Any) -> tuple[ApiKey, str]:
 
 def program(secret: str) -> Client:
     return Client(headers={"Authorization": f"Bearer {secret}"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("scopes", "status"), [(["all"], 202), (["read", "crm.export_deal"], 403)]
+)
+def test_a_limited_key_starts_no_long_work(scopes: list[str], status: int) -> None:
+    root = make_superuser()
+    deal = make_deal("mine", owner=root)
+    body = {"model": "crm.deal", "ids": [deal.pk], "columns": ["title"]}
+    answer = program(key_of(root, *scopes)[1]).post(
+        "/api/v1/lists/exports/", body, content_type="application/json"
+    )
+    assert answer.status_code == status, answer.content
+    assert Job.objects.exists() == (status == 202)
 
 
 def person(user: User) -> Client:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,8 +25,11 @@ def start_job(kind: str, *, actor: User, title: str, params: dict[str, Any], tot
 
     :param params: what the kind's step needs to know, JSON-serializable
     :raises KeyError: no app does such work
+    :raises PermissionDenied: the actor came with a key that is limited; the work would be done with all of their rights
     """
     kind_of(kind)
+    if actor.key_scopes is not None:
+        raise PermissionDenied(_("Long work takes a person, or a key that may do whatever its owner may."))
     job = Job.objects.create(kind=kind, title=title[:200], owner=actor, params=params, total=total)
     change_state(job, Job.State.QUEUED, {"lease_until": from_now(RESEND_AFTER)}, total=total)
     send_job(job.pk)

@@ -46,9 +46,7 @@ def program(secret: str) -> Client:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("scopes", "status"), [(["all"], 202), (["read", "crm.export_deal"], 403)]
-)
+@pytest.mark.parametrize(("scopes", "status"), [(["all"], 202), (["read", "crm.export_deal"], 403)])
 def test_a_limited_key_starts_no_long_work(scopes: list[str], status: int) -> None:
     root = make_superuser()
     deal = make_deal("mine", owner=root)

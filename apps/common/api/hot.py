@@ -10,7 +10,7 @@ Names in the SQL are those of models, columns and fields: nobody's input. Values
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -169,10 +169,9 @@ class _Body:
     def __init__(self, queryset: QuerySet[Any], alias: str) -> None:
         self.model: type[models.Model] = queryset.model
         self.alias = alias
+        lookups: Iterable[Any] = vars(queryset)["_prefetch_related_lookups"]
         self.prefetched = {
-            each.to_attr or each.prefetch_through: each
-            for each in queryset._prefetch_related_lookups
-            if isinstance(each, Prefetch)
+            each.to_attr or each.prefetch_through: each for each in lookups if isinstance(each, Prefetch)
         }
         self._columns: list[str] = []
         self._joins: dict[str, str] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from config.local.messages import compile_messages
 from tests.support.services import Services, start_redis, start_services, worker_number
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _start_services(config: pytest.Config) -> None:
     global _services
-    _services = start_redis() if hasattr(config, "workerinput") else start_services()
+    if hasattr(config, "workerinput"):
+        _services = start_redis()
+    else:
+        # A clean checkout has none, and what speaks Russian is tested in Russian.
+        compile_messages(config.rootpath / "locale")
+        _services = start_services()
     os.environ.update(_services.environment())
 
 

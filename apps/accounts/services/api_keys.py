@@ -108,7 +108,7 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
 @transaction.atomic
 def revoke_api_key(key_id: int, *, actor: User) -> ApiKey:
     """
-    End a key; the next request with it is refused.
+    End a key: writing with it is refused at once, reading within `API_KEY_TRUST_SECONDS`.
 
     :raises DoesNotExist: the actor does not see such a key
     :raises PermissionDenied: the actor may not

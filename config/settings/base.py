@@ -4,22 +4,15 @@ Settings that every way of running shares; each may come from the environment, o
 Local runs read `.env` in the root; `make run` fills in what is missing (database, Redis, secret key).
 """
 
-from pathlib import Path
-
-import environ
 from celery.schedules import crontab
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from config.settings.environment import ARTEL_HOME, ROOT, env
+from config.settings.machines import *  # noqa: F403
+from config.settings.people import *  # noqa: F403
 
-env = environ.FileAwareEnv()
-if (ROOT / ".env").exists():
-    env.read_env(ROOT / ".env")
-
-ARTEL_HOME = Path(env.str("ARTEL_HOME", default=str(ROOT / ".artel"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -170,33 +163,6 @@ CELERY_BEAT_SCHEDULE = {
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
-
-# People
-AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["apps.accounts.backends.PolicyBackend"]
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
-# So long a process takes its own word for a key, when something is only read: a revoked one ends within that time.
-API_KEY_TRUST_SECONDS = env.float("API_KEY_TRUST_SECONDS", default=0.5)
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
-LOGIN_URL = reverse_lazy("account_login")
-LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
-ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# How many proxies of ours stand in front: the address that limits count by is taken from what the last one says.
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-ACCOUNT_SESSION_REMEMBER = True
 
 # Words and numbers
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")

@@ -1,0 +1,109 @@
+"""Roles and what they grant."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+)
+
+from apps.accounts import access, services
+from apps.accounts.faces.admin import ScopedModelAdmin, actor_of
+from apps.accounts.faces.merging import expected_version
+from apps.accounts.models import Role, RoleGrant
+
+_GRANT = "grant:"
+
+
+@admin.register(Role)
+class RoleAdmin(ScopedModelAdmin):
+    """Roles, each as a page of sentences: may see – own rows."""
+
+    add_label = _("New role")
+    list_display = ("name", "description", "in_short")
+    short_list = "As many roles as people can keep apart."
+    search_fields = ("name",)
+    ordering = ("name",)
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
+        roles: QuerySet[Role] = super().get_queryset(request).prefetch_related("grants")
+        return roles
+
+    @display(description=_("grants"))
+    def in_short(self, role: Role) -> str:
+        return gettext("%(count)d permissions") % {"count": len(role.grants.all())}
+
+    @display(description=pgettext_lazy("role", "may"))
+    def in_words(self, role: Role) -> str:
+        grants = sorted(role.grants.all(), key=lambda grant: grant.permission)
+        return "; ".join(f"{access.label_of(g.permission)}: {g.get_reach_display()}" for g in grants) or "—"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> Any:
+        return ("in_words",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Role | None = None) -> Any:
+        head = (None, {"fields": ["name", "description"]})
+        if not (
+            self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+        ):
+            return [(None, {"fields": ["name", "description", "in_words"]})]
+        return [head, *((title, {"fields": names}) for title, names in _grant_fields())]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        held = dict(obj.grants.values_list("permission", "reach")) if obj else {}
+        fields = {
+            f"{_GRANT}{name}": _grant_field(name, held.get(name, "")) for name in access.all_permissions()
+        }
+        kwargs["form"] = type("RoleForm", (forms.ModelForm,), fields)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_row(self, request: HttpRequest, obj: Role, form: Any, *, change: bool) -> None:
+        actor = actor_of(request)
+        version = expected_version(request) if change else None
+        if not change:
+            obj.pk = services.create_role(obj.name, description=obj.description, actor=actor).pk
+        elif {"name", "description"} & set(form.changed_data):
+            described = services.describe_role(
+                obj.pk, obj.name, obj.description, actor=actor, expected_version=version
+            )
+            version = version and described.version
+        grants = {
+            field.removeprefix(_GRANT): reach
+            for field, reach in form.cleaned_data.items()
+            if field.startswith(_GRANT) and reach
+        }
+        services.set_role_grants(obj.pk, grants, actor=actor, expected_version=version)
+
+
+def _grant_fields() -> Iterator[tuple[str, list[str]]]:
+    """Yield each kind of row with the fields of its permissions."""
+    by_title: dict[str, list[str]] = {}
+    for permission in access.all_permissions():
+        title = capfirst(str(access.subject_of(permission)))
+        by_title.setdefault(title, []).append(f"{_GRANT}{permission}")
+    yield from by_title.items()
+
+
+def _grant_field(permission: str, reach: str) -> forms.ChoiceField:
+    """Return the choice of how far a permission reaches; shared rows are reached all or not at all."""
+    choices: list[tuple[str, Any]] = [("", _("not"))]
+    if access.is_shared(permission):
+        choices.append((RoleGrant.Reach.ALL.value, RoleGrant.Reach.ALL.label))
+    else:
+        choices += RoleGrant.Reach.choices
+    return forms.ChoiceField(
+        label=_("may %(verb)s") % {"verb": access.verb_of(permission)},
+        choices=choices,
+        initial=reach,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )

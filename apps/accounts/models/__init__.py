@@ -1,0 +1,25 @@
+"""Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
+
+from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.people import (
+    Membership,
+    Role,
+    RoleGrant,
+    Team,
+    User,
+    UserManager,
+    validate_language,
+    validate_time_zone,
+)
+
+__all__ = [
+    "ApiKey",
+    "Membership",
+    "Role",
+    "RoleGrant",
+    "Team",
+    "User",
+    "UserManager",
+    "validate_language",
+    "validate_time_zone",
+]

@@ -1,7 +1,8 @@
 """Settings of a deployed instance: TLS in front, no debugging, hashed static files."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import STORAGES, env
+from config.settings.base import STORAGES
+from config.settings.environment import env
 
 DEBUG = False
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)

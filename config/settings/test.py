@@ -1,7 +1,8 @@
 """Settings of the tests: real PostgreSQL and Redis, a fast password hash, fail points compiled in."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ARTEL_HOME, STATIC_ROOT, STORAGES
+from config.settings.base import STATIC_ROOT, STORAGES
+from config.settings.environment import ARTEL_HOME
 
 FAILPOINTS = True
 # Files are found where they lie: nobody collects them for a test.

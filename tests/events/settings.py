@@ -1,6 +1,6 @@
 """Settings of the processes that these tests start: those of all tests, and the sample app."""
 
-from config.settings.base import env
+from config.settings.environment import env
 from config.settings.test import *  # noqa: F403
 from config.settings.test import INSTALLED_APPS
 

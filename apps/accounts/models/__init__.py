@@ -1,6 +1,14 @@
 """Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
 
 from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.oauth import (
+    Application,
+    AuthorizationCode,
+    ConsentGrant,
+    DeviceCode,
+    RefreshToken,
+    TokenFamily,
+)
 from apps.accounts.models.people import (
     Membership,
     Role,
@@ -14,10 +22,16 @@ from apps.accounts.models.people import (
 
 __all__ = [
     "ApiKey",
+    "Application",
+    "AuthorizationCode",
+    "ConsentGrant",
+    "DeviceCode",
     "Membership",
+    "RefreshToken",
     "Role",
     "RoleGrant",
     "Team",
+    "TokenFamily",
     "User",
     "UserManager",
     "validate_language",

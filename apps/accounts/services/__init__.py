@@ -7,6 +7,7 @@ from apps.accounts.services.api_keys import (
     rotate_api_key,
     user_of_key,
 )
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
@@ -36,6 +37,7 @@ __all__ = [
     "ensure_team",
     "grant_membership",
     "move_team",
+    "record_auth_event",
     "rename_team",
     "revoke_api_key",
     "revoke_membership",

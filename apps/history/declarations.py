@@ -1,6 +1,6 @@
 """What is recorded of the apps below, which know nothing of history."""
 
-from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import ApiKey, AuthEvent, AuthEventHead, Membership, Role, RoleGrant, Team, User
 from apps.history.models import Change, ChangeSet, Conflict, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
@@ -15,6 +15,8 @@ def declare() -> None:
     track(RoleGrant, part_of=("role",), is_guarded=True)
     track(Membership, part_of=("user",), is_guarded=True)
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
+    for audit in (AuthEvent, AuthEventHead):
+        exempt(audit, "A record that only grows, and that the database chains by itself.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.common.middleware.BodyLimitMiddleware",
     "apps.common.middleware.PlainAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -72,6 +73,7 @@ MIDDLEWARE = [
 PROGRAM_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.common.middleware.BodyLimitMiddleware",
     "apps.common.middleware.PlainAddressMiddleware",
     "django.middleware.locale.LocaleMiddleware",

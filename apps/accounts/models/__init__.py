@@ -1,6 +1,7 @@
 """Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
 
 from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
 from apps.accounts.models.oauth import (
     Application,
     AuthorizationCode,
@@ -23,6 +24,8 @@ from apps.accounts.models.people import (
 __all__ = [
     "ApiKey",
     "Application",
+    "AuthEvent",
+    "AuthEventHead",
     "AuthorizationCode",
     "ConsentGrant",
     "DeviceCode",

@@ -21,9 +21,8 @@ from oauthlib.openid.connect.core.grant_types.dispatchers import (
     AuthorizationTokenGrantDispatcher,
 )
 
-from apps.accounts import tokens
+from apps.accounts import services, tokens
 from apps.accounts.scopes import OFFLINE
-from apps.accounts.services.token_families import new_refresh_token
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -123,7 +122,7 @@ def access_token(request: Any) -> str:
 
 def refresh_token(request: Any) -> str:
     """Make a refresh token, which the validator keeps the hash of."""
-    return new_refresh_token()
+    return services.new_refresh_token()
 
 
 class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type: ignore[misc]

@@ -16,7 +16,6 @@ from apps.accounts import cuts, services, tokens
 from apps.accounts.digests import digest
 from apps.accounts.models import Application, AuthorizationCode, RefreshToken
 from apps.accounts.oauth.scopes import PolicyScopes
-from apps.accounts.services import devices, token_families
 
 _GRANT_OF = {
     "authorization_code": {Application.Grant.CODE},
@@ -110,7 +109,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     def save_authorization_code(
         self, client_id: str, code: dict[str, str], request: Any, *args: Any, **kwargs: Any
     ) -> None:
-        token_families.issue_code(
+        services.issue_code(
             code["code"],
             application=request.client,
             actor=request.user,
@@ -169,13 +168,13 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     def validate_refresh_token(
         self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        row = token_families.find_refresh_token(refresh_token, application=client)
-        if row is None or not token_families.is_live(row.family):
+        row = services.find_refresh_token(refresh_token, application=client)
+        if row is None or not services.is_live(row.family):
             return False
         if row.used_at is not None:
             # Refuses it, and ends the family unless two windows renewed at once.
             services.rotate_refresh_token(
-                refresh_token, application=client, successor=token_families.new_refresh_token()
+                refresh_token, application=client, successor=services.new_refresh_token()
             )
             return False
         family = row.family
@@ -197,7 +196,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     # Devices
 
     def validate_device_code(self, client_id: str, device_code: str, request: Any) -> str | None:
-        outcome, device = devices.poll_device(device_code, application=request.client)
+        outcome, device = services.poll_device(device_code, application=request.client)
         if outcome == "authorized" and device is not None:
             request.user, request.scopes, request.auth_time = device.user, list(device.scopes), device.auth_time
             request.nonce = request.response_type = None
@@ -221,7 +220,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
                 request.refresh_token, application=request.client, successor=refresh_token or ""
             )
         elif request.grant_type == Application.Grant.DEVICE:
-            family = devices.redeem_device(request.device_code, refresh_token=refresh_token, **common)
+            family = services.redeem_device(request.device_code, refresh_token=refresh_token, **common)
         else:
             return
         if family is None:
@@ -230,13 +229,13 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     def get_id_token(self, token: dict[str, Any], token_handler: Any, request: Any) -> str:
         now = int(time.time())
         claims = {
-            "iss": settings.OAUTH_ISSUER,
+            "iss": settings.OIDC_ISSUER,
             "sub": str(request.user.pk),
             "aud": request.client.client_id,
             "iat": now,
             "exp": now + settings.OAUTH_ID_TOKEN_SECONDS,
             "jti": uuid.uuid4().hex,
-            "sid": str(request.family_id),
+            "sid": cuts.session_name(str(request.family_id)),
             "at_hash": _half_hash(token["access_token"]),
         }
         if request.auth_time is not None:
@@ -254,7 +253,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
         claims = access_claims(token)
         if claims is not None and claims["client_id"] == request.client.client_id:
             cuts.cut_token(claims["jti"], claims["exp"])
-            services.revoke_family(uuid.UUID(claims["sid"]))
+            services.revoke_family_of(claims)
 
     # The API asks elsewhere who comes with a token (faces.keys); what the toolkit would let in is refused.
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
@@ -134,7 +133,7 @@ def disable_application(application_id: int, *, actor: User) -> Application:
         raise ValidationError(_("This application is turned off."), code="not_live")
     rows.write(application, {"disabled_at": timezone.now()}, actor=actor)
     _publish(events.APPLICATION_CHANGED, application, actor)
-    transaction.on_commit(partial(cuts.cut_client, application.client_id))
+    cuts.cut_client(application.client_id)
     return application
 
 

@@ -6,10 +6,10 @@ and never with a fault.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -172,8 +172,18 @@ def revoke_family(family_id: uuid.UUID) -> bool:
     """End a family: its refresh token at once, its access tokens within a second. Tell whether it was alive."""
     is_ended = TokenFamily.objects.filter(pk=family_id, revoked_at=None).update(revoked_at=timezone.now())
     if is_ended:
-        transaction.on_commit(partial(cuts.cut_session, str(family_id)))
+        cuts.cut_session(str(family_id))
     return bool(is_ended)
+
+
+def revoke_family_of(claims: Mapping[str, Any]) -> None:
+    """End the family that an access token belongs to; that of a program which acts for itself belongs to none."""
+    named = TokenFamily.objects.filter(
+        user=claims["sub"], application__client_id=claims["client_id"], revoked_at=None
+    )
+    for pk in named.values_list("pk", flat=True):
+        if cuts.session_name(str(pk)) == claims.get("sid"):
+            revoke_family(pk)
 
 
 @transaction.atomic

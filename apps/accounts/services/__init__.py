@@ -17,7 +17,7 @@ from apps.accounts.services.applications import (
     rotate_application_secret,
 )
 from apps.accounts.services.auth_events import record_auth_event
-from apps.accounts.services.consents import give_consent, has_consent, withdraw_consent
+from apps.accounts.services.consents import give_consent, has_consent, own_consents, withdraw_consent
 from apps.accounts.services.devices import (
     answer_device,
     find_device,
@@ -85,6 +85,7 @@ __all__ = [
     "issue_code",
     "move_team",
     "new_refresh_token",
+    "own_consents",
     "poll_device",
     "record_auth_event",
     "redeem_code",

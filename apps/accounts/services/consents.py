@@ -66,6 +66,12 @@ def has_consent(user: User, application: Application, scopes: Iterable[str]) -> 
     return consent is not None and set(scopes) <= set(consent.scopes)
 
 
+def own_consents(user: User) -> list[ConsentGrant]:
+    """List what somebody has agreed to and not taken back, the latest first."""
+    live = ConsentGrant.objects.filter(user=user, revoked_at=None).select_related("application")
+    return list(live.order_by("-pk"))
+
+
 def _record(kind: str, consent: ConsentGrant) -> None:
     about = {"application": consent.application.name, "scopes": consent.scopes}
     record_auth_event(kind, user=consent.user, actor=consent.user, data=about)

@@ -1,6 +1,6 @@
 """What is recorded of the apps below, which know nothing of history."""
 
-from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, SigningKey, Team, TokenCut, User
 from apps.history.models import Change, ChangeSet, Conflict, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
@@ -15,6 +15,8 @@ def declare() -> None:
     track(RoleGrant, part_of=("role",), is_guarded=True)
     track(Membership, part_of=("user",), is_guarded=True)
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(SigningKey, "Times of each step stand in the row, and an undo must not bring a retired key back.")
+    exempt(TokenCut, "What was ended stays ended, and goes by itself within the hour.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -1,4 +1,4 @@
-"""Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
+"""Who is asking: users, their teams, what their roles let them do, the secrets of their programs, and our keys."""
 
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
@@ -20,6 +20,7 @@ from apps.accounts.models.people import (
     validate_language,
     validate_time_zone,
 )
+from apps.accounts.models.signing_keys import SigningKey, TokenCut
 
 __all__ = [
     "ApiKey",
@@ -33,7 +34,9 @@ __all__ = [
     "RefreshToken",
     "Role",
     "RoleGrant",
+    "SigningKey",
     "Team",
+    "TokenCut",
     "TokenFamily",
     "User",
     "UserManager",

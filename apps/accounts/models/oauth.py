@@ -39,7 +39,10 @@ class Application(AbstractApplication, Stamped, Versioned):
 
     class Kind(models.TextChoices):
         CONFIDENTIAL = AbstractApplication.CLIENT_CONFIDENTIAL, _("it keeps a secret, as on a server")
-        PUBLIC = AbstractApplication.CLIENT_PUBLIC, _("it cannot keep a secret, as in a browser or on a phone")
+        PUBLIC = (
+            AbstractApplication.CLIENT_PUBLIC,
+            _("it cannot keep a secret, as in a browser or on a phone"),
+        )
 
     # The toolkit's own ways to keep a secret, to sign, and to let strangers register.
     user = None
@@ -58,9 +61,7 @@ class Application(AbstractApplication, Stamped, Versioned):
     authorization_grant_type = models.CharField(
         _("who logs in"), max_length=44, choices=Grant, default=Grant.CODE
     )
-    client_type = models.CharField(
-        _("its secret"), max_length=32, choices=Kind, default=Kind.CONFIDENTIAL
-    )
+    client_type = models.CharField(_("its secret"), max_length=32, choices=Kind, default=Kind.CONFIDENTIAL)
     redirect_uris = models.TextField(
         _("where it may send people back to"),
         blank=True,
@@ -264,7 +265,9 @@ class RefreshToken(models.Model):
         verbose_name_plural = _("refresh tokens")
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["family"], condition=Q(used_at=None), name="refresh_token_one_unused")
+            models.UniqueConstraint(
+                fields=["family"], condition=Q(used_at=None), name="refresh_token_one_unused"
+            )
         ]
 
 

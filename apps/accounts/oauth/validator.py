@@ -129,7 +129,11 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     def validate_code(
         self, client_id: str, code: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        row = AuthorizationCode.objects.select_related("user").filter(digest=digest(code), application=client).first()
+        row = (
+            AuthorizationCode.objects.select_related("user")
+            .filter(digest=digest(code), application=client)
+            .first()
+        )
         if row is None or not row.user.is_active:
             return False
         if row.used_at is not None:
@@ -148,7 +152,14 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
         return "S256"
 
     def confirm_redirect_uri(
-        self, client_id: str, code: str, redirect_uri: str, client: Any, request: Any, *args: Any, **kwargs: Any
+        self,
+        client_id: str,
+        code: str,
+        redirect_uri: str,
+        client: Any,
+        request: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> bool:
         return bool(request.kept_code.redirect_uri == redirect_uri)
 
@@ -198,7 +209,11 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     def validate_device_code(self, client_id: str, device_code: str, request: Any) -> str | None:
         outcome, device = services.poll_device(device_code, application=request.client)
         if outcome == "authorized" and device is not None:
-            request.user, request.scopes, request.auth_time = device.user, list(device.scopes), device.auth_time
+            request.user, request.scopes, request.auth_time = (
+                device.user,
+                list(device.scopes),
+                device.auth_time,
+            )
             request.nonce = request.response_type = None
         return None if outcome == "unknown" else outcome
 

@@ -1,5 +1,10 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.access_tokens import (
+    authenticate_bearer,
+    authenticate_token,
+    user_of_claims,
+)
 from apps.accounts.services.api_keys import (
     authenticate_key,
     create_api_key,
@@ -59,7 +64,9 @@ __all__ = [
     "answer_device",
     "archive_team",
     "authenticate_application",
+    "authenticate_bearer",
     "authenticate_key",
+    "authenticate_token",
     "change_application",
     "change_own_settings",
     "change_user",
@@ -105,6 +112,7 @@ __all__ = [
     "spoken",
     "start_device",
     "sync_roles",
+    "user_of_claims",
     "user_of_key",
     "withdraw_consent",
 ]

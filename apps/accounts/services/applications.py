@@ -264,7 +264,13 @@ def _is_address(uri: str) -> bool:
         return False
     is_plain = uri.isascii() and uri.isprintable() and not set(uri) & set("*#\\<>\"'`{}|^ ")
     is_safe = parts.scheme == "https" or is_loopback(uri)
-    return is_whole and is_plain and is_safe and len(uri) <= _LONGEST_URI and uri.startswith(parts.scheme + "://")
+    return (
+        is_whole
+        and is_plain
+        and is_safe
+        and len(uri) <= _LONGEST_URI
+        and uri.startswith(parts.scheme + "://")
+    )
 
 
 def _is_origin(uri: str) -> bool:

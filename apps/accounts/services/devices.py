@@ -24,7 +24,9 @@ _LENGTH = 8
 # What RFC 8628 adds to the interval of a device that asks too often.
 _SLOWER = 5
 
-Outcome = Literal["authorized", "authorization_pending", "slow_down", "expired_token", "access_denied", "unknown"]
+Outcome = Literal[
+    "authorized", "authorization_pending", "slow_down", "expired_token", "access_denied", "unknown"
+]
 
 
 def start_device(application: Application, scopes: Iterable[str]) -> tuple[DeviceCode, str]:
@@ -101,7 +103,9 @@ def poll_device(code: str, *, application: Application) -> tuple[Outcome, Device
     if device.state == DeviceCode.State.DENIED:
         return "access_denied", device
     if device.state == DeviceCode.State.APPROVED:
-        return ("authorized", device) if device.user is not None and device.user.is_active else ("unknown", None)
+        return (
+            ("authorized", device) if device.user is not None and device.user.is_active else ("unknown", None)
+        )
     return ("slow_down" if is_hasty else "authorization_pending"), device
 
 

@@ -19,7 +19,12 @@ from oauth2_provider.http import OAuth2ResponseRedirect
 from oauth2_provider.oauth2_backends import _add_iss_to_redirect
 from oauth2_provider.views.mixins import OAuthLibMixin
 from oauthlib.common import add_params_to_uri, urldecode
-from oauthlib.oauth2.rfc6749.errors import AccessDeniedError, FatalClientError, InvalidRequestError, OAuth2Error
+from oauthlib.oauth2.rfc6749.errors import (
+    AccessDeniedError,
+    FatalClientError,
+    InvalidRequestError,
+    OAuth2Error,
+)
 from oauthlib.openid.connect.core.exceptions import ConsentRequired, LoginRequired
 
 from apps.accounts import services, tokens
@@ -150,7 +155,9 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
             client_id = asked.application.client_id
             claims = tokens.verify(hint, typ="JWT", audience=client_id, allow_expired=True)
         except tokens.InvalidToken:
-            raise InvalidRequestError(request=asked.request, description="This ID token is not ours.") from None
+            raise InvalidRequestError(
+                request=asked.request, description="This ID token is not ours."
+            ) from None
         if claims["sub"] != str(user.pk):
             raise LoginRequired(request=asked.request)
 
@@ -174,9 +181,7 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
         with translation.override(_language(request, asked)):
             return render(request, "oauth/consent.html", context)
 
-    def _decided(
-        self, request: HttpRequest, user: User, asked: Asked, *, is_allowed: bool
-    ) -> HttpResponse:
+    def _decided(self, request: HttpRequest, user: User, asked: Asked, *, is_allowed: bool) -> HttpResponse:
         if not is_allowed:
             raise AccessDeniedError(request=asked.request)
         services.give_consent(asked.application.pk, asked.scopes, actor=user)

@@ -58,7 +58,9 @@ class ProgramView(OAuthLibMixin, View):  # type: ignore[misc]
             return error(400, "invalid_request", "A parameter stands there twice.")
         return None
 
-    def answer(self, request: HttpRequest, body: str | None, headers: dict[str, str], status: int) -> HttpResponse:
+    def answer(
+        self, request: HttpRequest, body: str | None, headers: dict[str, str], status: int
+    ) -> HttpResponse:
         """Return what oauthlib says, with the scheme that the application has tried in a 401."""
         response = HttpResponse(body or "", status=status, content_type="application/json", headers=headers)
         if status == 401 and request.META.get("HTTP_AUTHORIZATION", "")[:6].lower() == "basic ":

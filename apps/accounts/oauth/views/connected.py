@@ -22,7 +22,12 @@ class ConnectedView(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         consents = services.own_consents(actor_of(request))
         shown = [
-            {"pk": one.pk, "application": one.application, "given_at": one.given_at, "words": in_words(one.scopes)}
+            {
+                "pk": one.pk,
+                "application": one.application,
+                "given_at": one.given_at,
+                "words": in_words(one.scopes),
+            }
             for one in consents
         ]
         return render(request, "oauth/connected.html", {"consents": shown})

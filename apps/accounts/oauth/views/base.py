@@ -62,7 +62,9 @@ class ProgramView(OAuthLibMixin, View):  # type: ignore[misc]
         self, request: HttpRequest, body: str | None, headers: dict[str, str], status: int
     ) -> HttpResponse:
         """Return what oauthlib says, with the scheme that the application has tried in a 401."""
-        response = HttpResponse(body or "", status=status, content_type="application/json", headers=headers)
+        response = HttpResponse(
+            body or "", status=status, headers={"Content-Type": "application/json"} | headers
+        )
         if status == 401 and request.META.get("HTTP_AUTHORIZATION", "")[:6].lower() == "basic ":
             response["WWW-Authenticate"] = 'Basic realm="oauth"'
         return response

@@ -43,6 +43,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         # They are revoked, and stay on record.
         "delete": set(),
     },
+    # Made, used and retired by the platform itself; nobody adds or removes one.
+    "accounts.SigningKey": {"view": RULERS, "change": RULERS, "add": set(), "delete": set()},
     "jobs.Job": {
         "view": ALL,
         "cancel": SELLERS | {ACCOUNTANT},

@@ -1,5 +1,10 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.access_tokens import (
+    authenticate_bearer,
+    authenticate_token,
+    user_of_claims,
+)
 from apps.accounts.services.api_keys import (
     authenticate_key,
     create_api_key,
@@ -24,7 +29,9 @@ from apps.accounts.services.users import (
 __all__ = [
     "activate_user",
     "archive_team",
+    "authenticate_bearer",
     "authenticate_key",
+    "authenticate_token",
     "change_own_settings",
     "change_user",
     "create_api_key",
@@ -45,5 +52,6 @@ __all__ = [
     "set_password",
     "set_role_grants",
     "sync_roles",
+    "user_of_claims",
     "user_of_key",
 ]

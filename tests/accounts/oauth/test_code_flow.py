@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Grant, IDToken
@@ -17,21 +16,6 @@ from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import Browser, Relying, error_of, register, register_public, told
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_earlier_attempts() -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def calendar() -> Relying:
-    return register()
-
-
-@pytest.fixture
-def browser() -> Browser:
-    return Browser().log_in()
 
 
 def test_somebody_lets_an_application_in(calendar: Relying, browser: Browser) -> None:

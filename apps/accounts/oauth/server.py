@@ -59,10 +59,19 @@ def _check_authorization(request: Any) -> dict[str, Any]:
         raise InvalidRequestError(request=request, description="Only response_mode=query is supported.")
     if request.code_challenge is not None and not _CHALLENGE.fullmatch(request.code_challenge):
         raise InvalidRequestError(request=request, description="This is no SHA-256 of a code_verifier.")
-    nonce = request.nonce or ""
-    if len(nonce) > _LONGEST_NONCE or "\x00" in nonce:
-        raise InvalidRequestError(request=request, description="This nonce is too long or holds a NUL.")
+    if request.claims is not None and not _is_object(request.claims):
+        raise InvalidRequestError(request=request, description="claims is no JSON object.")
+    if len(request.nonce or "") > _LONGEST_NONCE:
+        raise InvalidRequestError(request=request, description="This nonce is too long.")
     return {}
+
+
+def _is_object(text: Any) -> bool:
+    """Tell whether a parameter, or what oauthlib has made of it before, is a JSON object."""
+    try:
+        return isinstance(text if isinstance(text, dict) else json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class _CodeGrant(PlainCodeGrant):  # type: ignore[misc]
@@ -142,7 +151,8 @@ class Server(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint):  # type:
         )
         TokenEndpoint.__init__(
             self,
-            default_grant_type="unsupported",
+            # It refuses whatever it does not know.
+            default_grant_type="authorization_code",
             grant_types={
                 "authorization_code": AuthorizationTokenGrantDispatcher(request_validator, plain, openid),
                 "client_credentials": ClientCredentialsGrant(request_validator, pre_token=[_begin]),

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from django.test import Client
 
-from apps.accounts import services, tokens
-from apps.accounts.models import Application, User
+from apps.accounts import keyring, services, tokens
+from apps.accounts.models import Application, SigningKey, User
 from tests.accounts.factories import PASSWORD, make_superuser, make_user
 
 REDIRECT = "https://app.example.org/callback"
@@ -50,7 +50,7 @@ class Relying:
         }
         return {name: value for name, value in (asked | changes).items() if value is not None}
 
-    def swap(self, code: str, **changes: str | None) -> Any:
+    def swap(self, code: str, /, **changes: str | None) -> Any:
         """Swap a code for tokens."""
         asked = {
             "grant_type": "authorization_code",
@@ -60,7 +60,7 @@ class Relying:
         }
         return self.ask(TOKEN, **(asked | changes))
 
-    def refresh(self, token: str, **changes: str | None) -> Any:
+    def refresh(self, token: str, /, **changes: str | None) -> Any:
         return self.ask(TOKEN, grant_type="refresh_token", refresh_token=token, **changes)
 
     def ask(self, path: str, **asked: str | None) -> Any:
@@ -115,7 +115,11 @@ def register_program(role_id: int | None = None, **fields: Any) -> Relying:
 
 
 def register_device(**fields: Any) -> Relying:
-    chosen = {"redirect_uris": "", "grant": Application.Grant.DEVICE, "kind": Application.Kind.PUBLIC} | fields
+    chosen = {
+        "redirect_uris": "",
+        "grant": Application.Grant.DEVICE,
+        "kind": Application.Kind.PUBLIC,
+    } | fields
     return register(**chosen)
 
 
@@ -153,7 +157,9 @@ class Browser:
         answer = self.agree(relying.question(**changes))
         return told(answer)["code"]
 
-    def tokens(self, relying: Relying, scope: str = "openid offline_access", **changes: str | None) -> dict[str, Any]:
+    def tokens(
+        self, relying: Relying, scope: str = "openid offline_access", **changes: str | None
+    ) -> dict[str, Any]:
         """Let an application in; return its tokens."""
         answer = relying.swap(self.code(relying, scope=scope, **changes))
         assert answer.status_code == 200, answer.content
@@ -187,6 +193,14 @@ def believed(id_token: str, relying: Relying) -> dict[str, Any]:
 
 def bearer(token: str) -> Client:
     return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"})
+
+
+def rotate_keys() -> None:
+    """Let the next key sign, and the one that has signed so far only verify."""
+    state = SigningKey.State
+    SigningKey.objects.filter(state=state.ACTIVE).update(state=state.PASSIVE)
+    SigningKey.objects.filter(state=state.NEXT).update(state=state.ACTIVE)
+    keyring.make_first_keys()
 
 
 def csrf_of(page: Any) -> str:

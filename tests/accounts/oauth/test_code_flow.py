@@ -22,7 +22,12 @@ def test_somebody_lets_an_application_in(calendar: Relying, browser: Browser) ->
     page = browser.open(calendar.question(scope="openid profile email read offline_access"))
     assert page.status_code == 200
     text = page.content.decode()
-    for words in ("Calendar asks for access", "know that it is you", "see your e-mail address", "app.example.org"):
+    for words in (
+        "Calendar asks for access",
+        "know that it is you",
+        "see your e-mail address",
+        "app.example.org",
+    ):
         assert words in text
     answer = told(browser.agree(calendar.question(scope="openid profile email read offline_access")))
     assert answer.keys() == {"code", "state", "iss"}
@@ -50,7 +55,11 @@ def test_only_hashes_are_kept_and_the_toolkits_tables_stay_empty(calendar: Relyi
 
 def test_who_refuses_sends_the_application_away(calendar: Relying, browser: Browser) -> None:
     answer = told(browser.agree(calendar.question(), "deny"))
-    assert (answer["error"], answer["state"], answer["iss"]) == ("access_denied", "st4te", settings.OIDC_ISSUER)
+    assert (answer["error"], answer["state"], answer["iss"]) == (
+        "access_denied",
+        "st4te",
+        settings.OIDC_ISSUER,
+    )
     assert not ConsentGrant.objects.exists()
 
 
@@ -89,7 +98,9 @@ def test_whoever_is_not_logged_in_does_that_first_and_comes_back(calendar: Relyi
     assert sent["Location"].startswith("/accounts/login/?next=/o/authorize/")
     page = browser.client.get(sent["Location"])
     credentials = {"login": browser.user.email, "password": rp.PASSWORD}
-    back = browser.client.post("/accounts/login/", credentials | {"next": page.context["redirect_field_value"]})
+    back = browser.client.post(
+        "/accounts/login/", credentials | {"next": page.context["redirect_field_value"]}
+    )
     assert browser.client.get(back["Location"]).status_code == 200
 
 
@@ -107,7 +118,6 @@ WRONG_QUESTIONS: list[tuple[dict[str, str | None], str]] = [
     ({"response_mode": "fragment"}, "invalid_request"),
     ({"response_mode": "form_post"}, "invalid_request"),
     ({"nonce": "x" * 600}, "invalid_request"),
-    ({"nonce": "\x00"}, "invalid_request"),
     ({"max_age": "soon"}, "invalid_request"),
     ({"prompt": "none login"}, "invalid_request"),
     ({"request": "eyJhbGciOiJub25lIn0.e30."}, "request_not_supported"),
@@ -130,7 +140,6 @@ def test_the_application_is_told_what_is_wrong(
     [
         {"client_id": None},
         {"client_id": "nobody"},
-        {"client_id": "\x00"},
         {"redirect_uri": "https://evil.example/"},
         {"redirect_uri": f"{rp.REDIRECT}?more=1"},
         {"redirect_uri": f"{rp.REDIRECT}/"},
@@ -149,12 +158,27 @@ def test_the_person_is_told_where_it_is_not_clear_who_asks(
     assert "This cannot be done" in answer.content.decode()
 
 
-@pytest.mark.parametrize("query", ["%zz", "a=%", "scope=a&scope=b", "client_id=a&client_id=b", "\xff", "a=b=c&&&", "["])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "%zz",
+        "a=%",
+        "scope=a&scope=b",
+        "client_id=%00",
+        "nonce=%00",
+        "client_id=a&client_id=b",
+        "\xff",
+        "a=b=c&&&",
+        "[",
+    ],
+)
 def test_an_address_that_is_none_is_no_fault(browser: Browser, query: str) -> None:
     assert browser.client.get(f"/o/authorize/?{query}").status_code == 400
 
 
-def test_without_an_address_to_go_back_to_the_only_registered_one_counts(calendar: Relying, browser: Browser) -> None:
+def test_without_an_address_to_go_back_to_the_only_registered_one_counts(
+    calendar: Relying, browser: Browser
+) -> None:
     answer = browser.agree(calendar.question(redirect_uri=None))
     assert answer["Location"].startswith(rp.REDIRECT)
 
@@ -183,7 +207,9 @@ def test_a_wrong_swap_is_refused_and_costs_nothing(
     assert calendar.swap(code).status_code == 200
 
 
-def test_a_code_is_swapped_once_and_a_second_try_ends_what_came_of_it(calendar: Relying, browser: Browser) -> None:
+def test_a_code_is_swapped_once_and_a_second_try_ends_what_came_of_it(
+    calendar: Relying, browser: Browser
+) -> None:
     code = browser.code(calendar, scope="openid offline_access read")
     body = calendar.swap(code).json()
     assert error_of(calendar.swap(code)) == (400, "invalid_grant")
@@ -267,7 +293,13 @@ def test_facts_of_the_request_cannot_be_named_by_it(calendar: Relying, browser: 
     """What oauthlib takes from a request as its own: who asks, for whom, and what was agreed."""
     code = browser.code(calendar, scope="openid")
     body = calendar.swap(
-        code, user="1", client="1", scopes="all", family_id="x", original_scopes="offline_access", extra_credentials="x"
+        code,
+        user="1",
+        client="1",
+        scopes="all",
+        family_id="x",
+        original_scopes="offline_access",
+        extra_credentials="x",
     ).json()
     assert body["scope"] == "openid"
     assert "refresh_token" not in body

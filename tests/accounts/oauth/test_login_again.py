@@ -67,7 +67,9 @@ def test_who_was_not_logged_in_logs_in_once(calendar: Relying) -> None:
     sent = browser.open(question)
     page = browser.client.get(sent["Location"])
     credentials = {"login": browser.user.email, "password": rp.PASSWORD}
-    back = browser.client.post("/accounts/login/", credentials | {"next": page.context["redirect_field_value"]})
+    back = browser.client.post(
+        "/accounts/login/", credentials | {"next": page.context["redirect_field_value"]}
+    )
     assert browser.client.get(back["Location"]).status_code == 200
 
 
@@ -101,7 +103,9 @@ def test_somebody_in_particular(calendar: Relying, browser: Browser) -> None:
     assert told(other.open(calendar.question(id_token_hint=hint)))["error"] == "login_required"
 
 
-def test_when_they_logged_in_is_said_of_the_session_and_not_of_the_account(calendar: Relying, browser: Browser) -> None:
+def test_when_they_logged_in_is_said_of_the_session_and_not_of_the_account(
+    calendar: Relying, browser: Browser
+) -> None:
     logged_in_ago(browser, 5000)
     Browser(browser.user).log_in()
     claims = rp.believed(browser.tokens(calendar, "openid")["id_token"], calendar)
@@ -109,7 +113,8 @@ def test_when_they_logged_in_is_said_of_the_session_and_not_of_the_account(calen
 
 
 @pytest.mark.parametrize(
-    ("locales", "heading"), [("ru en", r"<html lang=\"ru\">"), ("fr", r"<html lang=\"en\">"), (None, r"<html lang=\"en\">")]
+    ("locales", "heading"),
+    [("ru en", r"<html lang=\"ru\">"), ("fr", r"<html lang=\"en\">"), (None, r"<html lang=\"en\">")],
 )
 def test_the_language_that_the_application_asks_for(calendar: Relying, locales: Any, heading: str) -> None:
     browser = Browser(make_user(password=rp.PASSWORD)).log_in()

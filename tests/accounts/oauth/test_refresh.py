@@ -95,7 +95,9 @@ def test_who_was_turned_off_renews_nothing(calendar: Relying, browser: Browser) 
     assert error_of(calendar.refresh(first["refresh_token"])) == (400, "invalid_grant")
 
 
-def test_an_application_that_was_turned_off_gets_and_keeps_nothing(calendar: Relying, browser: Browser) -> None:
+def test_an_application_that_was_turned_off_gets_and_keeps_nothing(
+    calendar: Relying, browser: Browser
+) -> None:
     first = browser.tokens(calendar, SCOPE)
     services.disable_application(calendar.application.pk, actor=make_superuser())
     assert error_of(calendar.refresh(first["refresh_token"])) == (401, "invalid_client")
@@ -160,6 +162,9 @@ def test_an_id_token_is_worth_nothing_as_a_token_of_access(calendar: Relying, br
 
 def test_looking_at_a_token_takes_the_secret(calendar: Relying) -> None:
     assert error_of(rp.post(rp.INTROSPECT, {"token": "x"})) == (401, "invalid_client")
-    assert error_of(rp.post(rp.INTROSPECT, {"token": "x", "client_id": calendar.client_id})) == (401, "invalid_client")
+    assert error_of(rp.post(rp.INTROSPECT, {"token": "x", "client_id": calendar.client_id})) == (
+        401,
+        "invalid_client",
+    )
     assert calendar.ask(rp.INTROSPECT, token="nonsense").json() == {"active": False}
     assert error_of(calendar.ask(rp.INTROSPECT)) == (400, "invalid_request")

@@ -78,7 +78,9 @@ def test_who_was_turned_off_is_told_of_to_nobody(calendar: Relying, browser: Bro
     assert program.get(rp.USERINFO).status_code == 401
 
 
-@pytest.mark.parametrize("path", [rp.TOKEN, rp.REVOKE, rp.INTROSPECT, rp.USERINFO, "/o/device-authorization/"])
+@pytest.mark.parametrize(
+    "path", [rp.TOKEN, rp.REVOKE, rp.INTROSPECT, rp.USERINFO, "/o/device-authorization/"]
+)
 def test_pages_of_registered_origins_read_the_answers(path: str) -> None:
     register(allowed_origins="https://app.example.org\nhttp://localhost:3000")
 
@@ -89,7 +91,13 @@ def test_pages_of_registered_origins_read_the_answers(path: str) -> None:
 
     assert allowed("https://app.example.org") == "https://app.example.org"
     assert allowed("http://localhost:3000") == "http://localhost:3000"
-    for foreign in ("https://evil.example", "https://app.example.or", "https://app.example.org.evil", "null", "\x01"):
+    for foreign in (
+        "https://evil.example",
+        "https://app.example.or",
+        "https://app.example.org.evil",
+        "null",
+        "\x01",
+    ):
         assert allowed(foreign) is None
 
 

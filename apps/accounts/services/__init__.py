@@ -33,7 +33,7 @@ from apps.accounts.services.devices import (
 )
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
-from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
+from apps.accounts.services.roles import create_role, delete_role, describe_role, set_role_grants, sync_roles
 from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team
 from apps.accounts.services.token_families import (
     Login,
@@ -76,6 +76,7 @@ __all__ = [
     "create_team",
     "create_user",
     "deactivate_user",
+    "delete_role",
     "describe_role",
     "disable_application",
     "enable_application",

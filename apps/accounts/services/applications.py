@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts import access, cuts, events, rows
+from apps.accounts.auth_kinds import AuthKind, register
 from apps.accounts.digests import digest, new_secret
 from apps.accounts.models import Application, Team, User
 from apps.accounts.models.oauth import is_loopback
@@ -20,6 +22,33 @@ from apps.accounts.services.limits import require_over
 from apps.accounts.services.memberships import grant_membership
 from apps.events.services import publish
 
+register(
+    AuthKind(
+        "application_registered",
+        pgettext_lazy("event", "application registered"),
+        _("%(user)s registered the application “%(application)s”"),
+    ),
+    AuthKind(
+        "application_changed",
+        pgettext_lazy("event", "application changed"),
+        _("%(user)s changed the application “%(application)s”"),
+    ),
+    AuthKind(
+        "application_secret_made",
+        pgettext_lazy("event", "secret of application made"),
+        _("%(user)s made another secret for the application “%(application)s”"),
+    ),
+    AuthKind(
+        "application_turned_off",
+        pgettext_lazy("event", "application turned off"),
+        _("%(user)s turned the application “%(application)s” off"),
+    ),
+    AuthKind(
+        "application_turned_on",
+        pgettext_lazy("event", "application turned on"),
+        _("%(user)s turned the application “%(application)s” on"),
+    ),
+)
 _MARK = "artel_client_"
 _LONGEST_URI = 2000
 # What an application that does not exist is compared with, so that it takes as long.
@@ -67,7 +96,7 @@ def register_application(
         application.service_user = _service_user(application, role_id, actor=actor)
     rows.insert(application, actor=actor)
     access.require(actor, "add", application)
-    _publish(events.APPLICATION_REGISTERED, application, actor)
+    _tell("application_registered", application, actor)
     return application, secret
 
 
@@ -91,7 +120,7 @@ def change_application(
     values = rows.differing(application, checked)
     if values:
         rows.write(application, values, actor=actor)
-        _publish(events.APPLICATION_CHANGED, application, actor)
+        _tell("application_changed", application, actor)
     return application
 
 
@@ -115,7 +144,7 @@ def rotate_application_secret(application_id: int, *, actor: User) -> tuple[Appl
     secret = _new_secret(application)
     values = {"secret_digest": application.secret_digest, "secret_made_at": application.secret_made_at}
     rows.write(application, values, actor=actor)
-    _publish(events.APPLICATION_CHANGED, application, actor)
+    _tell("application_secret_made", application, actor)
     return application, secret
 
 
@@ -132,7 +161,7 @@ def disable_application(application_id: int, *, actor: User) -> Application:
     if application.disabled_at is not None:
         raise ValidationError(_("This application is turned off."), code="not_live")
     rows.write(application, {"disabled_at": timezone.now()}, actor=actor)
-    _publish(events.APPLICATION_CHANGED, application, actor)
+    _tell("application_turned_off", application, actor)
     cuts.cut_client(application.client_id)
     return application
 
@@ -150,7 +179,7 @@ def enable_application(application_id: int, *, actor: User) -> Application:
     if application.disabled_at is None:
         raise ValidationError(_("This application is on already."), code="live")
     rows.write(application, {"disabled_at": None}, actor=actor)
-    _publish(events.APPLICATION_CHANGED, application, actor)
+    _tell("application_turned_on", application, actor)
     return application
 
 
@@ -207,8 +236,12 @@ def _service_user(application: Application, role_id: int | None, *, actor: User)
     return user
 
 
-def _publish(fact: Any, application: Application, actor: User) -> None:
+def _tell(kind: str, application: Application, actor: User) -> None:
+    """Publish what was done with an application, and record who did it."""
+    is_new = kind == "application_registered"
+    fact = events.APPLICATION_REGISTERED if is_new else events.APPLICATION_CHANGED
     publish(fact, application.pk, events.application_data(application), actor_id=actor.pk)
+    record_auth_event(kind, user=actor, actor=actor, data={"application": application.name})
 
 
 # What is checked

@@ -11,13 +11,22 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
+from apps.accounts.auth_kinds import AuthKind, register
 from apps.accounts.digests import digest, new_secret
 from apps.accounts.models import Application, DeviceCode, TokenFamily, User
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.consents import give_consent
 from apps.accounts.services.token_families import Login, start_family
 
+register(
+    AuthKind(
+        "device_authorised",
+        pgettext_lazy("event", "device let in"),
+        _("%(user)s let a device act for them"),
+    )
+)
 # No vowels, which would make words, and nothing that looks like something else: 20^8 is 34 bits.
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _LENGTH = 8

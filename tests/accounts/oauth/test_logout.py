@@ -3,7 +3,8 @@
 import pytest
 from django.test import Client
 
-from tests.accounts.factories import make_user
+from apps.accounts import services
+from tests.accounts.factories import make_superuser, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import AFTER_LOGOUT, LOGOUT, Browser, Relying, bearer, error_of, register
 
@@ -128,3 +129,30 @@ def test_as_a_form_it_is_the_same(calendar: Relying, browser: Browser) -> None:
     )
     assert answer.redirect_chain[-1] == (AFTER_LOGOUT, 302)
     assert not is_logged_in(browser)
+
+
+def test_logging_out_on_our_own_page_ends_it_as_well(calendar: Relying, browser: Browser) -> None:
+    token = browser.tokens(calendar, "openid read")["access_token"]
+    browser.client.post("/accounts/logout/")
+    assert bearer(token).get("/api/v1/me/").status_code == 401
+
+
+def test_a_new_password_ends_whatever_applications_hold(calendar: Relying, browser: Browser) -> None:
+    body = browser.tokens(calendar, "openid read offline_access")
+    services.set_password(browser.user.pk, "another good one", actor=make_superuser())
+    assert bearer(body["access_token"]).get("/api/v1/me/").status_code == 401
+    assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")
+
+
+def test_so_does_one_that_the_person_sets(calendar: Relying, browser: Browser) -> None:
+    body = browser.tokens(calendar, "openid read offline_access")
+    passwords = {"oldpassword": rp.PASSWORD, "password1": "another good one", "password2": "another good one"}
+    assert browser.client.post("/accounts/password/change/", passwords).status_code == 302
+    assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")
+
+
+def test_who_is_turned_off_and_on_again_starts_anew(calendar: Relying, browser: Browser) -> None:
+    body = browser.tokens(calendar, "openid read offline_access")
+    services.deactivate_user(browser.user.pk, actor=make_superuser())
+    services.activate_user(browser.user.pk, actor=make_superuser())
+    assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")

@@ -1,4 +1,4 @@
-"""What the addresses for programs share: no cookies, no caches, and pages of other origins only where one is registered."""
+"""What the addresses for programs share: no cookies, no caches, and pages of registered origins only."""
 
 from typing import Any
 

@@ -14,8 +14,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from oauthlib.common import add_params_to_uri
 
 from apps.accounts import services, tokens
-from apps.accounts.models import Application, User
-from apps.accounts.oauth import session
+from apps.accounts.models import Application
 from apps.accounts.oauth.views.authorize import redirect_to
 
 _NAMES = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
@@ -93,9 +92,7 @@ def _claims_of(hint: str) -> dict[str, Any]:
 
 
 def _log_out(request: HttpRequest, asked: Asked) -> HttpResponse:
-    if isinstance(request.user, User):
-        services.end_browser_session(session.login_of(request, request.user).browser_session)
-        logout(request)
+    logout(request)
     if not asked.redirect_uri:
         return render(request, "oauth/logged_out.html", {"application": asked.application})
     added = [("state", asked.state)] if asked.state else []

@@ -40,7 +40,7 @@ def test_oidcc_discovery_endpoint_verification() -> None:
     assert not document["issuer"].endswith("/")
     for name, path in ENDPOINTS.items():
         assert document[name] == settings.OIDC_ISSUER + path
-        assert resolve(path)
+        assert resolve(path).namespace == "oauth"
     assert document["response_types_supported"] == ["code"]
     assert document["subject_types_supported"] == ["public"]
     # The suite wants RS256 among them; keys here are ES256 only.

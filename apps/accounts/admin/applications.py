@@ -54,7 +54,7 @@ class ApplicationForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Application
-        fields = _DESCRIBED
+        fields: tuple[str, ...] = _DESCRIBED
         widgets = {
             name: UnfoldAdminTextareaWidget(attrs=_LINES)
             for name in ("redirect_uris", "post_logout_redirect_uris", "allowed_origins")
@@ -75,7 +75,7 @@ class NewApplicationForm(ApplicationForm):
     )
 
     class Meta(ApplicationForm.Meta):
-        fields = ("name", "team", "authorization_grant_type", "client_type", *_DESCRIBED[2:])
+        fields: tuple[str, ...] = ("name", "team", "authorization_grant_type", "client_type", *_DESCRIBED[2:])
 
 
 @admin.register(Application)

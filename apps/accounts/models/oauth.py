@@ -29,7 +29,7 @@ def _scopes() -> "ArrayField[Any, Any]":
     return ArrayField(models.CharField(max_length=100), verbose_name=_("what for"), default=list, blank=True)
 
 
-class Application(AbstractApplication, Stamped, Versioned):
+class Application(AbstractApplication, Stamped, Versioned):  # type: ignore[misc]
     """A program of somebody's that asks for access through OAuth2 or OpenID Connect."""
 
     class Grant(models.TextChoices):

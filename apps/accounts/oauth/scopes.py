@@ -1,5 +1,6 @@
 """Which scopes there are, and which of them an application may ask for."""
 
+from functools import cache
 from typing import Any
 
 from oauth2_provider.scopes import BaseScopes
@@ -8,6 +9,12 @@ from apps.accounts import access
 from apps.accounts.models import Application
 from apps.accounts.oauth.words import all_scopes
 from apps.accounts.scopes import ALL, OPENID_SCOPES, READ
+
+
+@cache
+def known_scopes() -> tuple[str, ...]:
+    """List every scope there is; apps do not come and go while we run."""
+    return (*sorted(OPENID_SCOPES), ALL, READ, *access.all_permissions())
 
 
 class PolicyScopes(BaseScopes):  # type: ignore[misc]
@@ -20,7 +27,7 @@ class PolicyScopes(BaseScopes):  # type: ignore[misc]
         self, application: Application | None = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> list[str]:
         if application is None:
-            return [*sorted(OPENID_SCOPES), ALL, READ, *access.all_permissions()]
+            return [*known_scopes()]
         return list(application.scopes)
 
     def get_default_scopes(

@@ -15,7 +15,7 @@ from oauthlib.oauth2.rfc6749.errors import InvalidGrantError
 from apps.accounts import cuts, services, tokens
 from apps.accounts.digests import digest
 from apps.accounts.models import Application, AuthorizationCode, RefreshToken
-from apps.accounts.oauth.scopes import PolicyScopes
+from apps.accounts.oauth.scopes import known_scopes
 
 _GRANT_OF = {
     "authorization_code": {Application.Grant.CODE},
@@ -89,8 +89,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
         self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
         """Overlook scopes that mean nothing here, as OpenID Connect asks; refuse those that are not for this one."""
-        known = set(PolicyScopes().get_available_scopes())
-        request.scopes = [name for name in dict.fromkeys(scopes) if name in known]
+        request.scopes = [name for name in dict.fromkeys(scopes) if name in known_scopes()]
         return bool(request.scopes) and set(request.scopes) <= set(client.scopes)
 
     def is_pkce_required(self, client_id: str, request: Any) -> bool:

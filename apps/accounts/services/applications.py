@@ -205,7 +205,8 @@ def find_application(client_id: str) -> Application | None:
     # No text of PostgreSQL's holds a NUL.
     if not client_id or "\x00" in client_id:
         return None
-    found: Application | None = Application.objects.filter(client_id=client_id, disabled_at=None).first()
+    in_use = Application.objects.select_related("service_user").filter(disabled_at=None)
+    found: Application | None = in_use.filter(client_id=client_id).first()
     return found
 
 

@@ -23,7 +23,7 @@ def give_consent(application_id: int, scopes: Iterable[str], *, actor: User) -> 
     """
     _require_person(actor)
     # Two windows that agree at once do so one after the other.
-    User.objects.select_for_update().get(pk=actor.pk)
+    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     before = ConsentGrant.objects.filter(user=actor, application=application_id, revoked_at=None).first()
     wanted = set(scopes) | set(before.scopes if before is not None else ())
     if before is not None:
@@ -79,5 +79,5 @@ def _record(kind: str, consent: ConsentGrant) -> None:
 
 def _require_person(actor: User) -> None:
     """A stolen key must not be able to let other applications in."""
-    if actor.key_scopes is not None or actor.key_id is not None:
+    if actor.key_id is not None or actor.claims is not None:
         raise PermissionDenied(_("People agree to this in person."))

@@ -7,7 +7,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 from django.test import Client
 
@@ -34,7 +34,7 @@ class Relying:
 
     @property
     def client_id(self) -> str:
-        return self.application.client_id
+        return str(self.application.client_id)
 
     def question(self, **changes: str | None) -> dict[str, str]:
         """Return the parameters that people are sent to us with; None takes one away."""
@@ -52,7 +52,7 @@ class Relying:
 
     def swap(self, code: str, /, **changes: str | None) -> Any:
         """Swap a code for tokens."""
-        asked = {
+        asked: dict[str, str | None] = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self.redirect,
@@ -80,8 +80,6 @@ def post(path: str, asked: dict[str, str], headers: dict[str, str] | None = None
 
 
 def _quoted(value: str) -> str:
-    from urllib.parse import quote
-
     return quote(value, safe="")
 
 

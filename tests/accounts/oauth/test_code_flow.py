@@ -12,6 +12,7 @@ from oauth2_provider.models import RefreshToken as ToolkitRefreshToken
 
 from apps.accounts import tokens
 from apps.accounts.models import AuthorizationCode, ConsentGrant, RefreshToken, TokenFamily, User
+from tests.accounts.factories import PASSWORD
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import Browser, Relying, error_of, register, register_public, told
 
@@ -97,7 +98,7 @@ def test_whoever_is_not_logged_in_does_that_first_and_comes_back(calendar: Relyi
     sent = browser.open(calendar.question())
     assert sent["Location"].startswith("/accounts/login/?next=/o/authorize/")
     page = browser.client.get(sent["Location"])
-    credentials = {"login": browser.user.email, "password": rp.PASSWORD}
+    credentials = {"login": browser.user.email, "password": PASSWORD}
     back = browser.client.post(
         "/accounts/login/", credentials | {"next": page.context["redirect_field_value"]}
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 
-from tests.accounts.factories import make_user
+from tests.accounts.factories import PASSWORD, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import Browser, Relying, told
 
@@ -66,7 +66,7 @@ def test_who_was_not_logged_in_logs_in_once(calendar: Relying) -> None:
     question = calendar.question(prompt="login")
     sent = browser.open(question)
     page = browser.client.get(sent["Location"])
-    credentials = {"login": browser.user.email, "password": rp.PASSWORD}
+    credentials = {"login": browser.user.email, "password": PASSWORD}
     back = browser.client.post(
         "/accounts/login/", credentials | {"next": page.context["redirect_field_value"]}
     )
@@ -99,7 +99,7 @@ def test_who_has_nothing_to_show_again(calendar: Relying) -> None:
 def test_somebody_in_particular(calendar: Relying, browser: Browser) -> None:
     hint = browser.tokens(calendar, "openid")["id_token"]
     assert "code" in told(browser.open(calendar.question(id_token_hint=hint, prompt="none")))
-    other = Browser(make_user("Oleg", password=rp.PASSWORD)).log_in()
+    other = Browser(make_user("Oleg", password=PASSWORD)).log_in()
     assert told(other.open(calendar.question(id_token_hint=hint)))["error"] == "login_required"
 
 
@@ -117,5 +117,5 @@ def test_when_they_logged_in_is_said_of_the_session_and_not_of_the_account(
     [("ru en", r"<html lang=\"ru\">"), ("fr", r"<html lang=\"en\">"), (None, r"<html lang=\"en\">")],
 )
 def test_the_language_that_the_application_asks_for(calendar: Relying, locales: Any, heading: str) -> None:
-    browser = Browser(make_user(password=rp.PASSWORD)).log_in()
+    browser = Browser(make_user(password=PASSWORD)).log_in()
     assert re.search(heading, browser.open(calendar.question(ui_locales=locales)).content.decode())

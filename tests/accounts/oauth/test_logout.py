@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts import services
-from tests.accounts.factories import make_superuser, make_user
+from tests.accounts.factories import PASSWORD, make_superuser, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import AFTER_LOGOUT, LOGOUT, Browser, Relying, bearer, error_of, register
 
@@ -46,7 +46,7 @@ def test_who_is_not_known_is_asked(browser: Browser, asked: dict[str, str]) -> N
 
 
 def test_somebody_else_is_asked(calendar: Relying, browser: Browser) -> None:
-    other = Browser(make_user(password=rp.PASSWORD)).log_in()
+    other = Browser(make_user(password=PASSWORD)).log_in()
     hint = other.tokens(calendar, "openid")["id_token"]
     asked = {"id_token_hint": hint, "post_logout_redirect_uri": AFTER_LOGOUT}
     page = browser.client.get(LOGOUT, asked)
@@ -146,7 +146,7 @@ def test_a_new_password_ends_whatever_applications_hold(calendar: Relying, brows
 
 def test_so_does_one_that_the_person_sets(calendar: Relying, browser: Browser) -> None:
     body = browser.tokens(calendar, "openid read offline_access")
-    passwords = {"oldpassword": rp.PASSWORD, "password1": "another good one", "password2": "another good one"}
+    passwords = {"oldpassword": PASSWORD, "password1": "another good one", "password2": "another good one"}
     assert browser.client.post("/accounts/password/change/", passwords).status_code == 302
     assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")
 

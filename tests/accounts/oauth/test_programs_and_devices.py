@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.accounts import services
 from apps.accounts.models import AuthEvent, ConsentGrant, DeviceCode, Membership, Role, TokenFamily, User
 from apps.crm.models import Deal
-from tests.accounts.factories import make_superuser, make_team
+from tests.accounts.factories import make_superuser, make_team, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import (
     Browser,
@@ -44,7 +44,7 @@ def test_a_program_acts_as_a_user_of_its_own(robot: Relying) -> None:
     user = robot.application.service_user
     assert user is not None
     assert (user.kind, user.name, user.has_usable_password()) == (User.Kind.SERVICE, "Robot", False)
-    mine, _foreign = make_deal("mine", owner=user), make_deal("foreign")
+    mine, _foreign = make_deal("mine", owner=user), make_deal("foreign", owner=make_user())
     body = token_of(robot)
     assert set(body["scope"].split()) == {"read", "crm.win_deal"}
     assert body.keys() == {"access_token", "expires_in", "token_type", "scope"}
@@ -60,7 +60,9 @@ def test_it_may_ask_for_less_and_never_for_more(robot: Relying) -> None:
     for more in ("all", "openid", "read all"):
         answer = robot.ask(rp.TOKEN, grant_type="client_credentials", scope=more)
         assert error_of(answer) == (400, "invalid_scope")
-    mine = make_deal("mine", owner=robot.application.service_user)
+    user = robot.application.service_user
+    assert user is not None
+    mine = make_deal("mine", owner=user)
     program = bearer(token_of(robot, scope="read")["access_token"])
     assert program.post(f"{DEALS}{mine.pk}/win/", {}, "application/json").status_code == 403
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -101,7 +102,7 @@ def test_a_code_is_swapped_once_by_many_at_once(artel_server: Server, crowd: Cro
             "redirect_uri": REDIRECT,
             "code_verifier": calendar.verifier,
         }
-        body = winner_of(crowd.ask(lambda asked=asked: over_http(artel_server, calendar, asked)))
+        body = winner_of(crowd.ask(partial(over_http, artel_server, calendar, asked)))
         # Whoever came second may have stolen it: what the first one got is worth nothing.
         renewed = over_http(
             artel_server, calendar, {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
@@ -117,7 +118,7 @@ def test_a_refresh_token_is_swapped_once_by_many_at_once(artel_server: Server, c
     for number in range(ROUNDS):
         body = calendar.swap(issue(calendar, number)).json()
         asked = {"grant_type": "refresh_token", "refresh_token": body["refresh_token"]}
-        winner = winner_of(crowd.ask(lambda asked=asked: over_http(artel_server, calendar, asked)))
+        winner = winner_of(crowd.ask(partial(over_http, artel_server, calendar, asked)))
         # The honest application, which has renewed in many windows, goes on.
         status, renewed = over_http(
             artel_server, calendar, asked | {"refresh_token": winner["refresh_token"]}

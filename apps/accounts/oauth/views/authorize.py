@@ -135,7 +135,8 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
         if not isinstance(user, User):
             if is_silent:
                 raise LoginRequired(request=asked.request)
-            session.ask(request)
+            if "login" in asked.prompts or max_age is not None:
+                session.ask(request)
             return redirect_to_login(request.get_full_path())
         self._compare_hint(asked, user)
         login = session.login_of(request, user)
@@ -232,7 +233,9 @@ def _address_to_log_in_anew(request: HttpRequest) -> str:
 def _language(request: HttpRequest, asked: Asked) -> str:
     """Return the language to ask in: the application says which, where the person has not."""
     current = translation.get_language() or settings.LANGUAGE_CODE
-    has_chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or getattr(request.user, "locale", "")
+    user = request.user
+    is_set = isinstance(user, User) and user.locale
+    has_chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or is_set
     wanted = [tag[:2].lower() for tag in (asked.request.ui_locales or "").split()]
     known = [tag for tag in wanted if tag in dict(settings.LANGUAGES)]
     return known[0] if known and not has_chosen else current

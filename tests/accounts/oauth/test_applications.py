@@ -22,8 +22,13 @@ ADMIN = "/admin/accounts/application/"
 def refused(call: Any, code: str) -> None:
     with pytest.raises(ValidationError) as caught:
         call()
-    errors = getattr(caught.value, "error_dict", {"": caught.value.error_list})
-    assert [error.code for found in errors.values() for error in found] == [code]
+    kept = caught.value
+    errors = (
+        [one for found in kept.error_dict.values() for one in found]
+        if hasattr(kept, "error_dict")
+        else [kept]
+    )
+    assert [error.code for error in errors] == [code]
 
 
 def test_a_secret_is_told_once_and_kept_as_a_hash(calendar: Relying) -> None:
@@ -177,7 +182,7 @@ def form(**values: Any) -> dict[str, Any]:
 def test_one_is_registered_in_the_admin_and_its_secret_shown_once(admin: Client) -> None:
     answer = admin.post(f"{ADMIN}add/", form())
     assert answer.status_code == 200
-    assert answer["Cache-Control"] == "no-store"
+    assert "no-store" in answer["Cache-Control"]
     application = Application.objects.get()
     secret = str(answer.context["secret"])
     assert secret in answer.content.decode()

@@ -163,6 +163,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=46),
     },
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
+    "verify-auth-events": {
+        "task": "apps.accounts.tasks.verify_auth_events_nightly",
+        "schedule": crontab(hour=4, minute=1),
+    },
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 

@@ -43,6 +43,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         # They are revoked, and stay on record.
         "delete": set(),
     },
+    # What comes in and is refused is for those who rule and those who look on; nobody writes the record by hand.
+    "accounts.AuthEvent": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     "jobs.Job": {
         "view": ALL,
         "cancel": SELLERS | {ACCOUNTANT},

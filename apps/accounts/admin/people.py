@@ -8,9 +8,10 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model, Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +26,7 @@ from unfold.widgets import (
 from apps.accounts import access, services
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
 from apps.accounts.faces.merging import expected_version
-from apps.accounts.models import Membership, User
+from apps.accounts.models import AuthEvent, Membership, User
 from apps.accounts.scoping import Rule
 
 
@@ -146,7 +147,7 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
-    actions_detail = ("set_password", "turn_off", "turn_on", "why")
+    actions_detail = ("set_password", "turn_off", "turn_on", "why", "events")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (
@@ -273,6 +274,17 @@ class UserAdmin(ScopedModelAdmin):
         is_active = User.objects.filter(pk=object_id, is_active=True).exists()
         hidden = "turn_on" if is_active else "turn_off"
         return [found for found in actions if not found.action_name.endswith(hidden)]
+
+    @action(description=_("Access events"), permissions=["see_events"], icon="policy")
+    def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to what is on record about a person."""
+        if self.get_object(request, object_id) is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        place = reverse("admin:accounts_authevent_changelist")
+        return HttpResponseRedirect(f"{place}?{urlencode({'user__id__exact': object_id})}")
+
+    def has_see_events_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return access.can_any(actor_of(request), "view", AuthEvent)
 
     @action(description=_("Why can or can't they see…"), permissions=["change"], icon="help")
     def why(self, request: HttpRequest, object_id: str) -> HttpResponse:

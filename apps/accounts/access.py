@@ -132,6 +132,13 @@ def identity_of(user: User) -> tuple[int, int, frozenset[str] | None]:
     return user.pk, user.perm_version, user.key_scopes
 
 
+def reaches_of(user: User, permission: str) -> Reaches | None:
+    """Return how far a permission of `user` reaches; None where they do not hold it, or not with their key."""
+    if not user.is_active or is_out_of_key(user, permission):
+        return None
+    return Reaches(is_all=True, is_own=True) if user.is_superuser else grants_of(user).get(permission)
+
+
 def is_everything(user: User) -> bool:
     """Tell whether `user` may do everything, whatever the roles: an administrator in person, not by a limited key."""
     return user.is_active and user.is_superuser and user.key_scopes is None

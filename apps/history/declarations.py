@@ -1,6 +1,17 @@
 """What is recorded of the apps below, which know nothing of history."""
 
-from apps.accounts.models import ApiKey, AuthEvent, AuthEventHead, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import (
+    ApiKey,
+    AuthEvent,
+    AuthEventHead,
+    Membership,
+    Role,
+    RoleGrant,
+    SigningKey,
+    Team,
+    TokenCut,
+    User,
+)
 from apps.history.models import Change, ChangeSet, Conflict, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
@@ -17,6 +28,8 @@ def declare() -> None:
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
     for audit in (AuthEvent, AuthEventHead):
         exempt(audit, "A record that only grows, and that the database chains by itself.")
+    exempt(SigningKey, "Times of each step stand in the row, and an undo must not bring a retired key back.")
+    exempt(TokenCut, "What was ended stays ended, and goes by itself within the hour.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -1,5 +1,10 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.access_tokens import (
+    authenticate_bearer,
+    authenticate_token,
+    user_of_claims,
+)
 from apps.accounts.services.api_keys import (
     authenticate_key,
     create_api_key,
@@ -11,7 +16,7 @@ from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import create_role, delete_role, describe_role, set_role_grants, sync_roles
-from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team
+from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team, restore_team
 from apps.accounts.services.users import (
     activate_user,
     change_own_settings,
@@ -24,7 +29,9 @@ from apps.accounts.services.users import (
 __all__ = [
     "activate_user",
     "archive_team",
+    "authenticate_bearer",
     "authenticate_key",
+    "authenticate_token",
     "change_own_settings",
     "change_user",
     "create_api_key",
@@ -40,11 +47,13 @@ __all__ = [
     "move_team",
     "record_auth_event",
     "rename_team",
+    "restore_team",
     "revoke_api_key",
     "revoke_membership",
     "rotate_api_key",
     "set_password",
     "set_role_grants",
     "sync_roles",
+    "user_of_claims",
     "user_of_key",
 ]

@@ -94,6 +94,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.team", "groups", _("Teams")),
             Place("accounts.role", "shield_person", _("Roles")),
             Place("accounts.apikey", "key", _("API keys")),
+            Place("accounts.signingkey", "encrypted", _("Signing keys")),
         ],
     ),
 ]

@@ -96,6 +96,17 @@ def verify(
     :param allow_expired: it may be too old, as one that only hints at who somebody was
     :raises InvalidToken: it is not ours, not of this kind, not for them, or not of this time
     """
+    return read(token, typ=typ, audience=audience, allow_expired=allow_expired)[1]
+
+
+def read(
+    token: str, *, typ: str, audience: str | None = None, allow_expired: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """
+    Return the name of the key that signed a token, and its claims, under the conditions of `verify`.
+
+    :raises InvalidToken: as `verify` does
+    """
     kid, kind, claims = _seen.get(token) or _seen.keep(token, _check_signature(token))
     # Of remembered ones too: the key may have been retired meanwhile.
     if not keyring.is_published(kid):
@@ -107,7 +118,7 @@ def verify(
     if audience is not None and not _is_for(audience, claims.get("aud")):
         raise InvalidToken("wrong_audience")
     _check_time(claims, allow_expired=allow_expired)
-    return dict(claims)
+    return kid, dict(claims)
 
 
 def public_jwks() -> dict[str, Any]:
@@ -167,11 +178,11 @@ def _check_time(claims: dict[str, Any], *, allow_expired: bool) -> None:
 
 
 def _second(claims: dict[str, Any], name: str) -> float:
-    said = claims.get(name, 0 if name == "nbf" else None)
+    said: Any = claims.get(name, 0 if name == "nbf" else None)
     # A bool is an int to Python.
-    if type(said) not in (int, float):
+    if isinstance(said, bool) or not isinstance(said, int | float):
         raise InvalidToken("malformed")
-    return float(said)
+    return said
 
 
 class _Seen:

@@ -163,6 +163,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=46),
     },
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
+    "expire-token-cuts": {
+        "task": "apps.accounts.tasks.expire_token_cuts",
+        "schedule": crontab(minute=47),
+    },
+    "rotate-signing-keys": {
+        "task": "apps.accounts.tasks.rotate_signing_keys",
+        "schedule": crontab(minute=7),
+    },
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 

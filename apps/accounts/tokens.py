@@ -5,7 +5,6 @@ A signature that was found right is not computed again: the claims of tokens see
 token, as long as the key is published. Time, issuer and audience are looked at each time.
 """
 
-import base64
 import hashlib
 import json
 import re
@@ -18,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
 from apps.accounts import cuts, keyring
 from apps.accounts.models import User
@@ -29,8 +29,9 @@ LEEWAY_SECONDS = 5
 _LONGEST_TOKEN = 8 * 1024
 _SHAPE = re.compile(r"([\w-]{16,512})\.([\w-]{2,})\.([\w-]{86})", re.ASCII)
 _HEADER = frozenset({"alg", "typ", "kid"})
-# The last of 86 characters carries two bits of a signature; with others in it the same signature would have 16 spellings.
-_LAST_CHARACTERS = frozenset("AQgw")
+# In place of the second number of a signature, the order of the curve (P-256) less it would do as well: ours is the lower.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_HALF_ORDER = _ORDER // 2
 _MOST_REMEMBERED = 4096
 
 
@@ -51,7 +52,8 @@ def sign(claims: dict[str, Any], *, typ: str) -> str:
     kid, key = keyring.private_key()
     header = {"alg": keyring.ALGORITHM, "typ": typ, "kid": kid}
     payload = json.dumps(claims, separators=(",", ":"))
-    return jws.serialize_compact(header, payload, key, algorithms=[keyring.ALGORITHM])
+    said, _dot, signature = jws.serialize_compact(header, payload, key, [keyring.ALGORITHM]).rpartition(".")
+    return f"{said}.{_lower(signature)}"
 
 
 def issue_access_token(
@@ -134,13 +136,15 @@ def _check_signature(token: str) -> Verified:
     if len(token) > _LONGEST_TOKEN:
         raise InvalidToken("malformed")
     shape = _SHAPE.fullmatch(token)
-    if shape is None or token[-1] not in _LAST_CHARACTERS:
+    if shape is None:
         raise InvalidToken("malformed")
     kid, kind = _read_header(shape[1])
     key = keyring.public_key(kid)
     if key is None:
         raise InvalidToken("unknown_key")
     try:
+        if _second_half(shape[3]) > _HALF_ORDER:
+            raise InvalidToken("bad_signature")
         signed = jws.deserialize_compact(token, key, algorithms=[keyring.ALGORITHM])
         claims = json.loads(signed.payload or b"")
     except (JoseError, ValueError, RecursionError) as error:
@@ -153,7 +157,7 @@ def _check_signature(token: str) -> Verified:
 def _read_header(text: str) -> tuple[str, str]:
     """Return key and type that a header names; what else it may want of us, like another algorithm, is refused."""
     try:
-        header = json.loads(base64.urlsafe_b64decode(text + "=="))
+        header = json.loads(urlsafe_b64decode(text.encode()))
     except (ValueError, RecursionError) as error:
         raise InvalidToken("malformed") from error
     if not isinstance(header, dict) or header.keys() != _HEADER or header["alg"] != keyring.ALGORITHM:
@@ -162,6 +166,16 @@ def _read_header(text: str) -> tuple[str, str]:
     if not isinstance(kid, str) or not isinstance(kind, str):
         raise InvalidToken("malformed")
     return kid, kind.lower()
+
+
+def _second_half(signature: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(signature.encode())[32:])
+
+
+def _lower(signature: str) -> str:
+    """Return that spelling of a signature whose second number is the lower one: anybody can make each of the other."""
+    first, second = urlsafe_b64decode(signature.encode())[:32], _second_half(signature)
+    return urlsafe_b64encode(first + min(second, _ORDER - second).to_bytes(32)).decode()
 
 
 def _is_for(audience: str, said: Any) -> bool:

@@ -95,6 +95,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.role", "shield_person", _("Roles")),
             Place("accounts.apikey", "key", _("API keys")),
             Place("accounts.authevent", "policy", _("Access events")),
+            Place("accounts.signingkey", "encrypted", _("Signing keys")),
         ],
     ),
 ]

@@ -167,6 +167,14 @@ CELERY_BEAT_SCHEDULE = {
         "task": "apps.accounts.tasks.verify_auth_events_nightly",
         "schedule": crontab(hour=4, minute=1),
     },
+    "expire-token-cuts": {
+        "task": "apps.accounts.tasks.expire_token_cuts",
+        "schedule": crontab(minute=47),
+    },
+    "rotate-signing-keys": {
+        "task": "apps.accounts.tasks.rotate_signing_keys",
+        "schedule": crontab(minute=7),
+    },
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 

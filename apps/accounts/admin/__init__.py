@@ -4,9 +4,9 @@ from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from apps.accounts.admin import api_keys, auth_events, people, roles, teams
+from apps.accounts.admin import api_keys, auth_events, people, roles, signing_keys, teams
 
-__all__ = ["api_keys", "auth_events", "people", "roles", "teams"]
+__all__ = ["api_keys", "auth_events", "people", "roles", "signing_keys", "teams"]
 
 # Libraries bring pages that ask no policy; what they show has no meaning here.
 for _unwanted in (Group, EmailAddress):

@@ -16,6 +16,7 @@ from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import create_role, delete_role, describe_role, set_role_grants, sync_roles
+from apps.accounts.services.signing_keys import revoke_key, rotate_keys, rotate_now
 from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team, restore_team
 from apps.accounts.services.users import (
     activate_user,
@@ -49,8 +50,11 @@ __all__ = [
     "rename_team",
     "restore_team",
     "revoke_api_key",
+    "revoke_key",
     "revoke_membership",
     "rotate_api_key",
+    "rotate_keys",
+    "rotate_now",
     "set_password",
     "set_role_grants",
     "sync_roles",

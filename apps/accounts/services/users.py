@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
+from apps.accounts.cuts import cut_user
 from apps.accounts.models import User
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over, tell_watchers
@@ -122,7 +123,7 @@ def change_own_settings(*, actor: User, **fields: Unpack[OwnSettings]) -> User:
 @transaction.atomic
 def set_password(user_id: int, password: str, *, actor: User) -> User:
     """
-    Give a user a new password, which ends their sessions.
+    Give a user a new password, which ends their sessions and access tokens.
 
     :raises PermissionDenied: the actor may not, or the user holds more than they do
     :raises ValidationError: the password is too weak
@@ -131,6 +132,7 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     require_over(actor, user)
     _set_password(user, password)
     user.save(update_fields=["password"])
+    cut_user(user.pk)
     tell_watchers([user.pk])
     record_auth_event("password_changed", user=user, actor=actor)
     return user
@@ -171,6 +173,8 @@ def activate_user(user_id: int, *, actor: User) -> User:
 
 def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
+    if not is_active:
+        cut_user(user.pk)
     tell_watchers([user.pk])
     fact = events.USER_ACTIVATED if is_active else events.USER_DEACTIVATED
     publish(fact, user.pk, events.user_data(user), actor_id=actor.pk)

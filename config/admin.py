@@ -96,6 +96,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.apikey", "key", _("API keys")),
             Place("accounts.authevent", "policy", _("Access events")),
             Place("accounts.signingkey", "encrypted", _("Signing keys")),
+            Place("accounts.application", "apps", _("Applications")),
         ],
     ),
 ]

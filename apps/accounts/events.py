@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.accounts.models import ApiKey, Membership, Role, Team, User
+from apps.accounts.models import ApiKey, Application, ConsentGrant, Membership, Role, Team, User
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -18,6 +18,10 @@ ROLE_DELETED = Fact("accounts.role.deleted.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
+APPLICATION_REGISTERED = Fact("accounts.application.registered.v1")
+APPLICATION_CHANGED = Fact("accounts.application.changed.v1")
+CONSENT_GIVEN = Fact("accounts.consent.given.v1")
+CONSENT_WITHDRAWN = Fact("accounts.consent.withdrawn.v1")
 
 FACTS = [
     USER_CREATED,
@@ -33,6 +37,10 @@ FACTS = [
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,
+    APPLICATION_REGISTERED,
+    APPLICATION_CHANGED,
+    CONSENT_GIVEN,
+    CONSENT_WITHDRAWN,
 ]
 
 
@@ -86,4 +94,26 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+    }
+
+
+def application_data(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.pk,
+        "client_id": application.client_id,
+        "name": application.name,
+        "team_id": application.team_id,
+        "scopes": application.scopes,
+        "disabled_at": application.disabled_at,
+        "version": application.version,
+    }
+
+
+def consent_data(consent: ConsentGrant) -> dict[str, Any]:
+    return {
+        "id": consent.pk,
+        "user_id": consent.user_id,
+        "application_id": consent.application_id,
+        "scopes": consent.scopes,
+        "revoked_at": consent.revoked_at,
     }

@@ -36,3 +36,9 @@ def rotate_signing_keys() -> int:
 def expire_token_cuts() -> int:
     """Forget which tokens were ended, once they have expired by themselves."""
     return cuts.forget_old_cuts()
+
+
+@shared_task
+def clear_tokens() -> int:
+    """Delete codes and tokens that have expired."""
+    return services.clear_tokens()

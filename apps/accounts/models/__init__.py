@@ -2,6 +2,14 @@
 
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
+from apps.accounts.models.oauth import (
+    Application,
+    AuthorizationCode,
+    ConsentGrant,
+    DeviceCode,
+    RefreshToken,
+    TokenFamily,
+)
 from apps.accounts.models.people import (
     Membership,
     Role,
@@ -16,14 +24,20 @@ from apps.accounts.models.signing_keys import SigningKey, TokenCut
 
 __all__ = [
     "ApiKey",
+    "Application",
     "AuthEvent",
     "AuthEventHead",
+    "AuthorizationCode",
+    "ConsentGrant",
+    "DeviceCode",
     "Membership",
+    "RefreshToken",
     "Role",
     "RoleGrant",
     "SigningKey",
     "Team",
     "TokenCut",
+    "TokenFamily",
     "User",
     "UserManager",
     "validate_language",

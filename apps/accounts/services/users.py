@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
+from apps.accounts.services.token_families import revoke_families
 from apps.events.services import publish
 
 
@@ -133,6 +134,8 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     _set_password(user, password)
     user.save(update_fields=["password"])
     cut_user(user.pk)
+    # Whoever knew the old one may have let an application in.
+    revoke_families(user_id=user.pk)
     tell_watchers([user.pk])
     record_auth_event("password_changed", user=user, actor=actor)
     return user
@@ -175,6 +178,7 @@ def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
     if not is_active:
         cut_user(user.pk)
+        revoke_families(user_id=user.pk)
     tell_watchers([user.pk])
     fact = events.USER_ACTIVATED if is_active else events.USER_DEACTIVATED
     publish(fact, user.pk, events.user_data(user), actor_id=actor.pk)

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from apps.accounts.models import ApiKey, Membership, Role, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    ImpersonationSession,
+    Membership,
+    Role,
+    Team,
+    User,
+)
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -17,6 +25,11 @@ ROLE_CHANGED = Fact("accounts.role.changed.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
+ACCESS_GRANTED = Fact("accounts.access.granted.v1")
+ACCESS_EXTENDED = Fact("accounts.access.extended.v1")
+ACCESS_REVOKED = Fact("accounts.access.revoked.v1")
+IMPERSONATION_STARTED = Fact("accounts.impersonation.started.v1")
+IMPERSONATION_ENDED = Fact("accounts.impersonation.ended.v1")
 
 FACTS = [
     USER_CREATED,
@@ -31,6 +44,11 @@ FACTS = [
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,
+    ACCESS_GRANTED,
+    ACCESS_EXTENDED,
+    ACCESS_REVOKED,
+    IMPERSONATION_STARTED,
+    IMPERSONATION_ENDED,
 ]
 
 
@@ -84,4 +102,29 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+    }
+
+
+def access_grant_data(grant: AccessGrant) -> dict[str, Any]:
+    return {
+        "id": grant.pk,
+        "user_id": grant.user_id,
+        "model": grant.row_label,
+        "row_id": grant.object_id,
+        "actions": grant.actions,
+        "reason": grant.reason,
+        "expires_at": grant.expires_at,
+        "revoked_at": grant.revoked_at,
+    }
+
+
+def impersonation_data(session: ImpersonationSession) -> dict[str, Any]:
+    return {
+        "id": session.pk,
+        "actor_id": session.actor_id,
+        "target_id": session.target_id,
+        "reason": session.reason,
+        "is_read_only": session.is_read_only,
+        "expires_at": session.expires_at,
+        "ended_at": session.ended_at,
     }

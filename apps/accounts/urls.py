@@ -3,8 +3,11 @@
 from allauth.account import views
 from django.urls import path, re_path
 
+from apps.accounts.faces.impersonation import stop
+
 urlpatterns = [
     path("login/", views.login, name="account_login"),
+    path("impersonation/stop/", stop, name="impersonation_stop"),
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("password/change/", views.password_change, name="account_change_password"),

@@ -40,17 +40,18 @@ class Work:
     label: str = ""
     reason: str = ""
     request_id: str = ""
+    impersonator_id: int | Callable[[], int | None] | None = None
     job_id: int | None = None
     reverts_id: int | None = None
     uid: uuid.UUID = field(default_factory=uuid.uuid4)
 
     def told(self) -> str:
         """Return what the database is told."""
-        actor_id = self.actor_id() if callable(self.actor_id) else self.actor_id
         facts = {
             "uid": str(self.uid),
             "face": str(self.face),
-            "actor": actor_id,
+            "actor": _now(self.actor_id),
+            "impersonator": _now(self.impersonator_id),
             "label": self.label[:200],
             "reason": self.reason[:500],
             "request": self.request_id[:64],
@@ -58,6 +59,10 @@ class Work:
             "reverts": self.reverts_id,
         }
         return json.dumps({name: fact for name, fact in facts.items() if fact not in {None, ""}})
+
+
+def _now(known: int | Callable[[], int | None] | None) -> int | None:
+    return known() if callable(known) else known
 
 
 _current: ContextVar[Work | None] = ContextVar("change_set", default=None)

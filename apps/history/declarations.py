@@ -1,6 +1,15 @@
 """What is recorded of the apps below, which know nothing of history."""
 
-from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    ImpersonationSession,
+    Membership,
+    Role,
+    RoleGrant,
+    Team,
+    User,
+)
 from apps.history.models import Change, ChangeSet, Conflict, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
@@ -15,6 +24,8 @@ def declare() -> None:
     track(RoleGrant, part_of=("role",), is_guarded=True)
     track(Membership, part_of=("user",), is_guarded=True)
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(AccessGrant, "Each step is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(ImpersonationSession, "It is a record itself, and what is done meanwhile names it.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -1,6 +1,8 @@
 """Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
 
+from apps.accounts.models.access_grants import AccessGrant
 from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.impersonation import ImpersonationSession
 from apps.accounts.models.people import (
     Membership,
     Role,
@@ -13,7 +15,9 @@ from apps.accounts.models.people import (
 )
 
 __all__ = [
+    "AccessGrant",
     "ApiKey",
+    "ImpersonationSession",
     "Membership",
     "Role",
     "RoleGrant",

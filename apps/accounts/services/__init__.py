@@ -1,5 +1,6 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.access_grants import extend_access, grant_access, revoke_access
 from apps.accounts.services.api_keys import (
     authenticate_key,
     create_api_key,
@@ -7,6 +8,7 @@ from apps.accounts.services.api_keys import (
     rotate_api_key,
     user_of_key,
 )
+from apps.accounts.services.impersonation import start_impersonation, stop_impersonation, who_acts
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
@@ -34,14 +36,20 @@ __all__ = [
     "describe_role",
     "ensure_member",
     "ensure_team",
+    "extend_access",
+    "grant_access",
     "grant_membership",
     "move_team",
     "rename_team",
+    "revoke_access",
     "revoke_api_key",
     "revoke_membership",
     "rotate_api_key",
     "set_password",
     "set_role_grants",
+    "start_impersonation",
+    "stop_impersonation",
     "sync_roles",
     "user_of_key",
+    "who_acts",
 ]

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import User
+from apps.accounts.services.impersonation import end_impersonations_of
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
 from apps.events.services import publish
@@ -86,6 +88,8 @@ def change_user(
     values = rows.differing(user, dict(fields))
     if not values:
         return user
+    if values.keys() & {"email", "is_staff"}:
+        require_in_person(actor)
     rows.write(user, values, actor=actor)
     if "email" in values:
         # Whoever reads the old address must not be able to reset the password by it.
@@ -119,9 +123,10 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     """
     Give a user a new password, which ends their sessions.
 
-    :raises PermissionDenied: the actor may not, or the user holds more than they do
+    :raises PermissionDenied: the actor may not, the user holds more than they do, or somebody acts as the actor
     :raises ValidationError: the password is too weak
     """
+    require_in_person(actor)
     user = rows.locked(User, user_id, actor=actor, action="change")
     require_over(actor, user)
     _set_password(user, password)
@@ -165,6 +170,8 @@ def activate_user(user_id: int, *, actor: User) -> User:
 
 def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
+    if not is_active:
+        end_impersonations_of(user.pk, actor_id=actor.pk)
     tell_watchers([user.pk])
     fact = events.USER_ACTIVATED if is_active else events.USER_DEACTIVATED
     publish(fact, user.pk, events.user_data(user), actor_id=actor.pk)

@@ -14,6 +14,7 @@ class AccountsConfig(AppConfig):
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))
+        register_constraint("auth_event_append_only", _("Access events are only ever added."))
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")
 
 

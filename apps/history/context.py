@@ -21,6 +21,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
+from apps.common.origin import impersonator
 from apps.history.models import ChangeSet
 
 Face = ChangeSet.Face
@@ -40,7 +41,6 @@ class Work:
     label: str = ""
     reason: str = ""
     request_id: str = ""
-    impersonator_id: int | Callable[[], int | None] | None = None
     job_id: int | None = None
     reverts_id: int | None = None
     uid: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -50,8 +50,8 @@ class Work:
         facts = {
             "uid": str(self.uid),
             "face": str(self.face),
-            "actor": _now(self.actor_id),
-            "impersonator": _now(self.impersonator_id),
+            "actor": self.actor_id() if callable(self.actor_id) else self.actor_id,
+            "impersonator": impersonator.get(),
             "label": self.label[:200],
             "reason": self.reason[:500],
             "request": self.request_id[:64],
@@ -59,10 +59,6 @@ class Work:
             "reverts": self.reverts_id,
         }
         return json.dumps({name: fact for name, fact in facts.items() if fact not in {None, ""}})
-
-
-def _now(known: int | Callable[[], int | None] | None) -> int | None:
-    return known() if callable(known) else known
 
 
 _current: ContextVar[Work | None] = ContextVar("change_set", default=None)

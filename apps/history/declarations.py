@@ -3,6 +3,8 @@
 from apps.accounts.models import (
     AccessGrant,
     ApiKey,
+    AuthEvent,
+    AuthEventHead,
     ImpersonationSession,
     Membership,
     Role,
@@ -26,6 +28,8 @@ def declare() -> None:
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
     exempt(AccessGrant, "Each step is a fact of its own, and an undo must not bring a revoked one back.")
     exempt(ImpersonationSession, "It is a record itself, and what is done meanwhile names it.")
+    for audit in (AuthEvent, AuthEventHead):
+        exempt(audit, "A record that only grows, and that the database chains by itself.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -23,29 +23,19 @@ class ChangeSetMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        work = Work(
-            _face_of(request.path),
-            lambda: getattr(_known_user(request), "pk", None),
-            impersonator_id=lambda: _impersonator(request),
-            request_id=request_id.get(),
-        )
+        work = Work(_face_of(request.path), lambda: _known_user(request), request_id=request_id.get())
         with change_set(work):
             return self.get_response(request)
 
 
-def _known_user(request: HttpRequest) -> Any:
-    """Return the user as far as they are known; finding out would be a query in a query."""
+def _known_user(request: HttpRequest) -> int | None:
+    """Return the id of the user as far as they are known; finding out would be a query in a query."""
     # A program's is known once its key is looked at.
     user: Any = getattr(request, "user", None)
     if user is None or (isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty):
         return None
-    return user
-
-
-def _impersonator(request: HttpRequest) -> int | None:
-    """Return the id of who acts as the user, where somebody does."""
-    session = getattr(_known_user(request), "impersonation", None)
-    return None if session is None else session.actor_id
+    pk: int | None = user.pk
+    return pk
 
 
 def _face_of(path: str) -> str:

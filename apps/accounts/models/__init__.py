@@ -2,6 +2,7 @@
 
 from apps.accounts.models.access_grants import AccessGrant
 from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
 from apps.accounts.models.impersonation import ImpersonationSession
 from apps.accounts.models.people import (
     Membership,
@@ -17,6 +18,8 @@ from apps.accounts.models.people import (
 __all__ = [
     "AccessGrant",
     "ApiKey",
+    "AuthEvent",
+    "AuthEventHead",
     "ImpersonationSession",
     "Membership",
     "Role",

@@ -8,6 +8,7 @@ from apps.accounts.services.api_keys import (
     rotate_api_key,
     user_of_key,
 )
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.impersonation import start_impersonation, stop_impersonation, who_acts
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
@@ -40,6 +41,7 @@ __all__ = [
     "grant_access",
     "grant_membership",
     "move_team",
+    "record_auth_event",
     "rename_team",
     "revoke_access",
     "revoke_api_key",

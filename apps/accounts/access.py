@@ -15,11 +15,10 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, PermissionDenied
 from django.db import connection, models
-from django.db.models import F, Func, Q, Value
+from django.db.models import Func, Q, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import AccessGrant, RoleGrant, Team, User
@@ -125,7 +124,7 @@ def permission_of(action: str, model: type[models.Model]) -> str:
 
 
 def grants_of(user: User) -> dict[str, Reaches]:
-    """Return how far each permission of `user` reaches by their roles, as far as the key lets them that they came with."""
+    """Return how far each permission of `user` reaches by their roles, as far as they may use it just now."""
     return rights_of(user).grants
 
 
@@ -184,7 +183,9 @@ def _read_rights(users: list[User]) -> dict[int, Rights]:
     )
     # Together with the roles, what is shared costs no query of its own.
     rows = list(by_role.union(_shared_with(people)))
-    subtrees = _subtrees({path for _u, _name, reach, _team, path, _t in rows if reach == RoleGrant.Reach.SUBTREE})
+    subtrees = _subtrees(
+        {path for _u, _name, reach, _team, path, _t in rows if reach == RoleGrant.Reach.SUBTREE}
+    )
     grants: dict[int, defaultdict[str, Reaches]] = {pk: defaultdict(Reaches) for pk in people}
     shares: dict[int, dict[str, Share]] = {pk: {} for pk in people}
     lapses: dict[int, datetime] = {}
@@ -219,7 +220,9 @@ def _shared_with(user_ids: Iterable[int]) -> models.QuerySet[Any, Any]:
     Return what is shared with users, in the columns in which roles are read: actions for the permission, the kind of
     row for the team.
     """
-    kind = Concat("content_type__app_label", Value("."), "content_type__model", output_field=models.CharField())
+    kind = Concat(
+        "content_type__app_label", Value("."), "content_type__model", output_field=models.CharField()
+    )
     actions = Func("actions", Value(","), function="array_to_string", output_field=models.CharField())
     live = AccessGrant.objects.live().filter(user__in=user_ids)
     return live.values_list("user", actions, Value(_ROW), "content_type", kind, "expires_at")
@@ -541,6 +544,12 @@ def subject_of(permission: str) -> str | Promise:
     """Say what kind of rows a permission is about: "deal"."""
     model, _action = _parse(permission)
     return permission if model is None else model._meta.verbose_name or permission
+
+
+def subjects_of(permission: str) -> str | Promise:
+    """Say the same of many: "deals"."""
+    model, _action = _parse(permission)
+    return permission if model is None else model._meta.verbose_name_plural or permission
 
 
 def all_permissions() -> list[str]:

@@ -95,7 +95,9 @@ def require_lasting(found: Collection[models.Model], names: Collection[str], *, 
         return
     model = type(next(iter(found)))
     rule = getattr(model, "access", None)
-    deciding = {name for path in (rule.owner, rule.team) if path for name in (path, f"{path}_id")} if rule else set()
+    deciding = (
+        {name for path in (rule.owner, rule.team) if path for name in (path, f"{path}_id")} if rule else set()
+    )
     if not deciding.intersection(names):
         return
     keys = [row.pk for row in found]

@@ -120,7 +120,9 @@ def _reasons(actor: User, action: str, row: models.Model, names: _Names) -> list
 def _granted(permission: str, users: Iterable[User]) -> list[tuple[Membership, RoleGrant]]:
     """Return the places in which users hold a permission, with the grant."""
     memberships = (
-        Membership.objects.filter(user__in=list(users), team__archived_at=None, role__grants__permission=permission)
+        Membership.objects.filter(
+            user__in=list(users), team__archived_at=None, role__grants__permission=permission
+        )
         .select_related("user", "team", "role")
         .order_by("team__path", "role__name")
     )

@@ -114,7 +114,10 @@ class ChangeSetAdmin(ScopedModelAdmin):
         name = str(change_set.actor or gettext("The system"))
         if change_set.impersonator is None:
             return name
-        return gettext("%(impersonator)s as %(name)s") % {"impersonator": change_set.impersonator, "name": name}
+        return gettext("%(impersonator)s as %(name)s") % {
+            "impersonator": change_set.impersonator,
+            "name": name,
+        }
 
     @display(description=_("through"), ordering="face")
     def through(self, change_set: ChangeSet) -> str:

@@ -39,7 +39,9 @@ _USUAL = timedelta(days=7)
 class ShareForm(forms.Form):
     """Whom a row is shared with, for what, until when and why."""
 
-    user = forms.ModelChoiceField(label=_("With whom"), queryset=User.objects.none(), widget=UnfoldAdminSelect2Widget)
+    user = forms.ModelChoiceField(
+        label=_("With whom"), queryset=User.objects.none(), widget=UnfoldAdminSelect2Widget
+    )
     actions = forms.MultipleChoiceField(
         label=_("What they may besides seeing it"),
         required=False,
@@ -73,9 +75,7 @@ class WhoSeesForm(forms.Form):
     """What is asked of whom."""
 
     action = forms.ChoiceField(label=_("Who may"), required=False, widget=UnfoldAdminSelectWidget)
-    term = forms.CharField(
-        label=_("Name"), required=False, max_length=100, widget=UnfoldAdminTextInputWidget
-    )
+    term = forms.CharField(label=_("Name"), required=False, max_length=100, widget=UnfoldAdminTextInputWidget)
     person = forms.ModelChoiceField(
         label=_("Why, or why not"),
         required=False,
@@ -110,9 +110,7 @@ class AccessPages:
     def has_who_sees_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         return why.may_ask(actor_of(request))
 
-    def _row_of(
-        self, request: HttpRequest, object_id: str, is_let: Callable[[HttpRequest], bool]
-    ) -> Any:
+    def _row_of(self, request: HttpRequest, object_id: str, is_let: Callable[[HttpRequest], bool]) -> Any:
         """Return the row that a page is about; None where there is none in sight."""
         page: Any = self
         if not is_let(request):
@@ -131,10 +129,10 @@ class AccessPages:
         form = ShareForm(request.POST if "share" in request.POST else None, actor=actor, row=row)
         if request.method == "POST" and self._shared(request, row, form):
             return HttpResponseRedirect(request.get_full_path())
-        grants = AccessGrant.objects.visible_to(actor).live().on(row).select_related("user", "granted_by")
+        grants = AccessGrant.objects.visible_to(actor).live().on(row).select_related("user")
         context = self._about(request, row) | {
             "form": form,
-            "grants": [_described(grant) for grant in grants.order_by("expires_at")],
+            "grants": _described(list(grants.order_by("expires_at")), actor),
             "media": page.media + form.media,
         }
         return TemplateResponse(request, "admin/accounts/share.html", context)
@@ -148,7 +146,9 @@ class AccessPages:
             if given.isascii() and given.isdecimal():
                 done = call_service(request, services.revoke_access, int(given), actor=actor)
                 if done is not None:
-                    page.message_user(request, gettext("It is not shared with them any more."), messages.SUCCESS)
+                    page.message_user(
+                        request, gettext("It is not shared with them any more."), messages.SUCCESS
+                    )
             return True
 
         def run(subject: models.Model, values: dict[str, Any]) -> None:
@@ -203,9 +203,14 @@ class AccessPages:
         }
 
 
-def _described(grant: AccessGrant) -> dict[str, Any]:
-    """Return what a page tells of a grant."""
-    return {"grant": grant, "verbs": verbs_of(grant)}
+def _described(grants: list[AccessGrant], actor: User) -> list[dict[str, Any]]:
+    """Return what a page tells of grants; who shared something is named to who may see them."""
+    givers = visible_rows(actor, User).filter(pk__in={grant.granted_by_id for grant in grants})
+    names = {giver.pk: str(giver) for giver in givers}
+    return [
+        {"grant": grant, "verbs": verbs_of(grant), "by": names.get(grant.granted_by_id, "")}
+        for grant in grants
+    ]
 
 
 def verbs_of(grant: AccessGrant) -> str:

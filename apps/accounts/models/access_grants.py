@@ -29,7 +29,11 @@ class AccessGrant(models.Model):
     """One row that somebody may see, or do more with, until a day, whatever their roles."""
 
     user = models.ForeignKey(
-        User, verbose_name=_("for whom"), on_delete=models.CASCADE, related_name="access_grants", db_index=False
+        User,
+        verbose_name=_("for whom"),
+        on_delete=models.CASCADE,
+        related_name="access_grants",
+        db_index=False,
     )
     content_type = models.ForeignKey(
         ContentType, verbose_name=_("kind"), on_delete=models.CASCADE, related_name="+", db_index=False

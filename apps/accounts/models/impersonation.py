@@ -16,9 +16,7 @@ class ImpersonationQuerySet(ScopedQuerySet["ImpersonationSession"]):
 
     def live(self) -> Self:
         """Keep those that go on: neither ended nor expired, by the clock of the database, and both accounts on."""
-        return self.filter(
-            ended_at=None, expires_at__gt=Now(), actor__is_active=True, target__is_active=True
-        )
+        return self.filter(ended_at=None, expires_at__gt=Now(), actor__is_active=True, target__is_active=True)
 
 
 class ImpersonationSession(models.Model):
@@ -56,9 +54,7 @@ class ImpersonationSession(models.Model):
         ]
         indexes = [
             models.Index(fields=["actor"], name="impersonation_live", condition=models.Q(ended_at=None)),
-            models.Index(
-                fields=["target"], name="impersonation_live_as", condition=models.Q(ended_at=None)
-            ),
+            models.Index(fields=["target"], name="impersonation_live_as", condition=models.Q(ended_at=None)),
         ]
 
     def __str__(self) -> str:

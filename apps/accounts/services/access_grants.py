@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -16,9 +15,10 @@ from django.utils.translation import ngettext
 from apps.accounts import access, events, rows
 from apps.accounts.models import AccessGrant, User
 from apps.accounts.scoping import Rule
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import tell_watchers
-from apps.events.services import publish
+from apps.events.services import Fact, publish
 
 
 @transaction.atomic
@@ -65,7 +65,7 @@ def grant_access(
     )
     rows.insert(grant, actor=actor)
     access.require(actor, "add", grant)
-    _tell(events.ACCESS_GRANTED, grant, actor)
+    _tell(events.ACCESS_GRANTED, "access_granted", grant, actor)
     return grant
 
 
@@ -83,7 +83,7 @@ def extend_access(grant_id: int, *, expires_at: datetime, actor: User) -> Access
     _require_own(actor, row, grant.actions)
     _require_end(expires_at)
     rows.write(grant, {"expires_at": expires_at}, actor=actor)
-    _tell(events.ACCESS_EXTENDED, grant, actor)
+    _tell(events.ACCESS_EXTENDED, "access_extended", grant, actor)
     return grant
 
 
@@ -98,7 +98,7 @@ def revoke_access(grant_id: int, *, actor: User) -> AccessGrant:
     """
     grant = _locked(grant_id, actor=actor)
     rows.write(grant, {"revoked_at": timezone.now()}, actor=actor)
-    _tell(events.ACCESS_REVOKED, grant, actor)
+    _tell(events.ACCESS_REVOKED, "access_revoked", grant, actor)
     return grant
 
 
@@ -112,7 +112,11 @@ def shareable_model(label: str) -> type[models.Model]:
         model = apps.get_model(label)
     except (LookupError, ValueError):
         model = None
-    if model is None or not isinstance(getattr(model, "access", None), Rule) or not access.shareable_actions(model):
+    if (
+        model is None
+        or not isinstance(getattr(model, "access", None), Rule)
+        or not access.shareable_actions(model)
+    ):
         raise rows.refusal("model", _("Such rows cannot be shared one by one."), code="not_shareable")
     return model
 
@@ -150,7 +154,9 @@ def _require_end(expires_at: datetime) -> None:
     if expires_at > now + longest():
         days = settings.ACCESS_GRANT_MAX_DAYS
         text = ngettext(
-            "Something is shared for %(days)s day at most.", "Something is shared for %(days)s days at most.", days
+            "Something is shared for %(days)s day at most.",
+            "Something is shared for %(days)s days at most.",
+            days,
         )
         raise rows.refusal("expires_at", text % {"days": days}, code="expires_at")
 
@@ -162,7 +168,13 @@ def _reason(reason: str) -> str:
     return text
 
 
-def _tell(fact: Any, grant: AccessGrant, actor: User) -> None:
+def _tell(fact: Fact, kind: str, grant: AccessGrant, actor: User) -> None:
     access.forget(actor)
+    data = {
+        "row": f"{grant.row_label}:{grant.object_id}",
+        "until": grant.expires_at,
+        "actions": grant.actions,
+    }
+    record_auth_event(kind, user=grant.user, actor=actor, data=data | {"reason": grant.reason})
     tell_watchers([grant.user_id])
     publish(fact, grant.pk, events.access_grant_data(grant), actor_id=actor.pk)

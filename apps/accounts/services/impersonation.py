@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import ImpersonationSession, User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.events.services import publish
@@ -49,6 +50,8 @@ def start_impersonation(
     )
     rows.insert(session, actor=actor)
     tell_watchers([actor.pk])
+    data = {"reason": session.reason, "until": session.expires_at, "is_read_only": session.is_read_only}
+    record_auth_event("impersonation_started", user=target, actor=actor, data=data)
     publish(events.IMPERSONATION_STARTED, session.pk, events.impersonation_data(session), actor_id=actor.pk)
     return session
 
@@ -103,9 +106,12 @@ def end_impersonations_of(user_id: int, *, actor_id: int) -> None:
 
 
 def _end(sessions: models.QuerySet[ImpersonationSession], *, actor_id: int) -> None:
-    going_on = sessions.filter(ended_at=None).select_for_update(of=("self",)).order_by("pk")
-    for session in going_on:
+    going_on = (
+        sessions.filter(ended_at=None).select_for_update(of=("self",)).select_related("actor", "target")
+    )
+    for session in going_on.order_by("pk"):
         session.ended_at = min(timezone.now(), session.expires_at)
         session.save(update_fields=["ended_at"])
         tell_watchers([session.actor_id, session.target_id])
+        record_auth_event("impersonation_ended", user=session.target, actor=session.actor)
         publish(events.IMPERSONATION_ENDED, session.pk, events.impersonation_data(session), actor_id=actor_id)

@@ -14,5 +14,6 @@ def require_in_person(actor: User) -> None:
     """
     if actor.impersonation is not None:
         raise PermissionDenied(
-            _("You act as %(name)s. This is only done in person: stop acting as them first.") % {"name": actor}
+            _("You act as %(name)s. This is only done in person: stop acting as them first.")
+            % {"name": actor}
         )

@@ -32,7 +32,9 @@ def start_job(kind: str, *, actor: User, title: str, params: dict[str, Any], tot
     if actor.key_scopes is not None:
         raise PermissionDenied(_("Long work takes a person, or a key that may do whatever its owner may."))
     if actor.impersonation is not None:
-        raise PermissionDenied(_("Long work outlasts the time in which you act as somebody else: it is not begun so."))
+        raise PermissionDenied(
+            _("Long work outlasts the time in which you act as somebody else: it is not begun so.")
+        )
     job = Job.objects.create(kind=kind, title=title[:200], owner=actor, params=params, total=total)
     change_state(job, Job.State.QUEUED, {"lease_until": from_now(RESEND_AFTER)}, total=total)
     send_job(job.pk)

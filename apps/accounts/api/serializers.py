@@ -120,7 +120,9 @@ class MadeApiKeySerializer(ApiKeySerializer):
 class AccessGrantSerializer(ScopedModelSerializer[AccessGrant]):
     """One row that somebody may see, or do more with, for a while."""
 
-    model = serializers.CharField(source="row_label", read_only=True, help_text="The kind of row, as crm.deal.")
+    model = serializers.CharField(
+        source="row_label", read_only=True, help_text="The kind of row, as crm.deal."
+    )
     row_id = serializers.IntegerField(source="object_id", read_only=True)
 
     class Meta:
@@ -154,7 +156,9 @@ class QuestionSerializer(serializers.Serializer[Any]):
 
     model = serializers.CharField(max_length=100, help_text="The kind of row, as crm.deal.")
     row_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-    action = serializers.CharField(max_length=50, default="view", help_text="As permissions name it: view, win.")
+    action = serializers.CharField(
+        max_length=50, default="view", help_text="As permissions name it: view, win."
+    )
 
 
 class AnswerSerializer(serializers.Serializer[Any]):

@@ -30,7 +30,7 @@ drop trigger access_grant_added on accounts_accessgrant;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_auth_events"),
+        ("accounts", "0007_signing_keys"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 

@@ -1,4 +1,4 @@
-"""Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
+"""Who is asking: users, their teams, what their roles let them do, the secrets of their programs, and our keys."""
 
 from apps.accounts.models.access_grants import AccessGrant
 from apps.accounts.models.api_keys import ApiKey
@@ -14,6 +14,7 @@ from apps.accounts.models.people import (
     validate_language,
     validate_time_zone,
 )
+from apps.accounts.models.signing_keys import SigningKey, TokenCut
 
 __all__ = [
     "AccessGrant",
@@ -24,7 +25,9 @@ __all__ = [
     "Membership",
     "Role",
     "RoleGrant",
+    "SigningKey",
     "Team",
+    "TokenCut",
     "User",
     "UserManager",
     "validate_language",

@@ -1,6 +1,11 @@
 """What may be changed about users, teams and roles, and by whom."""
 
 from apps.accounts.services.access_grants import extend_access, grant_access, revoke_access
+from apps.accounts.services.access_tokens import (
+    authenticate_bearer,
+    authenticate_token,
+    user_of_claims,
+)
 from apps.accounts.services.api_keys import (
     authenticate_key,
     create_api_key,
@@ -26,7 +31,9 @@ from apps.accounts.services.users import (
 __all__ = [
     "activate_user",
     "archive_team",
+    "authenticate_bearer",
     "authenticate_key",
+    "authenticate_token",
     "change_own_settings",
     "change_user",
     "create_api_key",
@@ -52,6 +59,7 @@ __all__ = [
     "start_impersonation",
     "stop_impersonation",
     "sync_roles",
+    "user_of_claims",
     "user_of_key",
     "who_acts",
 ]

@@ -31,7 +31,7 @@ def start_impersonation(
         open the admin ("not_staff"); no reason ("required"), or more than an hour ("too_long")
     """
     require_in_person(actor)
-    if actor.key_id is not None:
+    if actor.key_id is not None or actor.claims is not None:
         raise PermissionDenied(_("A program with a key acts for its owner and nobody else."))
     target = rows.locked(User, target_id, actor=actor, action="impersonate", lets_point=True)
     require_over(actor, target)

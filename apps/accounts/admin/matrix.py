@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils.functional import Promise
-from django.utils.text import capfirst
+from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -22,6 +22,11 @@ _SENTENCES: dict[str, Words] = {
     _REACH.TEAM.value: _("may %(verbs)s %(rows)s of the team"),
     _REACH.SUBTREE.value: _("may %(verbs)s %(rows)s of the team and the teams below it"),
     _REACH.ALL.value: _("may %(verbs)s all %(rows)s"),
+}
+# What has more words than a verb comes after the rows.
+_OF_THEM: dict[str, Words] = {
+    "assign": _("give them to somebody else"),
+    "export": _("take them away as a file"),
 }
 
 
@@ -121,9 +126,7 @@ class AccessMatrix:
         for reach, sentence in _SENTENCES.items():
             given = [name for name in names if held.get(name) == reach]
             if given:
-                ordered = sorted(given, key=_order)
-                verbs = ", ".join(str(access.verb_of(name)) for name in ordered)
-                yield str(sentence) % {"verbs": verbs, "rows": rows}
+                yield _sentence(sentence, sorted(given, key=_order), rows)
 
     def differences(self) -> list[Difference]:
         """Return what the roles give differently."""
@@ -134,6 +137,16 @@ class AccessMatrix:
                 told = [_REACH(reach).label if reach else gettext("not") for reach in reaches]
                 found.append(Difference(capfirst(str(access.subjects_of(name))), access.verb_of(name), told))
         return sorted(found, key=lambda each: each.kind)
+
+
+def _sentence(sentence: Words, names: list[str], rows: Words) -> str:
+    """Say what is done to rows within one reach: "may see and change own deals; take them away as a file"."""
+    verbs = [str(access.verb_of(name)) for name in names if action_of(name) not in _OF_THEM]
+    more = [str(_OF_THEM[action_of(name)]) for name in names if action_of(name) in _OF_THEM]
+    if not verbs:
+        verbs, more = [str(access.verb_of(name)) for name in names], []
+    told = str(sentence) % {"verbs": get_text_list(verbs, gettext("and")), "rows": rows}
+    return "; ".join([told, *more])
 
 
 def _order(permission: str) -> tuple[int, str]:

@@ -19,8 +19,8 @@ from apps.crm.api.views import DealViewSet
 from apps.crm.models import Pipeline
 from apps.events import streams
 from apps.jobs.models import Job
-from tests.access.expectations import MAY, OTHERS, PART_OF, WITHOUT_STORY, may, reaches_others
-from tests.access.world import KEYS, PRINCIPALS, Side, World, is_common
+from tests.access.expectations import MAY, OTHERS, PART_OF, WITHOUT_STORY, is_shared, may, reaches_others
+from tests.access.world import GUEST, KEYS, PRINCIPALS, Side, World, is_common
 
 pytestmark = pytest.mark.django_db
 REFUSED = {401, 403, 404}
@@ -71,6 +71,8 @@ def is_allowed(who: str, label: str, action: str, side: str) -> bool:
         owner, scopes = KEYS[who]
         return is_in_key(scopes, label, action) and is_allowed(owner, label, action, side)
     role, own_side = PRINCIPALS[who]
+    if who == GUEST and side == "A" and is_shared(label, action):
+        return True
     if not may(role, label, action):
         return False
     if not side:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
-from apps.accounts.models import ApiKey, AuthEvent, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, RoleGrant, Team, User
 from apps.accounts.telling import sentence_of
 
 
@@ -162,3 +162,54 @@ class AuthEventSerializer(ScopedModelSerializer[AuthEvent]):
     @extend_schema_field(serializers.CharField())
     def get_sentence(self, event: AuthEvent) -> str:
         return sentence_of(event)
+
+
+class AccessGrantSerializer(ScopedModelSerializer[AccessGrant]):
+    """One row that somebody may see, or do more with, for a while."""
+
+    model = serializers.CharField(
+        source="row_label", read_only=True, help_text="The kind of row, as crm.deal."
+    )
+    row_id = serializers.IntegerField(source="object_id", read_only=True)
+
+    class Meta:
+        model = AccessGrant
+        fields = [
+            *["id", "user", "model", "row_id", "actions", "reason", "granted_by", "created_at", "expires_at"],
+            "revoked_at",
+        ]
+        read_only_fields = fields
+
+
+class NewAccessGrantSerializer(serializers.Serializer[Any]):
+    """A row to share. Seeing is always among the actions; others are named as in permissions: "change", "win"."""
+
+    user = ScopedPrimaryKeyRelatedField(queryset=User.objects.all())
+    model = serializers.CharField(max_length=100, help_text="The kind of row, as crm.deal.")
+    row_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    actions = serializers.ListField(child=serializers.CharField(max_length=50), max_length=50, default=list)
+    reason = serializers.CharField(max_length=300)
+    expires_at = serializers.DateTimeField()
+
+
+class ExtendSerializer(serializers.Serializer[Any]):
+    """When something shared ends."""
+
+    expires_at = serializers.DateTimeField()
+
+
+class QuestionSerializer(serializers.Serializer[Any]):
+    """Whether somebody may do something to a row."""
+
+    model = serializers.CharField(max_length=100, help_text="The kind of row, as crm.deal.")
+    row_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    action = serializers.CharField(
+        max_length=50, default="view", help_text="As permissions name it: view, win."
+    )
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """Whether they may, and why or why not, in the caller's language."""
+
+    allowed = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.CharField())

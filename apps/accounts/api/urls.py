@@ -11,4 +11,5 @@ router.register("roles", views.RoleViewSet)
 router.register("memberships", views.MembershipViewSet)
 router.register("api-keys", views.ApiKeyViewSet)
 router.register("auth-events", views.AuthEventViewSet)
+router.register("access-grants", views.AccessGrantViewSet)
 urlpatterns = router.urls

@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.db import transaction
+from django.apps import apps
+from django.db import models, transaction
 from django.db.models import QuerySet
+from django.http import Http404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
@@ -13,15 +15,20 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import services
+from apps.accounts import access, services, why
 from apps.accounts.api.serializers import (
+    AccessGrantSerializer,
+    AnswerSerializer,
     ApiKeySerializer,
     AuthEventSerializer,
+    ExtendSerializer,
     MadeApiKeySerializer,
     MembershipSerializer,
+    NewAccessGrantSerializer,
     NewApiKeySerializer,
     NewRoleSerializer,
     NewUserSerializer,
+    QuestionSerializer,
     RoleInputSerializer,
     RoleSerializer,
     RotateSerializer,
@@ -38,7 +45,8 @@ from apps.accounts.faces.api import (
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
-from apps.accounts.models import ApiKey, AuthEvent, Membership, Role, Team, User
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, Team, User
+from apps.accounts.scoping import Rule
 from apps.common.api.paging import LatestPages
 
 
@@ -53,7 +61,11 @@ class UserViewSet(ScopedEditViewSet):
         "is_active": ["exact"],
         "memberships__team": ["exact"],
     }
-    action_permissions: ClassVar[dict[str, str]] = {"activate": "change", "deactivate": "change"}
+    action_permissions: ClassVar[dict[str, str]] = {
+        "activate": "change",
+        "deactivate": "change",
+        "explain": "change",
+    }
 
     @extend_schema(request=NewUserSerializer, responses={201: UserSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -87,6 +99,32 @@ class UserViewSet(ScopedEditViewSet):
     def deactivate(self, request: Request, pk: str) -> Response:
         """Turn a user off: they are logged out everywhere; what they own stays."""
         return self.run(services.deactivate_user)
+
+    @extend_schema(parameters=[QuestionSerializer], responses=AnswerSerializer, filters=False)
+    @action(detail=True, methods=["get"])
+    def explain(self, request: Request, pk: str) -> Response:
+        """Say whether a user may do something to a row that the caller sees, and why or why not."""
+        user = self.get_object()
+        asked = QuestionSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        model, what = scoped_model(asked.validated_data["model"]), asked.validated_data["action"]
+        rows = model._base_manager.filter(access.scope(self.actor, "view", model))
+        row = rows.filter(pk=asked.validated_data["row_id"]).first()
+        if row is None:
+            raise Http404
+        reasons = why.explain(user, what, row, asker=self.actor)
+        return Response({"allowed": access.can(user, what, row), "reasons": reasons})
+
+
+def scoped_model(label: str) -> type[models.Model]:
+    """Return the model of a kind of row ("crm.deal"). :raises Http404: there is none that anybody may see or not"""
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError) as error:
+        raise Http404 from error
+    if not isinstance(getattr(model, "access", None), Rule):
+        raise Http404
+    return model
 
 
 class TeamViewSet(DestroyMixin, ScopedEditViewSet):
@@ -269,3 +307,53 @@ class AuthEventViewSet(ScopedReadOnlyViewSet):
     serializer_class = AuthEventSerializer
     filterset_class = AuthEventFilters
     pagination_class = LatestPages
+
+
+class AccessGrantViewSet(CreateMixin, ListMixin, RetrieveMixin, ScopedViewSet):
+    """Single rows that are shared with somebody for a while, whatever their roles. They end by themselves."""
+
+    queryset = AccessGrant.objects.select_related("content_type")
+    serializer_class = AccessGrantSerializer
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
+        "user": ["exact"],
+        "object_id": ["exact"],
+        "revoked_at": ["isnull"],
+        "expires_at": ["gt", "lt"],
+    }
+    action_permissions: ClassVar[dict[str, str]] = {"extend": "change", "revoke": "change"}
+
+    @extend_schema(request=NewAccessGrantSerializer, responses={201: AccessGrantSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request, *args, **kwargs)
+
+    def get_input_class(self) -> type[Any]:
+        return NewAccessGrantSerializer
+
+    def perform_create(self, serializer: Any) -> AccessGrant:
+        values = serializer.validated_data
+        return services.grant_access(
+            values["user"].pk,
+            label=values["model"],
+            row_id=values["row_id"],
+            actions=values["actions"],
+            expires_at=values["expires_at"],
+            reason=values["reason"],
+            actor=self.actor,
+        )
+
+    @extend_schema(request=ExtendSerializer, responses=AccessGrantSerializer)
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, pk: str) -> Response:
+        """Let it end at another moment."""
+        row = self.get_object()
+        given = ExtendSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return self.respond_if_visible(
+            services.extend_access(row.pk, expires_at=given.validated_data["expires_at"], actor=self.actor)
+        )
+
+    @extend_schema(request=None, responses=AccessGrantSerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Take it back at once."""
+        return self.run(services.revoke_access)

@@ -62,7 +62,7 @@ class MeSerializer(serializers.ModelSerializer[User]):
     @extend_schema_field(ReachSerializer(many=True))
     def get_permissions(self, user: User) -> list[dict[str, Any]]:
         if user.is_superuser:
-            names = (name for name in access.all_permissions() if not access.is_out_of_key(user, name))
+            names = (name for name in access.all_permissions() if not access.is_withheld(user, name))
             return [{"permission": name, "everywhere": True, "teams": []} for name in names]
         return [
             {"permission": name, "everywhere": reach.is_all, "teams": sorted(reach.team_ids)}
@@ -175,6 +175,6 @@ class OwnAuthEventsView(ListAPIView[AuthEvent]):
         if getattr(self, "swagger_fake_view", False):
             return rows.none()
         actor = actor_of(self.request)
-        if access.is_out_of_key(actor, access.permission_of("view", AuthEvent)):
+        if access.is_withheld(actor, access.permission_of("view", AuthEvent)):
             raise PermissionDenied
         return rows.filter(user=actor)

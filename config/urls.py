@@ -14,8 +14,6 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from apps.accounts.api.consents import OwnConsentsView, OwnConsentView
-from apps.accounts.api.me import MeView
 from apps.accounts.faces.declared import public
 from apps.common.api import problems
 
@@ -45,9 +43,7 @@ api = [
     *_api_of_apps(),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("me/", MeView.as_view(), name="me"),
-    path("me/consents/", OwnConsentsView.as_view(), name="own_consents"),
-    path("me/consents/<int:pk>/", OwnConsentView.as_view(), name="own_consent"),
+    path("me/", include("apps.accounts.api.own_urls")),
 ]
 
 # The API first: each address before costs it a comparison.

@@ -42,6 +42,8 @@ DECLARED_VIEWS = {
     "django.views.i18n.set_language": "the language of one's own browser",
     "drf_spectacular.views": "the description of the API, for whoever is logged in",
 }
+# What seals the private halves of signing keys: fewer characters can be guessed.
+LEAST_SECRET = 32
 
 
 @register(Tags.security)
@@ -183,6 +185,22 @@ def errors_of_consumer(consumer: type[Any]) -> Iterator[CheckMessage]:
 
     if not issubclass(consumer, ScopedConsumer):
         yield Error(f"{_name(consumer)} is no ScopedConsumer.", id="accounts.E009")
+
+
+@register(Tags.security, deploy=True)
+def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find what would make our tokens worth little on a real server."""
+    found: list[CheckMessage] = []
+    secrets = settings.SIGNING_KEYS_SECRET
+    if not secrets or any(len(secret) < LEAST_SECRET for secret in secrets):
+        text = f"SIGNING_KEYS_SECRET has to list texts of {LEAST_SECRET} characters or more, other than SECRET_KEY."
+        found.append(Error(text, id="accounts.E020"))
+    if not settings.OIDC_ISSUER.startswith("https://"):
+        text = (
+            f"OIDC_ISSUER is {settings.OIDC_ISSUER}: it has to be the https address that others know us by."
+        )
+        found.append(Error(text, id="accounts.E021"))
+    return found
 
 
 def _declared(view: Any) -> str:

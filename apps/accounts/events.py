@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from apps.accounts.models import ApiKey, Application, ConsentGrant, Membership, Role, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    Application,
+    ConsentGrant,
+    ImpersonationSession,
+    Membership,
+    Role,
+    Team,
+    User,
+)
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -22,6 +32,11 @@ APPLICATION_REGISTERED = Fact("accounts.application.registered.v1")
 APPLICATION_CHANGED = Fact("accounts.application.changed.v1")
 CONSENT_GIVEN = Fact("accounts.consent.given.v1")
 CONSENT_WITHDRAWN = Fact("accounts.consent.withdrawn.v1")
+ACCESS_GRANTED = Fact("accounts.access.granted.v1")
+ACCESS_EXTENDED = Fact("accounts.access.extended.v1")
+ACCESS_REVOKED = Fact("accounts.access.revoked.v1")
+IMPERSONATION_STARTED = Fact("accounts.impersonation.started.v1")
+IMPERSONATION_ENDED = Fact("accounts.impersonation.ended.v1")
 
 FACTS = [
     USER_CREATED,
@@ -41,6 +56,11 @@ FACTS = [
     APPLICATION_CHANGED,
     CONSENT_GIVEN,
     CONSENT_WITHDRAWN,
+    ACCESS_GRANTED,
+    ACCESS_EXTENDED,
+    ACCESS_REVOKED,
+    IMPERSONATION_STARTED,
+    IMPERSONATION_ENDED,
 ]
 
 
@@ -116,4 +136,29 @@ def consent_data(consent: ConsentGrant) -> dict[str, Any]:
         "application_id": consent.application_id,
         "scopes": consent.scopes,
         "revoked_at": consent.revoked_at,
+    }
+
+
+def access_grant_data(grant: AccessGrant) -> dict[str, Any]:
+    return {
+        "id": grant.pk,
+        "user_id": grant.user_id,
+        "model": grant.row_label,
+        "row_id": grant.object_id,
+        "actions": grant.actions,
+        "reason": grant.reason,
+        "expires_at": grant.expires_at,
+        "revoked_at": grant.revoked_at,
+    }
+
+
+def impersonation_data(session: ImpersonationSession) -> dict[str, Any]:
+    return {
+        "id": session.pk,
+        "actor_id": session.actor_id,
+        "target_id": session.target_id,
+        "reason": session.reason,
+        "is_read_only": session.is_read_only,
+        "expires_at": session.expires_at,
+        "ended_at": session.ended_at,
     }

@@ -3,10 +3,12 @@
 from allauth.account import views
 from django.urls import path, re_path
 
+from apps.accounts.faces.impersonation import stop
 from apps.accounts.oauth.views.connected import ConnectedView
 
 urlpatterns = [
     path("login/", views.login, name="account_login"),
+    path("impersonation/stop/", stop, name="impersonation_stop"),
     path("logout/", views.logout, name="account_logout"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("applications/", ConnectedView.as_view(), name="account_applications"),

@@ -1,11 +1,13 @@
 """What is recorded of the apps below, which know nothing of history."""
 
 from apps.accounts.models import (
+    AccessGrant,
     ApiKey,
     Application,
     AuthEvent,
     AuthEventHead,
     ConsentGrant,
+    ImpersonationSession,
     Membership,
     Role,
     RoleGrant,
@@ -28,6 +30,8 @@ def declare() -> None:
     track(RoleGrant, part_of=("role",), is_guarded=True)
     track(Membership, part_of=("user",), is_guarded=True)
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(AccessGrant, "Each step is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(ImpersonationSession, "It is a record itself, and what is done meanwhile names it.")
     for audit in (AuthEvent, AuthEventHead):
         exempt(audit, "A record that only grows, and that the database chains by itself.")
     exempt(SigningKey, "Times of each step stand in the row, and an undo must not bring a retired key back.")

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.faces.impersonation.ImpersonationMiddleware",
     "apps.accounts.middleware.PersonalSettingsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -164,6 +165,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=46),
     },
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
+    "verify-auth-events": {
+        "task": "apps.accounts.tasks.verify_auth_events_nightly",
+        "schedule": crontab(hour=4, minute=1),
+    },
+    "expire-token-cuts": {
+        "task": "apps.accounts.tasks.expire_token_cuts",
+        "schedule": crontab(minute=47),
+    },
+    "rotate-signing-keys": {
+        "task": "apps.accounts.tasks.rotate_signing_keys",
+        "schedule": crontab(minute=7),
+    },
     "clear-tokens": {"task": "apps.accounts.tasks.clear_tokens", "schedule": crontab(minute=7)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }

@@ -9,6 +9,10 @@ OIDC_ISSUER = env.str("OIDC_ISSUER", default=f"http://127.0.0.1:{env.str('PORT',
 ACCESS_TOKEN_AUDIENCE = f"{OIDC_ISSUER}/api/"
 # What seals the private halves of signing keys: the first seals, each opens. Without one, something made of SECRET_KEY.
 SIGNING_KEYS_SECRET = env.list("SIGNING_KEYS_SECRET", default=[])
+# A key signs for so long, and what it has signed is believed for so long after that: longer than any token lives, for an
+# old ID token still says who wants to log out.
+SIGNING_KEY_DAYS = env.int("SIGNING_KEY_DAYS", default=30)
+SIGNING_KEY_KEPT_DAYS = env.int("SIGNING_KEY_KEPT_DAYS", default=30)
 
 # Applications. How long a code, a token of access, one that tells who somebody is, and what descends from one login may
 # live; so long two windows that renew at once are taken for an honest application; devices ask this often, so long.

@@ -1,7 +1,9 @@
 """Who is asking: users, their teams, what their roles let them do, the secrets of their programs, and our keys."""
 
+from apps.accounts.models.access_grants import AccessGrant
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
+from apps.accounts.models.impersonation import ImpersonationSession
 from apps.accounts.models.oauth import (
     Application,
     AuthorizationCode,
@@ -23,6 +25,7 @@ from apps.accounts.models.people import (
 from apps.accounts.models.signing_keys import SigningKey, TokenCut
 
 __all__ = [
+    "AccessGrant",
     "ApiKey",
     "Application",
     "AuthEvent",
@@ -30,6 +33,7 @@ __all__ = [
     "AuthorizationCode",
     "ConsentGrant",
     "DeviceCode",
+    "ImpersonationSession",
     "Membership",
     "RefreshToken",
     "Role",

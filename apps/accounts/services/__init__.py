@@ -1,5 +1,6 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.access_grants import extend_access, grant_access, revoke_access
 from apps.accounts.services.access_tokens import (
     authenticate_bearer,
     authenticate_token,
@@ -31,10 +32,12 @@ from apps.accounts.services.devices import (
     spoken,
     start_device,
 )
+from apps.accounts.services.impersonation import start_impersonation, stop_impersonation, who_acts
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import create_role, delete_role, describe_role, set_role_grants, sync_roles
-from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team
+from apps.accounts.services.signing_keys import revoke_key, rotate_keys, rotate_now
+from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team, restore_team
 from apps.accounts.services.token_families import (
     Login,
     clear_tokens,
@@ -83,10 +86,12 @@ __all__ = [
     "end_browser_session",
     "ensure_member",
     "ensure_team",
+    "extend_access",
     "find_application",
     "find_device",
     "find_refresh_token",
     "give_consent",
+    "grant_access",
     "grant_membership",
     "has_consent",
     "is_live",
@@ -100,20 +105,28 @@ __all__ = [
     "redeem_device",
     "register_application",
     "rename_team",
+    "restore_team",
+    "revoke_access",
     "revoke_api_key",
     "revoke_families",
     "revoke_family",
     "revoke_family_of",
+    "revoke_key",
     "revoke_membership",
     "rotate_api_key",
     "rotate_application_secret",
+    "rotate_keys",
+    "rotate_now",
     "rotate_refresh_token",
     "set_password",
     "set_role_grants",
     "spoken",
     "start_device",
+    "start_impersonation",
+    "stop_impersonation",
     "sync_roles",
     "user_of_claims",
     "user_of_key",
+    "who_acts",
     "withdraw_consent",
 ]

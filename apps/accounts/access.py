@@ -48,11 +48,11 @@ _VERBS: dict[str, str | Promise] = {
 # What is not shared row by row: making new rows is about no row, and acting as somebody is all that they may.
 _NEVER_SHARED = {"add", "impersonate"}
 # What decides about rights is reached by roles alone.
-_NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession", "accounts.ApiKey"}
+_NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession", "accounts.ApiKey", "accounts.Application"}
 # What nobody does while they act as somebody else, whatever either of them may: it would outlast the hour.
 _NEVER_AS_SOMEBODY = frozenset(
     f"accounts.{action}_{model}"
-    for model in ("role", "membership", "accessgrant", "apikey", "impersonationsession")
+    for model in ("role", "membership", "accessgrant", "apikey", "application", "impersonationsession")
     for action in ("add", "change", "delete")
 ) | {"accounts.impersonate_user"}
 

@@ -21,6 +21,7 @@ from apps.accounts.digests import digest, new_secret
 from apps.accounts.models import Application, AuthorizationCode, RefreshToken, TokenFamily, User
 from apps.accounts.scopes import OFFLINE
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 
 _REFRESH_MARK = "artel_refresh_"
 
@@ -50,7 +51,12 @@ def issue_code(
     nonce: str,
     login: Login,
 ) -> AuthorizationCode:
-    """Keep the hash of a code, and what it stands for, until the application comes with it."""
+    """
+    Keep the hash of a code, and what it stands for, until the application comes with it.
+
+    :raises PermissionDenied: somebody acts as the actor just now, which the tokens would outlast
+    """
+    require_in_person(actor)
     issued: AuthorizationCode = AuthorizationCode.objects.create(
         digest=digest(code),
         application=application,

@@ -48,7 +48,7 @@ _VERBS: dict[str, str | Promise] = {
 # What is not shared row by row: making new rows is about no row, and acting as somebody is all that they may.
 _NEVER_SHARED = {"add", "impersonate"}
 # What decides about rights is reached by roles alone.
-_NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession", "accounts.ApiKey", "accounts.Application"}
+_NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession", "accounts.ApiKey"}
 # What nobody does while they act as somebody else, whatever either of them may: it would outlast the hour.
 _NEVER_AS_SOMEBODY = frozenset(
     f"accounts.{action}_{model}"

@@ -195,7 +195,9 @@ def revoke_family_of(claims: Mapping[str, Any]) -> None:
 @transaction.atomic
 def revoke_families(*, user_id: int, application_id: int | None = None) -> int:
     """End all families of a user, or those of one application; return how many."""
-    families = TokenFamily.objects.filter(user=user_id, revoked_at=None, expires_at__gt=timezone.now())
+    # An access token may outlive its family by its own life.
+    ended = timezone.now() - timedelta(seconds=settings.OAUTH_ACCESS_SECONDS)
+    families = TokenFamily.objects.filter(user=user_id, revoked_at=None, expires_at__gt=ended)
     if application_id is not None:
         families = families.filter(application=application_id)
     return sum(revoke_family(pk) for pk in families.values_list("pk", flat=True))

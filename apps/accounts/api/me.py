@@ -56,7 +56,7 @@ class MeSerializer(serializers.ModelSerializer[User]):
     @extend_schema_field(ReachSerializer(many=True))
     def get_permissions(self, user: User) -> list[dict[str, Any]]:
         if user.is_superuser:
-            names = (name for name in access.all_permissions() if not access.is_out_of_key(user, name))
+            names = (name for name in access.all_permissions() if not access.is_withheld(user, name))
             return [{"permission": name, "everywhere": True, "teams": []} for name in names]
         return [
             {"permission": name, "everywhere": reach.is_all, "teams": sorted(reach.team_ids)}
@@ -81,5 +81,5 @@ class MeView(APIView):
 
     def _answer(self, user: User, request: Request) -> Response:
         shown = User.objects.prefetch_related("memberships__team", "memberships__role").get(pk=user.pk)
-        shown.key_scopes = user.key_scopes
+        shown.key_scopes, shown.impersonation = user.key_scopes, user.impersonation
         return Response(MeSerializer(shown, context={"request": request}).data)

@@ -9,7 +9,7 @@ policy's word on what came of it.
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -115,7 +115,13 @@ class ScopedModelSerializer(serializers.ModelSerializer[Row]):
         kind = type(self)
         if kind not in _fields:
             _fields[kind] = super().get_fields()
-        return {name: _unbound(each) for name, each in _fields[kind].items()}
+        # Of a body that is only looked at, nothing is shown.
+        is_input = self.instance is None and hasattr(self, "initial_data")
+        return {
+            name: _unbound(each)
+            for name, each in _fields[kind].items()
+            if not (is_input and each.read_only and each.default is serializers.empty)
+        }
 
 
 _fields: dict[type[Any], dict[str, Any]] = {}
@@ -406,7 +412,13 @@ class RetrieveMixin:
 
 
 class CreateMixin:
-    """POST of a new row, which the subclass makes by a service."""
+    """
+    POST of a new row, which the subclass makes by a service.
+
+    :cvar service_decides: whether the service is a transaction by itself that ends with the policy's word on the new row
+    """
+
+    service_decides = False
 
     def perform_create(self, serializer: Any) -> Any:
         """Call the service with `serializer.validated_data`, and return the row."""
@@ -416,10 +428,11 @@ class CreateMixin:
         view: Any = self
         serializer = view.get_input_class()(data=request.data, context=view.get_serializer_context())
         # What a new row asks is the same each time, and about single rows.
-        with transaction.atomic(), kept_plans(connection):
+        with nullcontext() if self.service_decides else transaction.atomic(), kept_plans(connection):
             serializer.is_valid(raise_exception=True)
             row = self.perform_create(serializer)
-            access.require(view.actor, "add", row)
+            if not self.service_decides:
+                access.require(view.actor, "add", row)
         response: Response = view.respond_if_visible(row, status.HTTP_201_CREATED)
         return response
 

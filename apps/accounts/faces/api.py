@@ -27,6 +27,7 @@ from rest_framework.response import Response
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.versions import changed_since
+from apps.common.api.kept import input_of
 from apps.common.api.problems import PreconditionFailed, PreconditionRequired
 from apps.common.plans import kept_plans
 
@@ -80,8 +81,7 @@ class JudgedByService(ScopedPrimaryKeyRelatedField):
             self.fail("incorrect_type", data_type=type(data).__name__)
         if not 0 < pk < 2**63:
             self.fail("does_not_exist", pk_value=data)
-        rows = super(ScopedPrimaryKeyRelatedField, self).get_queryset()
-        return None if rows is None else rows.model(pk=pk)
+        return PKOnlyObject(pk)
 
 
 @contextmanager
@@ -115,13 +115,7 @@ class ScopedModelSerializer(serializers.ModelSerializer[Row]):
         kind = type(self)
         if kind not in _fields:
             _fields[kind] = super().get_fields()
-        # Of a body that is only looked at, nothing is shown.
-        is_input = self.instance is None and hasattr(self, "initial_data")
-        return {
-            name: _unbound(each)
-            for name, each in _fields[kind].items()
-            if not (is_input and each.read_only and each.default is serializers.empty)
-        }
+        return {name: _unbound(each) for name, each in _fields[kind].items()}
 
 
 _fields: dict[type[Any], dict[str, Any]] = {}
@@ -426,7 +420,7 @@ class CreateMixin:
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
-        serializer = view.get_input_class()(data=request.data, context=view.get_serializer_context())
+        serializer = input_of(view.get_input_class(), request.data, view.get_serializer_context())
         # What a new row asks is the same each time, and about single rows.
         with nullcontext() if self.service_decides else transaction.atomic(), kept_plans(connection):
             serializer.is_valid(raise_exception=True)

@@ -16,10 +16,12 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
+from django.http.request import HttpHeaders
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve, set_script_prefix
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import cached_property
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,6 +29,7 @@ from apps.accounts.faces.hot import HotReads
 from apps.common.api.negotiation import ANY
 
 _ACTIONS = {"GET": {"list", "retrieve"}, "POST": {"create"}}
+_HEADERS = ("HTTP_", "CONTENT_")
 _JSON = {"application/json", "application/json; charset=utf-8"}
 # What the remembered middleware looks at. A request with cookies does not come here.
 _COUNTED = (
@@ -123,6 +126,14 @@ def counted_names() -> tuple[str, ...]:
     return (*_COUNTED, proxy[0]) if proxy else _COUNTED
 
 
+class _HotRequest(WSGIRequest):
+    """A request whose headers are not made of the server's whole environment."""
+
+    @cached_property
+    def headers(self) -> HttpHeaders:
+        return HttpHeaders({name: self.META[name] for name in self.META if name.startswith(_HEADERS)})
+
+
 def handler_with(kind: type[WSGIHandler], middleware: Iterable[str]) -> Any:
     """Return a handler with this middleware, which Django takes from the settings when it makes one."""
     everything, settings.MIDDLEWARE = settings.MIDDLEWARE, list(middleware)
@@ -134,8 +145,6 @@ def handler_with(kind: type[WSGIHandler], middleware: Iterable[str]) -> Any:
 
 class _HotHandler(WSGIHandler):
     """Calls hot views as REST framework would, within the middleware that looks at each request."""
-
-    request_class = WSGIRequest
 
     def _get_response(self, request: Any) -> HttpResponseBase:
         place, key = request.hot
@@ -190,7 +199,7 @@ class Lane:
         # the connections have anything to do here.
         close_old_connections()
         translation.activate(frame.language)
-        request: Any = WSGIRequest(environ)
+        request: Any = _HotRequest(environ)
         request.hot = hot
         response = self._handler.get_response(request)
         content = response.content

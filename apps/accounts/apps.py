@@ -10,10 +10,16 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People and access")
 
     def ready(self) -> None:
-        from apps.accounts import checks  # noqa: F401, PLC0415 - registers itself
+        from apps.accounts import (  # noqa: PLC0415 - apps first
+            allauth_limits,
+            arrivals,
+            checks,  # noqa: F401 - registers itself
+        )
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))
+        allauth_limits.install()
+        arrivals.connect()
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")
 
 

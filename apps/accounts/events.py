@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.accounts.models import ApiKey, Membership, Role, Team, User
+from apps.accounts.models import ApiKey, Invitation, Membership, Role, Team, User
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -17,6 +17,9 @@ ROLE_CHANGED = Fact("accounts.role.changed.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
+INVITATION_MADE = Fact("accounts.invitation.made.v1")
+INVITATION_ACCEPTED = Fact("accounts.invitation.accepted.v1")
+INVITATION_REVOKED = Fact("accounts.invitation.revoked.v1")
 
 FACTS = [
     USER_CREATED,
@@ -31,6 +34,9 @@ FACTS = [
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,
+    INVITATION_MADE,
+    INVITATION_ACCEPTED,
+    INVITATION_REVOKED,
 ]
 
 
@@ -84,4 +90,18 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+    }
+
+
+def invitation_data(invitation: Invitation) -> dict[str, Any]:
+    return {
+        "id": invitation.pk,
+        "email": invitation.email,
+        "team_id": invitation.team_id,
+        "role_id": invitation.role_id,
+        "invited_by_id": invitation.invited_by_id,
+        "expires_at": invitation.expires_at,
+        "accepted_at": invitation.accepted_at,
+        "revoked_at": invitation.revoked_at,
+        "user_id": invitation.user_id,
     }

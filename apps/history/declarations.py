@@ -1,6 +1,16 @@
 """What is recorded of the apps below, which know nothing of history."""
 
-from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import (
+    ApiKey,
+    Invitation,
+    KnownDevice,
+    Letter,
+    Membership,
+    Role,
+    RoleGrant,
+    Team,
+    User,
+)
 from apps.history.models import Change, ChangeSet, Conflict, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
@@ -15,6 +25,11 @@ def declare() -> None:
     track(RoleGrant, part_of=("role",), is_guarded=True)
     track(Membership, part_of=("user",), is_guarded=True)
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(
+        Invitation, "Each step of an invitation is a fact of its own, and an undo must not open one again."
+    )
+    exempt(KnownDevice, "What people log in with is remembered for them alone.")
+    exempt(Letter, "A letter is gone once it is sent.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -35,6 +35,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": RULERS,
         "delete": RULERS,
     },
+    "accounts.Invitation": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        # They are revoked, and stay on record.
+        "delete": set(),
+    },
     # Whoever may do something may let a program do it for them; an auditor looks on.
     "accounts.ApiKey": {
         "view": ALL,
@@ -144,9 +151,17 @@ OTHERS = {
     "accounts/password/change/": "login",
     "accounts/password/set/": "login",
     "accounts/password/reset/": "public",
+    "accounts/password/reset/confirm/": "public",
+    "accounts/password/reset/complete/": "public",
     "accounts/password/reset/done/": "public",
-    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "public",
-    "accounts/password/reset/key/done/": "public",
+    "accounts/login/code/": "public",
+    "accounts/login/code/confirm/": "public",
+    "accounts/signup/": "public",
+    "accounts/confirm-email/": "public",
+    # Whoever holds the link.
+    "accounts/invitation/<str:token>/": "public",
+    "accounts/waiting/": "login",
+    "accounts/mailbox/": "login",
     "i18n/setlang/": "public",
     "api/v1/schema/": "login",
     "api/v1/docs/": "login",

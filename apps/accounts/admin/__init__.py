@@ -4,9 +4,9 @@ from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from apps.accounts.admin import api_keys, people, roles, teams
+from apps.accounts.admin import api_keys, invitations, people, roles, teams
 
-__all__ = ["api_keys", "people", "roles", "teams"]
+__all__ = ["api_keys", "invitations", "people", "roles", "teams"]
 
 # Libraries bring pages that ask no policy; what they show has no meaning here.
 for _unwanted in (Group, EmailAddress):

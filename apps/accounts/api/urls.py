@@ -10,4 +10,5 @@ router.register("teams", views.TeamViewSet)
 router.register("roles", views.RoleViewSet)
 router.register("memberships", views.MembershipViewSet)
 router.register("api-keys", views.ApiKeyViewSet)
+router.register("invitations", views.InvitationViewSet)
 urlpatterns = router.urls

@@ -1,6 +1,8 @@
 """Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
 
 from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.invitations import Invitation, KnownDevice
+from apps.accounts.models.letters import Letter
 from apps.accounts.models.people import (
     Membership,
     Role,
@@ -14,6 +16,9 @@ from apps.accounts.models.people import (
 
 __all__ = [
     "ApiKey",
+    "Invitation",
+    "KnownDevice",
+    "Letter",
     "Membership",
     "Role",
     "RoleGrant",

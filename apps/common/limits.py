@@ -23,7 +23,8 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 
 # A Redis that does not answer must not cost every request its timeout.
-_REST_SECONDS = 1.0
+_PATIENCE_SECONDS = 3.0
+_REST_SECONDS = 5.0
 # Subjects that a process remembers while Redis is away; nobody may fill its memory by inventing more.
 _MOST = 10_000
 
@@ -141,7 +142,16 @@ def connected() -> "redis.Redis":
 def _client() -> "redis.Redis":
     # One more try, at once: a restarted Redis shows as one broken connection of the pool.
     retry = Retry(NoBackoff(), 1)
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+    # A crowd queues for a few connections: each making its own would time out, and be counted in two places.
+    pool = redis.BlockingConnectionPool.from_url(
+        settings.REDIS_URL,
+        max_connections=16,
+        timeout=_PATIENCE_SECONDS,
+        socket_timeout=_PATIENCE_SECONDS,
+        socket_connect_timeout=_PATIENCE_SECONDS,
+        retry=retry,
+    )
+    return redis.Redis(connection_pool=pool)
 
 
 @cache

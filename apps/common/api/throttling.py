@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -29,11 +30,26 @@ class RequestLimit(BaseThrottle):
         return self._wait
 
 
+def throttled_stranger(request: Request) -> Throttled | None:
+    """
+    Count a call by somebody who does not say who they are, or lies; return what to answer when there were too many.
+
+    Throttles come to know of neither, for they are asked after the permissions.
+    """
+    counter = _counter_of_strangers(request)
+    answer = take(counter) if counter.limit.count else None
+    return None if answer is None or answer.is_allowed else Throttled(answer.wait)
+
+
+def _counter_of_strangers(request: Request) -> Counter:
+    address = limited_address(client_address(request))
+    return Counter("api", f"address {address}", Limit(settings.API_LIMIT_ANONYMOUS, _WINDOW_SECONDS))
+
+
 def _counter(request: Request) -> Counter:
     user = request.user
     if not user.is_authenticated:
-        limit = Limit(settings.API_LIMIT_ANONYMOUS, _WINDOW_SECONDS)
-        return Counter("api", f"address {limited_address(client_address(request))}", limit)
+        return _counter_of_strangers(request)
     key_id = getattr(user, "key_id", None)
     subject = f"user {user.pk}" if key_id is None else f"key {key_id}"
     return Counter("api", subject, Limit(settings.API_LIMIT, _WINDOW_SECONDS))

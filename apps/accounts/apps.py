@@ -12,14 +12,15 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from apps.accounts import (  # noqa: PLC0415 - apps first
             allauth_limits,
-            arrivals,
+            arrivals,  # noqa: F401 - registers itself
             checks,  # noqa: F401 - registers itself
+            receivers,  # noqa: F401 - registers itself
         )
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))
+        register_constraint("auth_event_append_only", _("Access events are only ever added."))
         allauth_limits.install()
-        arrivals.connect()
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")
 
 

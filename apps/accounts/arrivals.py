@@ -5,8 +5,15 @@ import logging
 from typing import Any
 
 import redis
-from allauth.account.signals import password_reset, user_logged_in
+from allauth.account.signals import (
+    email_verification_code_rejected,
+    login_code_rejected,
+    password_reset,
+    password_reset_code_rejected,
+    user_logged_in,
+)
 from django.conf import settings
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -19,12 +26,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_AGENT = 200
 
 
-def connect() -> None:
-    """Listen to allauth."""
-    user_logged_in.connect(tell_of_new_device, dispatch_uid="accounts.new_device")
-    password_reset.connect(forget_wrong_passwords, dispatch_uid="accounts.unlock")
-
-
+@receiver(user_logged_in, dispatch_uid="accounts.new_device")
 def tell_of_new_device(request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Write a letter to somebody who has logged in from a browser that is new, unless it is their first one."""
     agent = request.headers.get("User-Agent", "")
@@ -41,9 +43,19 @@ def tell_of_new_device(request: HttpRequest, user: User, **kwargs: Any) -> None:
     services.send_letter("account/email/new_device", user.email, context)
 
 
+@receiver(password_reset, dispatch_uid="accounts.unlock")
 def forget_wrong_passwords(request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Let somebody log in at once who has shown that the mailbox is theirs."""
     try:
         attempts.unlock(attempts.person(user.email or ""))
     except redis.RedisError as error:
         logger.warning("a lock stays although the password is new: %s", error)
+
+
+@receiver(
+    [login_code_rejected, password_reset_code_rejected, email_verification_code_rejected],
+    dispatch_uid="accounts.code_refused",
+)
+def record_refused_code(user: User, **kwargs: Any) -> None:
+    """Record that somebody has typed a wrong code, or one that was used or is too old."""
+    services.record_auth_event("code_refused", user=user)

@@ -34,10 +34,14 @@ _UNLOCKED_SECONDS = 24 * 3600
 
 
 class Locked(ValidationError):
-    """Too many wrong secrets were given: the right one is refused too, for `wait` seconds more."""
+    """
+    Too many wrong secrets were given: the right one is refused too, for `wait` seconds more.
 
-    def __init__(self, wait: float) -> None:
-        self.wait = wait
+    :ivar is_news: nobody was refused for this subject a moment ago
+    """
+
+    def __init__(self, wait: float, *, is_news: bool = False) -> None:
+        self.wait, self.is_news = wait, is_news
         minutes = max(1, -(-int(wait) // 60))
         super().__init__(
             ngettext(
@@ -69,8 +73,7 @@ def refuse_if_locked(subject: str, address: str) -> None:
     """
     answer = take(*_counters(subject, address))
     if not answer.is_allowed:
-        _remember_lock(subject, answer.wait)
-        raise Locked(answer.wait)
+        raise Locked(answer.wait, is_news=_remember_lock(subject, answer.wait))
 
 
 def note_failure(subject: str, address: str) -> None:
@@ -140,11 +143,14 @@ def _remembered(subject: str, place: str) -> tuple[bool, int]:
     return known is not None, int(rounds or 0)
 
 
-def _remember_lock(subject: str, wait: float) -> None:
+def _remember_lock(subject: str, wait: float) -> bool:
+    """Remember that somebody is refused; tell whether that is news."""
     try:
-        connected().set(_key("locked", subject), 1, px=max(1, int(wait * 1000)))
+        before = connected().set(_key("locked", subject), 1, px=max(1, int(wait * 1000)), get=True)
     except redis.RedisError as error:
         logger.warning("it is not remembered that %s is locked: %s", subject, error)
+        return False
+    return before is None
 
 
 def _key(name: str, *parts: str) -> str:

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from apps.accounts import attempts
 from apps.accounts.models import User
+from apps.accounts.services import record_auth_event
 from apps.common.addresses import client_address
 
 
@@ -25,7 +26,13 @@ class PolicyBackend(BaseBackend):
         if not email:
             return None
         subject, address = attempts.person(email), client_address(request) if request else ""
-        attempts.refuse_if_locked(subject, address)
+        try:
+            attempts.refuse_if_locked(subject, address)
+        except attempts.Locked as locked:
+            # One record, and not one for each of thousands that are refused.
+            if locked.is_news:
+                _record_lock(email)
+            raise
         user = _person(email, password)
         if user is None:
             attempts.note_failure(subject, address)
@@ -38,6 +45,11 @@ class PolicyBackend(BaseBackend):
 
     def has_perm(self, user_obj: User, perm: str, obj: Model | None = None) -> bool:  # type: ignore[override]
         return user_obj.has_perm(perm, obj)
+
+
+def _record_lock(email: str) -> None:
+    user = User.objects.filter(email=email.strip().lower()).first()
+    record_auth_event("locked", user=user, data={} if user else {"email": email})
 
 
 def _person(email: str, password: str) -> User | None:

@@ -21,6 +21,8 @@ from apps.accounts.scoping import Rule
 UNSCOPED_MODELS = {
     "accounts.KnownDevice": "whether a login is worth a letter, asked with each login alone",
     "accounts.Letter": "letters on their way, encrypted, read by the workers that send them",
+    "accounts.AuthEventHead": "where the chain of access events ends, read by the database and its verification",
+    "accounts.TokenCut": "tokens that ended early, read by the check of tokens alone",
     "crm.Board": "the counter behind a board's stream, read by the stream alone",
     "crm.BoardChange": "what a board's stream tells: which deals to ask for again, by id",
     "events.Aggregate": "the counter behind an outbox sequence, read by the outbox alone",

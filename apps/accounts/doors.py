@@ -84,6 +84,7 @@ class DoorsAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         code = named.get("code")
         if isinstance(code, Handle):
             named["code"] = code.plain
+            services.record_auth_event("code_sent", user=User.objects.filter(email=email.lower()).first())
         if "password_reset_url" in named:
             named["link"] = named["password_reset_url"]
         services.send_letter(template_prefix, email, named)

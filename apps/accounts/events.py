@@ -14,6 +14,7 @@ MEMBERSHIP_REVOKED = Fact("accounts.membership.revoked.v1")
 TEAM_CREATED = Fact("accounts.team.created.v1")
 TEAM_CHANGED = Fact("accounts.team.changed.v1")
 ROLE_CHANGED = Fact("accounts.role.changed.v1")
+ROLE_DELETED = Fact("accounts.role.deleted.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
@@ -31,6 +32,7 @@ FACTS = [
     TEAM_CREATED,
     TEAM_CHANGED,
     ROLE_CHANGED,
+    ROLE_DELETED,
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,

@@ -1,4 +1,4 @@
-"""A person's own language and time zone."""
+"""Where a request comes from, and a person's own language and time zone."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -6,6 +6,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+
+from apps.common.addresses import client_address
+from apps.common.origin import Origin, origin
+
+# Names of programs are cut: whoever calls may send kilobytes.
+_LONGEST_AGENT = 300
+
+
+class OriginMiddleware:
+    """Says for records where a request comes from: the address that limits count by, and the program's name."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
+        token = origin.set(Origin(client_address(request) or None, agent))
+        try:
+            return self.get_response(request)
+        finally:
+            origin.reset(token)
 
 
 class PersonalSettingsMiddleware:

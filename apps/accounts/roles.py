@@ -124,7 +124,12 @@ READY_MADE = (
         "auditor",
         gettext_noop("Auditor"),
         gettext_noop("Reads everything, changes nothing."),
-        (("*.view_*", ALL), ("*.export_*", None), ("lists.*_savedview", OWN)),
+        (
+            ("accounts.view_signingkey", None),
+            ("*.view_*", ALL),
+            ("*.export_*", None),
+            ("lists.*_savedview", OWN),
+        ),
     ),
 )
 

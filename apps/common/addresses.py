@@ -34,7 +34,8 @@ def limited_address(address: str) -> str:
 
 def _clean(text: str) -> str:
     try:
-        found = ipaddress.ip_address(text)
+        # PostgreSQL knows no zones of addresses ("fe80::1%eth0").
+        found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return ""
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None

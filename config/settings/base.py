@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.common.middleware.BodyLimitMiddleware",
     "apps.common.middleware.PlainAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -74,6 +75,7 @@ MIDDLEWARE = [
 PROGRAM_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.common.middleware.BodyLimitMiddleware",
     "apps.common.middleware.PlainAddressMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -233,7 +235,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
 # REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apps.accounts.faces.keys.ApiKeyAuthentication",
+        "apps.accounts.faces.keys.BearerAuthentication",
         "apps.common.api.authentication.BrowserSession",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["apps.common.api.throttling.RequestLimit"],

@@ -50,6 +50,8 @@ MAY: dict[str, dict[str, set[str]]] = {
         # They are revoked, and stay on record.
         "delete": set(),
     },
+    # Made, used and retired by the platform itself; nobody adds or removes one.
+    "accounts.SigningKey": {"view": RULERS, "change": RULERS, "add": set(), "delete": set()},
     "jobs.Job": {
         "view": ALL,
         "cancel": SELLERS | {ACCOUNTANT},
@@ -163,6 +165,27 @@ OTHERS = {
     "accounts/waiting/": "login",
     "accounts/mailbox/": "login",
     "i18n/setlang/": "public",
+    # Logging in over REST; what is one's own asks who is there.
+    **{
+        f"_allauth/{client}/v1/{path}": who
+        for client in ("browser", "app")
+        for path, who in {
+            "config": "public",
+            "auth/session": "login",
+            "auth/reauthenticate": "login",
+            "auth/code/confirm": "public",
+            "auth/password/request": "public",
+            "auth/password/reset": "public",
+            "auth/login": "public",
+            "auth/signup": "public",
+            "auth/email/verify": "public",
+            "auth/email/verify/resend": "public",
+            "auth/code/request": "public",
+            "auth/code/resend": "public",
+            "account/password/change": "login",
+            "account/email": "login",
+        }.items()
+    },
     "api/v1/schema/": "login",
     "api/v1/docs/": "login",
     "api/v1/me/": "login",

@@ -83,6 +83,9 @@ class RoleAdmin(ScopedModelAdmin):
         }
         services.set_role_grants(obj.pk, grants, actor=actor, expected_version=version)
 
+    def delete_row(self, request: HttpRequest, obj: Role) -> None:
+        services.delete_role(obj.pk, actor=actor_of(request))
+
 
 def _grant_fields() -> Iterator[tuple[str, list[str]]]:
     """Yield each kind of row with the fields of its permissions."""

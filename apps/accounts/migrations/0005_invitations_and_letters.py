@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_api_keys"),
+        ("accounts", "0007_signing_keys"),
     ]
 
     operations = [

@@ -1,6 +1,7 @@
-"""Who is asking: users, their teams, what their roles let them do, and the secrets of their programs."""
+"""Who is asking: users, their teams, what their roles let them do, the secrets of their programs, and our keys."""
 
 from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
 from apps.accounts.models.invitations import Invitation, KnownDevice
 from apps.accounts.models.letters import Letter
 from apps.accounts.models.people import (
@@ -13,16 +14,21 @@ from apps.accounts.models.people import (
     validate_language,
     validate_time_zone,
 )
+from apps.accounts.models.signing_keys import SigningKey, TokenCut
 
 __all__ = [
     "ApiKey",
+    "AuthEvent",
+    "AuthEventHead",
     "Invitation",
     "KnownDevice",
     "Letter",
     "Membership",
     "Role",
     "RoleGrant",
+    "SigningKey",
     "Team",
+    "TokenCut",
     "User",
     "UserManager",
     "validate_language",

@@ -85,9 +85,11 @@ class User(AbstractBaseUser, Versioned):
     perm_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, editable=False)
 
-    # The API key that they came with, and what it is for; None where they came in person. Said by the face.
+    # The API key that they came with, and what it (or a token) is for; None where they came in person. Said by the face.
     key_id: int | None = None
     key_scopes: frozenset[str] | None = None
+    # What the access token says that they came with, if it was one.
+    claims: dict[str, Any] | None = None
 
     objects: ClassVar[UserManager] = UserManager.from_queryset(ScopedQuerySet)()
     access = Rule(owner="pk", team="memberships__team")

@@ -1,5 +1,10 @@
 """What may be changed about users, teams and roles, and by whom."""
 
+from apps.accounts.services.access_tokens import (
+    authenticate_bearer,
+    authenticate_token,
+    user_of_claims,
+)
 from apps.accounts.services.api_keys import (
     authenticate_key,
     create_api_key,
@@ -7,6 +12,7 @@ from apps.accounts.services.api_keys import (
     rotate_api_key,
     user_of_key,
 )
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.invitations import (
     accept_invitation,
     invite,
@@ -18,7 +24,7 @@ from apps.accounts.services.letters import deliver_letter, deliver_letters, send
 from apps.accounts.services.locks import unlock_user
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
-from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
+from apps.accounts.services.roles import create_role, delete_role, describe_role, set_role_grants, sync_roles
 from apps.accounts.services.signing_up import sign_up, vouch_for_address
 from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team
 from apps.accounts.services.users import (
@@ -34,7 +40,9 @@ __all__ = [
     "accept_invitation",
     "activate_user",
     "archive_team",
+    "authenticate_bearer",
     "authenticate_key",
+    "authenticate_token",
     "change_own_settings",
     "change_user",
     "create_api_key",
@@ -42,6 +50,7 @@ __all__ = [
     "create_team",
     "create_user",
     "deactivate_user",
+    "delete_role",
     "deliver_letter",
     "deliver_letters",
     "describe_role",
@@ -51,6 +60,7 @@ __all__ = [
     "invite",
     "move_team",
     "open_invitation",
+    "record_auth_event",
     "rename_team",
     "resend_invitation",
     "revoke_api_key",
@@ -63,6 +73,7 @@ __all__ = [
     "sign_up",
     "sync_roles",
     "unlock_user",
+    "user_of_claims",
     "user_of_key",
     "vouch_for_address",
 ]

@@ -13,12 +13,18 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import Invitation, Membership, Role, Team, User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.letters import send_letter
 from apps.accounts.services.limits import require_within
 from apps.accounts.services.users import clean_email, create_user
 from apps.events.services import publish
 
 _RANDOM_BYTES = 32
+_FACTS = {
+    "made": events.INVITATION_MADE,
+    "revoked": events.INVITATION_REVOKED,
+    "accepted": events.INVITATION_ACCEPTED,
+}
 
 
 @transaction.atomic
@@ -63,7 +69,7 @@ def invite(
     rows.insert(invitation, actor=actor)
     access.require(actor, "add", invitation)
     _send(invitation, f"{link}{token}/", actor)
-    publish(events.INVITATION_MADE, invitation.pk, events.invitation_data(invitation), actor_id=actor.pk)
+    _record("made", invitation, actor)
     return invitation
 
 
@@ -84,7 +90,7 @@ def resend_invitation(invitation_id: int, *, actor: User, link: str) -> Invitati
     values = {"digest": digest, "sent_at": now, "expires_at": now + timedelta(days=settings.INVITATION_DAYS)}
     rows.write(invitation, values, actor=actor)
     _send(invitation, f"{link}{token}/", actor)
-    publish(events.INVITATION_MADE, invitation.pk, events.invitation_data(invitation), actor_id=actor.pk)
+    _record("made", invitation, actor)
     return invitation
 
 
@@ -100,7 +106,7 @@ def revoke_invitation(invitation_id: int, *, actor: User) -> Invitation:
     invitation = rows.locked(Invitation, invitation_id, actor=actor, action="change")
     _require_unsettled(invitation)
     rows.write(invitation, {"revoked_at": timezone.now()}, actor=actor)
-    publish(events.INVITATION_REVOKED, invitation.pk, events.invitation_data(invitation), actor_id=actor.pk)
+    _record("revoked", invitation, actor)
     return invitation
 
 
@@ -138,8 +144,14 @@ def accept_invitation(token: str, *, name: str, password: str, locale: str = "")
         ) from refused
     EmailAddress.objects.create(user=user, email=invitation.email, verified=True, primary=True)
     rows.write(invitation, {"accepted_at": timezone.now(), "user": user}, actor=user)
-    publish(events.INVITATION_ACCEPTED, invitation.pk, events.invitation_data(invitation), actor_id=user.pk)
+    _record("accepted", invitation, user)
     return user
+
+
+def _record(what: str, invitation: Invitation, actor: User) -> None:
+    publish(_FACTS[what], invitation.pk, events.invitation_data(invitation), actor_id=actor.pk)
+    user, data = invitation.user, {"email": invitation.email}
+    record_auth_event(f"invitation_{what}", user=user, actor=actor, data={} if user else data)
 
 
 def _make_user(invitation: Invitation, inviter: User, *, name: str, password: str, locale: str) -> User:

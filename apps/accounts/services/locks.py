@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import attempts, rows
 from apps.accounts.models import User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over
 
 
@@ -30,4 +31,5 @@ def unlock_user(user_id: int, *, actor: User) -> User:
         raise ValidationError(
             _("This cannot be done at the moment. Try again."), code="unavailable"
         ) from error
+    record_auth_event("unlocked", user=user, actor=actor)
     return user

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import events, rows
 from apps.accounts.models import User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.users import clean_email, give_password
 from apps.events.services import publish
 
@@ -26,6 +27,7 @@ def sign_up(name: str, *, email: str, password: str, locale: str = "") -> User:
     give_password(user, password)
     rows.insert(user, actor=user)
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=user.pk)
+    record_auth_event("signed_up", user=user, actor=user)
     return user
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
 from apps.events.services import publish
@@ -60,6 +61,7 @@ def create_user(
     grant_membership(user.pk, team_id, role_id, actor=actor, is_new=True)
     access.require(actor, "add", user)
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=actor.pk)
+    record_auth_event("user_created", user=user, actor=actor)
     return user
 
 
@@ -98,12 +100,15 @@ def change_user(
     values = rows.differing(user, dict(fields))
     if not values:
         return user
+    before = user.email
     rows.write(user, values, actor=actor)
     if "email" in values:
         # Whoever reads the old address must not be able to reset the password by it.
         EmailAddress.objects.filter(user=user).delete()
+        record_auth_event("email_changed", user=user, actor=actor, data={"from": before, "to": user.email})
     if "is_staff" in values:
         tell_watchers([user.pk])
+        record_auth_event("staff_changed", user=user, actor=actor, data={"is_staff": user.is_staff})
     publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=actor.pk)
     return user
 
@@ -139,6 +144,7 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     give_password(user, password)
     user.save(update_fields=["password"])
     tell_watchers([user.pk])
+    record_auth_event("password_changed", user=user, actor=actor)
     return user
 
 
@@ -180,4 +186,5 @@ def _switch(user: User, *, actor: User, is_active: bool) -> User:
     tell_watchers([user.pk])
     fact = events.USER_ACTIVATED if is_active else events.USER_DEACTIVATED
     publish(fact, user.pk, events.user_data(user), actor_id=actor.pk)
+    record_auth_event("user_activated" if is_active else "user_deactivated", user=user, actor=actor)
     return user

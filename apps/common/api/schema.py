@@ -84,7 +84,7 @@ class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describes the key of a program."""
 
-    target_class = "apps.accounts.faces.keys.ApiKeyAuthentication"
+    target_class = "apps.accounts.faces.keys.BearerAuthentication"
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

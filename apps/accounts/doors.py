@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import services
 from apps.accounts.codes import Handle, issue_code
+from apps.accounts.letters import NOBODY
 from apps.accounts.models import User
 from apps.common.addresses import client_address
 
@@ -82,12 +83,21 @@ class DoorsAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         named = {name: value for name, value in context.items() if name not in {"request", "user"}}
         code = named.get("code")
+        if template_prefix == NOBODY:
+            # Whoever asks with an address that nobody has waits as long as with another.
+            code = _issue(1, app_settings.LOGIN_BY_CODE_FORMAT, self.request)
         if isinstance(code, Handle):
             named["code"] = code.plain
-            services.record_auth_event("code_sent", user=User.objects.filter(email=email.lower()).first())
+            _record(email)
         if "password_reset_url" in named:
             named["link"] = named["password_reset_url"]
         services.send_letter(template_prefix, email, named)
+
+
+def _record(email: str) -> None:
+    user = User.objects.filter(email=email.lower()).first()
+    kind, data = ("code_sent", {}) if user else ("code_asked_in_vain", {"email": email})
+    services.record_auth_event(kind, user=user, data=data)
 
 
 def _issue(seconds: int, shape: dict[str, Any], request: HttpRequest) -> Handle:

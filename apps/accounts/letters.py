@@ -58,6 +58,7 @@ def _told(subject: Text, what: Text) -> Words:
     return Words(subject, (what, _WHERE, _NOT_YOU))
 
 
+NOBODY = "account/email/unknown_account"
 KINDS: dict[str, Words] = {
     "account/email/login_code": Words(
         _("Your code to log in"), (_("With this code you log in. It works once."), _NOT_ASKED), minutes=10
@@ -76,6 +77,10 @@ KINDS: dict[str, Words] = {
         _("Your code for a new password"),
         (_("With this code you set a new password. It works once."), _NOT_ASKED),
         minutes=15,
+    ),
+    # To an address that nobody has: written as any other, so that it takes as long, and of no use from the beginning.
+    NOBODY: Words(
+        _("Your code to log in"), (_("With this code you log in. It works once."), _NOT_ASKED), minutes=0
     ),
     "account/email/account_already_exists": Words(
         _("You have an account already"),

@@ -41,7 +41,9 @@ ACCOUNT_FORMS = {
     "confirm_email_verification_code": "apps.accounts.code_forms.ConfirmEmailVerificationCodeForm",
     "confirm_password_reset_code": "apps.accounts.code_forms.ConfirmPasswordResetCodeForm",
 }
-# Whether there is an account with an address is nobody's business.
+# Whether there is an account with an address is nobody's business. Letters to addresses that nobody has are written, so
+# that asking for one takes as long, and thrown away.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = True
 ACCOUNT_PREVENT_ENUMERATION = True
 
 # Whether strangers may make an account for themselves; it can do nothing until an administrator gives it a role.

@@ -8,8 +8,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib.auth import authenticate
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.test import Client
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts import attempts, services
 from apps.accounts.attempts import Locked, forget, note_failure, person, refuse_if_locked
@@ -270,6 +273,28 @@ def test_a_letter_is_asked_for_with_the_same_answer(path: str, field: str) -> No
     assert pages[0] == pages[1]
 
 
+@pytest.mark.parametrize("path", ["/accounts/password/reset/", "/accounts/login/code/"])
+def test_asking_for_a_letter_takes_the_same_work(path: str, settings: Any, mailoutbox: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = False
+    user = make_user(password=PASSWORD)
+    times: dict[str, list[float]] = {str(user.email): [], "nobody@example.org": []}
+    queries: dict[str, set[int]] = {email: set() for email in times}
+    for round_number in range(12):
+        for email, taken in times.items():
+            client = Client()
+            began = time.thread_time()
+            with CaptureQueriesContext(connection) as captured:
+                client.post(path, {"email": email})
+            if round_number:
+                taken.append(time.thread_time() - began)
+                queries[email].add(len(captured))
+    known, unknown = (statistics.median(taken) for taken in times.values())
+    assert 0.7 < unknown / known < 1.43
+    assert queries[str(user.email)] == queries["nobody@example.org"]
+    delivered()
+    assert {letter.to[0] for letter in mailoutbox} == {user.email}
+
+
 def without_tokens(page: str) -> list[str]:
     return [line for line in page.splitlines() if "csrfmiddlewaretoken" not in line]
 
@@ -291,9 +316,6 @@ def test_an_unknown_address_takes_as_long_as_a_wrong_password(settings: Any) -> 
 
 
 def attempts_at_login(email: str) -> None:
-    from django.contrib.auth import authenticate
-    from django.test import RequestFactory
-
     assert authenticate(RequestFactory().get("/"), email=email, password="wrong") is None
 
 

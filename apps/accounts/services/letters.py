@@ -22,7 +22,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from apps.accounts.letters import KINDS, write_letter
+from apps.accounts.letters import KINDS, NOBODY, write_letter
 from apps.accounts.models import Letter, User
 from apps.accounts.posting import post
 
@@ -99,7 +99,8 @@ def _claim(letter_id: int) -> Letter | None:
     if letter is None:
         return None
     if letter.expires_at <= now:
-        logger.warning("letter %s (%s) was never sent: %s", letter.pk, letter.kind, letter.error)
+        if letter.kind != NOBODY:
+            logger.warning("letter %s (%s) was never sent: %s", letter.pk, letter.kind, letter.error)
         letter.delete()
         return None
     Letter.objects.filter(pk=letter.pk).update(due_at=now + _CLAIM, attempts=F("attempts") + 1)

@@ -21,9 +21,10 @@ from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts import services
+from apps.accounts import access, services
 from apps.accounts.faces.declared import own_only, public
 from apps.accounts.models import Invitation, User
+from apps.accounts.services.limits import require_everywhere
 
 _FILES = "django.core.mail.backends.filebased.EmailBackend"
 # So many of the latest letters are shown.
@@ -112,7 +113,7 @@ def waiting(request: HttpRequest) -> HttpResponse:
     return render(request, "account/waiting.html")
 
 
-@own_only("the letters of a local installation, for its administrators of everything alone")
+@own_only("the letters of a local installation, for who may do everything everywhere")
 @login_required
 @never_cache
 @require_safe
@@ -120,14 +121,23 @@ def mailbox(request: HttpRequest) -> HttpResponse:
     """
     Show the letters that a local installation has written to files in place of sending them.
 
+    They open accounts: whoever reads them could be given no more by any of them, but for letters to administrators of
+    everything, which only such read.
+
     :raises Http404: letters are really sent here
-    :raises PermissionDenied: who asks is no administrator of everything
+    :raises PermissionDenied: there is something that the one who asks may not do
     """
     if settings.EMAIL_BACKEND != _FILES:
         raise Http404
-    if not (isinstance(request.user, User) and request.user.is_superuser):
-        raise PermissionDenied(_("Letters of others are shown to administrators of everything alone."))
-    return render(request, "account/mailbox.html", {"letters": _latest(Path(str(settings.EMAIL_FILE_PATH)))})
+    reader = request.user
+    if not isinstance(reader, User):
+        raise PermissionDenied
+    require_everywhere(reader, access.all_permissions())
+    letters = _latest(Path(str(settings.EMAIL_FILE_PATH)))
+    if not reader.is_superuser:
+        hidden = set(User.objects.filter(is_superuser=True).values_list("email", flat=True))
+        letters = [letter for letter in letters if letter["to"] not in hidden]
+    return render(request, "account/mailbox.html", {"letters": letters})
 
 
 def _latest(directory: Path) -> list[dict[str, Any]]:
@@ -141,7 +151,7 @@ def _shown(raw: bytes) -> dict[str, Any]:
     body = message.get_body(("plain",))
     return {
         "subject": message["Subject"],
-        "to": message["To"],
+        "to": str(message["To"]),
         "at": message["Date"].datetime if message["Date"] else None,
         "text": body.get_content() if body else "",
     }

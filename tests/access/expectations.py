@@ -153,13 +153,14 @@ OTHERS = {
     "accounts/password/change/": "login",
     "accounts/password/set/": "login",
     "accounts/password/reset/": "public",
-    "accounts/password/reset/confirm/": "public",
+    # Whoever has asked for no code is led back to the login.
+    "accounts/password/reset/confirm/": "login",
     "accounts/password/reset/complete/": "public",
     "accounts/password/reset/done/": "public",
     "accounts/login/code/": "public",
-    "accounts/login/code/confirm/": "public",
+    "accounts/login/code/confirm/": "login",
     "accounts/signup/": "public",
-    "accounts/confirm-email/": "public",
+    "accounts/confirm-email/": "login",
     # Whoever holds the link.
     "accounts/invitation/<str:token>/": "public",
     "accounts/waiting/": "login",

@@ -16,10 +16,11 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts import services
+from apps.accounts.access import all_permissions
 from apps.accounts.letters import KINDS, write_letter
 from apps.accounts.models import Letter
 from config.local.redis import free_port
-from tests.accounts.factories import PASSWORD, make_superuser, make_user
+from tests.accounts.factories import PASSWORD, make_member, make_superuser, make_team, make_user, member_with
 from tests.accounts.letters import code_in, delivered
 
 pytestmark = pytest.mark.django_db
@@ -235,8 +236,25 @@ class TestMailbox:
         assert str(user.email) in page
         assert "It works once" in page
 
+    def test_who_may_do_everything_reads_all_but_letters_to_administrators_of_everything(
+        self, files: Path
+    ) -> None:
+        root, user = make_superuser(), make_user()
+        for each in (root, user):
+            Client().post("/accounts/login/code/", {"email": each.email})
+        services.deliver_letters()
+        page = (
+            self.logged_in(make_member(make_team(), "administrator"))
+            .get("/accounts/mailbox/")
+            .content.decode()
+        )
+        assert str(user.email) in page
+        assert str(root.email) not in page
+
     def test_nobody_else_does(self, files: Path) -> None:
-        assert self.logged_in(make_user()).get("/accounts/mailbox/").status_code == 403
+        most = dict.fromkeys(sorted(all_permissions())[1:], "ALL")
+        for user in (make_user(), make_member(make_team(), "auditor"), member_with(most)):
+            assert self.logged_in(user).get("/accounts/mailbox/").status_code == 403
         assert Client().get("/accounts/mailbox/").status_code == 302
 
     def test_where_letters_are_sent_there_is_no_mailbox(self) -> None:

@@ -237,6 +237,12 @@ register(
         _("%(actor)s gave %(user)s access to a single row"),
     ),
     AuthKind(
+        "access_extended",
+        pgettext_lazy("event", "access ends at another time"),
+        _("The access of %(user)s to a single row ends at another time"),
+        _("%(actor)s let the access of %(user)s to a single row end at another time"),
+    ),
+    AuthKind(
         "access_revoked",
         pgettext_lazy("event", "access revoked"),
         _("%(user)s lost access to a single row"),

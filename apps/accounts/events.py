@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from apps.accounts.models import ApiKey, Invitation, Membership, Role, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    Application,
+    ConsentGrant,
+    ImpersonationSession,
+    Invitation,
+    Membership,
+    Role,
+    Team,
+    User,
+)
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -21,6 +32,15 @@ API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
 INVITATION_MADE = Fact("accounts.invitation.made.v1")
 INVITATION_ACCEPTED = Fact("accounts.invitation.accepted.v1")
 INVITATION_REVOKED = Fact("accounts.invitation.revoked.v1")
+APPLICATION_REGISTERED = Fact("accounts.application.registered.v1")
+APPLICATION_CHANGED = Fact("accounts.application.changed.v1")
+CONSENT_GIVEN = Fact("accounts.consent.given.v1")
+CONSENT_WITHDRAWN = Fact("accounts.consent.withdrawn.v1")
+ACCESS_GRANTED = Fact("accounts.access.granted.v1")
+ACCESS_EXTENDED = Fact("accounts.access.extended.v1")
+ACCESS_REVOKED = Fact("accounts.access.revoked.v1")
+IMPERSONATION_STARTED = Fact("accounts.impersonation.started.v1")
+IMPERSONATION_ENDED = Fact("accounts.impersonation.ended.v1")
 
 FACTS = [
     USER_CREATED,
@@ -39,6 +59,15 @@ FACTS = [
     INVITATION_MADE,
     INVITATION_ACCEPTED,
     INVITATION_REVOKED,
+    APPLICATION_REGISTERED,
+    APPLICATION_CHANGED,
+    CONSENT_GIVEN,
+    CONSENT_WITHDRAWN,
+    ACCESS_GRANTED,
+    ACCESS_EXTENDED,
+    ACCESS_REVOKED,
+    IMPERSONATION_STARTED,
+    IMPERSONATION_ENDED,
 ]
 
 
@@ -106,4 +135,51 @@ def invitation_data(invitation: Invitation) -> dict[str, Any]:
         "accepted_at": invitation.accepted_at,
         "revoked_at": invitation.revoked_at,
         "user_id": invitation.user_id,
+    }
+
+
+def application_data(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.pk,
+        "client_id": application.client_id,
+        "name": application.name,
+        "team_id": application.team_id,
+        "scopes": application.scopes,
+        "disabled_at": application.disabled_at,
+        "version": application.version,
+    }
+
+
+def consent_data(consent: ConsentGrant) -> dict[str, Any]:
+    return {
+        "id": consent.pk,
+        "user_id": consent.user_id,
+        "application_id": consent.application_id,
+        "scopes": consent.scopes,
+        "revoked_at": consent.revoked_at,
+    }
+
+
+def access_grant_data(grant: AccessGrant) -> dict[str, Any]:
+    return {
+        "id": grant.pk,
+        "user_id": grant.user_id,
+        "model": grant.row_label,
+        "row_id": grant.object_id,
+        "actions": grant.actions,
+        "reason": grant.reason,
+        "expires_at": grant.expires_at,
+        "revoked_at": grant.revoked_at,
+    }
+
+
+def impersonation_data(session: ImpersonationSession) -> dict[str, Any]:
+    return {
+        "id": session.pk,
+        "actor_id": session.actor_id,
+        "target_id": session.target_id,
+        "reason": session.reason,
+        "is_read_only": session.is_read_only,
+        "expires_at": session.expires_at,
+        "ended_at": session.ended_at,
     }

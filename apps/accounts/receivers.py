@@ -1,11 +1,14 @@
-"""What Django and allauth tell about logging in and about passwords goes on record."""
+"""What Django and allauth tell about logging in and about passwords: it goes on record, and ends what it has to."""
 
 from typing import Any
 
 from allauth.account import signals
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
+from django.http import HttpRequest
 
+from apps.accounts import services
+from apps.accounts.digests import digest
 from apps.accounts.models import User
 from apps.accounts.services import record_auth_event
 
@@ -43,3 +46,20 @@ def record_new_password(user: User, **kwargs: Any) -> None:
 def record_password_reset(user: User, **kwargs: Any) -> None:
     """Record that somebody set a new password by what was mailed to them."""
     record_auth_event("password_reset", user=user, actor=user)
+
+
+@receiver(user_logged_out, dispatch_uid="accounts.end_session_of_applications")
+def end_session_of_applications(request: HttpRequest | None, **kwargs: Any) -> None:
+    """End what applications were given in a session that ends."""
+    key = getattr(getattr(request, "session", None), "session_key", None)
+    if key:
+        services.end_browser_session(digest(key))
+
+
+@receiver(
+    [signals.password_changed, signals.password_set, signals.password_reset],
+    dispatch_uid="accounts.end_tokens_of_old_password",
+)
+def end_tokens_of_old_password(user: User, **kwargs: Any) -> None:
+    """End what applications hold: whoever knew the old password may have let one in."""
+    services.revoke_families(user_id=user.pk)

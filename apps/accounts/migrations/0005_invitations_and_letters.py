@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_signing_keys"),
+        ("accounts", "0009_access_grants_and_impersonation"),
     ]
 
     operations = [

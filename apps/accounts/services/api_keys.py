@@ -17,6 +17,7 @@ from apps.accounts import access, events, rows
 from apps.accounts.models import ApiKey, User
 from apps.accounts.scopes import ALL, unknown
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.trust import Trusted
 from apps.common.plans import kept_plans
 from apps.events.services import publish
@@ -62,8 +63,8 @@ def create_api_key(
     :raises PermissionDenied: the actor may not, or came with a key themselves
     :raises ValidationError: a scope means nothing ("unknown_scope"), or it would have expired ("expired")
     """
-    access.require(actor, "add", ApiKey)
     _require_person(actor)
+    access.require(actor, "add", ApiKey)
     chosen = sorted(set(scopes))
     strange = unknown(chosen, access.all_permissions())
     if strange:
@@ -87,8 +88,8 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     :raises ValidationError: it is somebody else's ("not_owner"), does not open anything any more ("not_live"), or the
         overlap is too long ("overlap")
     """
-    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     _require_person(actor)
+    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     if key.owner_id != actor.pk:
         raise ValidationError(_("Only its owner learns the secret of a key."), code="not_owner")
     now = timezone.now()
@@ -119,6 +120,7 @@ def revoke_api_key(key_id: int, *, actor: User) -> ApiKey:
     :raises PermissionDenied: the actor may not
     :raises ValidationError: it was revoked before (code "not_live")
     """
+    require_in_person(actor)
     key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     if key.revoked_at is not None:
         raise ValidationError(_("This key is no longer in use."), code="not_live")
@@ -193,5 +195,6 @@ def _digest(secret: str) -> str:
 
 def _require_person(actor: User) -> None:
     """A stolen key must not be able to make itself heirs."""
+    require_in_person(actor)
     if actor.key_id is not None or actor.claims is not None:
         raise PermissionDenied(_("Keys are made by people, not with keys."))

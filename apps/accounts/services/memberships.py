@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.accounts import access, events, rows
 from apps.accounts.models import Membership, Role, Team, User
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, require_within, tell_watchers
 from apps.events.services import publish
 
@@ -23,6 +24,7 @@ def grant_membership(
     :raises PermissionDenied: the role gives more than the actor holds, or the team is beyond them
     :raises ValidationError: the user has this place already (code "membership_unique")
     """
+    require_in_person(actor)
     access.require(actor, "add", Membership)
     known = User.objects.all() if is_new else User.objects.visible_to(actor)
     user = known.select_for_update(of=("self",)).get(pk=user_id)
@@ -53,6 +55,7 @@ def revoke_membership(membership_id: int, *, actor: User) -> None:
     :raises DoesNotExist: there is no such membership for the actor
     :raises PermissionDenied: the actor may not, or the user holds more than they do
     """
+    require_in_person(actor)
     membership = rows.locked(Membership, membership_id, actor=actor, action="delete")
     require_over(actor, membership.user)
     data, place, user = events.membership_data(membership), _place(membership), membership.user

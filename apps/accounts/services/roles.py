@@ -13,6 +13,7 @@ from apps.accounts import access, events, rows
 from apps.accounts.models import Membership, Role, RoleGrant, User
 from apps.accounts.roles import READY_MADE, granted_by
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_everywhere, tell_watchers
 from apps.events.services import publish
 
@@ -25,6 +26,7 @@ def create_role(name: str, *, description: str = "", actor: User) -> Role:
     :raises PermissionDenied: the actor may not add roles
     :raises ValidationError: there is one of this name
     """
+    require_in_person(actor)
     access.require(actor, "add", Role)
     role = rows.insert(Role(name=name, description=description), actor=actor)
     publish(events.ROLE_CHANGED, role.pk, events.role_data(role, {}), actor_id=actor.pk)
@@ -48,6 +50,7 @@ def describe_role(
     :raises PermissionDenied: the actor may not change roles
     :raises ValidationError: there is one of this name
     """
+    require_in_person(actor)
     role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
     values = rows.differing(role, {"name": name, "description": description})
     if values:
@@ -70,6 +73,7 @@ def set_role_grants(
     :raises PermissionDenied: the actor may not, or does not hold everywhere what is added
     :raises ValidationError: there is no such permission or reach, or somebody else was faster (code "stale")
     """
+    require_in_person(actor)
     role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
     before = dict(role.grants.values_list("permission", "reach"))
     changed = {name: reach for name, reach in grants.items() if before.get(name) != reach}

@@ -23,7 +23,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import ngettext
 
 from apps.common.addresses import limited_address
-from apps.common.limits import Counter, Limit, connected, take
+from apps.common.limits import Counter, Limit, connected, look, take
 from apps.common.limits import give_back as give_back_counters
 
 logger = logging.getLogger(__name__)
@@ -89,10 +89,24 @@ def forget(subject: str, address: str) -> None:
     Earlier wrong ones stay counted, or whoever has one account could guess at another for ever.
     """
     give_back_counters(*_counters(subject, address))
-    try:
-        connected().set(_key("known", subject, limited_address(address)), 1, ex=_KNOWN_SECONDS)
-    except redis.RedisError as error:
-        logger.warning("it is not remembered where somebody came in: %s", error)
+    _remember_place(subject, address)
+
+
+def is_refused(subject: str, address: str) -> bool:
+    """
+    Tell whether too many secrets were wrong, without counting an attempt beforehand.
+
+    For secrets that nobody guesses, of programs that come with the right one many times at once: :func:`settle` counts.
+    """
+    return not look(*_counters(subject, address)).is_allowed
+
+
+def settle(subject: str, address: str, *, was_right: bool) -> None:
+    """Count an attempt that `is_refused` has let through, if its secret was wrong."""
+    if not was_right:
+        take(*_counters(subject, address))
+    elif not _remembered(subject, limited_address(address))[0]:
+        _remember_place(subject, address)
 
 
 def is_locked(subject: str) -> bool:
@@ -141,6 +155,13 @@ def _remembered(subject: str, place: str) -> tuple[bool, int]:
     except redis.RedisError:
         return False, 0
     return known is not None, int(rounds or 0)
+
+
+def _remember_place(subject: str, address: str) -> None:
+    try:
+        connected().set(_key("known", subject, limited_address(address)), 1, ex=_KNOWN_SECONDS)
+    except redis.RedisError as error:
+        logger.warning("it is not remembered where somebody came in: %s", error)
 
 
 def _remember_lock(subject: str, wait: float) -> bool:

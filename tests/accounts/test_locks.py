@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import authenticate
@@ -16,11 +17,12 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts import attempts, services
 from apps.accounts.attempts import Locked, forget, note_failure, person, refuse_if_locked
-from apps.accounts.models import User
+from apps.accounts.models import Role, User
 from apps.common import limits
 from config.settings import base
-from tests.accounts.factories import PASSWORD, make_superuser, make_user, member_with
+from tests.accounts.factories import PASSWORD, make_superuser, make_team, make_user, member_with
 from tests.accounts.letters import code_in, delivered
+from tests.accounts.oauth import relying as rp
 
 pytestmark = pytest.mark.django_db
 _addresses = count(1)
@@ -322,3 +324,51 @@ def attempts_at_login(email: str) -> None:
 def test_subjects_of_people_and_programs_never_meet() -> None:
     assert person("A@example.org ") == "person a@example.org"
     assert attempts.client("a@example.org") != person("a@example.org")
+
+
+class TestPrograms:
+    """Secrets of applications, in the header and in the body."""
+
+    @pytest.fixture
+    def robot(self) -> rp.Relying:
+        team = make_team("Robots")
+        role = Role.objects.get(key="salesperson")
+        return rp.register_program(role.pk, name="Robot", team_id=team.pk, scopes=["read"])
+
+    def ask(self, robot: rp.Relying, secret: str, address: str, *, in_header: bool = True) -> int:
+        asked = {"grant_type": "client_credentials"}
+        headers = {"Authorization": rp.basic(robot.client_id, secret)} if in_header else {}
+        if not in_header:
+            asked |= {"client_id": robot.client_id, "client_secret": secret}
+        client = Client(REMOTE_ADDR=address)
+        answer = client.post(rp.TOKEN, urlencode(asked), content_type=rp.FORM, headers=headers)
+        return int(answer.status_code)
+
+    @pytest.mark.parametrize("in_header", [True, False])
+    def test_after_thirty_wrong_ones_the_right_one_is_refused(
+        self, robot: rp.Relying, *, in_header: bool
+    ) -> None:
+        for number in range(30):
+            assert self.ask(robot, "wrong", f"203.0.113.{number // 3}", in_header=bool(number % 2)) == 401
+        assert self.ask(robot, robot.secret, new_address(), in_header=in_header) == 401
+
+    def test_wrong_passwords_of_people_and_secrets_of_programs_lock_an_address_together(
+        self, robot: rp.Relying
+    ) -> None:
+        address = new_address()
+        for number in range(30):
+            wrong(person(f"stranger{number}@example.org"), address)
+        assert self.ask(robot, robot.secret, address) == 401
+        assert self.ask(robot, robot.secret, new_address()) == 200
+
+    def test_a_program_at_work_is_kept_out_by_nobody_elsewhere(self, robot: rp.Relying) -> None:
+        home = new_address()
+        assert self.ask(robot, robot.secret, home) == 200
+        for number in range(30):
+            self.ask(robot, "wrong", f"203.0.113.{number}")
+        assert self.ask(robot, robot.secret, new_address()) == 401
+        assert self.ask(robot, robot.secret, home) == 200
+
+    def test_many_right_ones_at_once_are_not_taken_for_guesses(self, robot: rp.Relying) -> None:
+        subject, address = attempts.client(robot.client_id), new_address()
+        assert not any(attempts.is_refused(subject, address) for _ in range(100))

@@ -29,7 +29,7 @@ LEEWAY_SECONDS = 5
 _LONGEST_TOKEN = 8 * 1024
 _SHAPE = re.compile(r"([\w-]{16,512})\.([\w-]{2,})\.([\w-]{86})", re.ASCII)
 _HEADER = frozenset({"alg", "typ", "kid"})
-# In place of a signature's second number, the order of the curve (P-256) less it would do as well: ours is the lower.
+# In a signature, the order of the curve (P-256) less its second number would do in place of that: ours is the lower.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HALF_ORDER = _ORDER // 2
 _MOST_REMEMBERED = 4096

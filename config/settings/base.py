@@ -83,6 +83,14 @@ PROGRAM_MIDDLEWARE = [
     "apps.history.middleware.ChangeSetMiddleware",
 ]
 
+# Of these, what says the same of all requests to the same host, in the same languages, by the same kind of program: it is
+# asked once for all of them where the requests are hot (`apps.accounts.faces.lane`).
+REMEMBERED_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"

@@ -290,7 +290,7 @@ def test_the_database_counts_every_change_of_it_as_one_of_rights(
     grant = None if change == "insert" else share(guest, company, giver)
     before = again(guest).perm_version
     others = again(giver).perm_version
-    rows = AccessGrant.objects.filter(pk=grant.pk if grant else None)
+    rows = AccessGrant.objects.filter(pk=grant.pk if grant else 0)
     {
         "insert": lambda: share(guest, company, giver),
         "extend": lambda: rows.update(expires_at=timezone.now() + 2 * DAY),

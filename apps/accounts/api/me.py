@@ -87,7 +87,7 @@ class MeView(APIView):
 
     def _answer(self, user: User, request: Request) -> Response:
         shown = User.objects.prefetch_related("memberships__team", "memberships__role").get(pk=user.pk)
-        shown.key_scopes = user.key_scopes
+        shown.key_scopes, shown.impersonation = user.key_scopes, user.impersonation
         return Response(MeSerializer(shown, context={"request": request}).data)
 
 

@@ -81,6 +81,9 @@ class RoleInputSerializer(serializers.Serializer[Any]):
     grants = GrantSerializer(many=True, required=False)
 
     def validate_grants(self, grants: list[dict[str, str]]) -> list[dict[str, str]]:
+        # A part of a role does not make its grants partial.
+        if any({"permission", "reach"} - grant.keys() for grant in grants):
+            raise serializers.ValidationError(_("A grant is a permission and its reach."), code="required")
         names = [grant["permission"] for grant in grants]
         if len(set(names)) != len(names):
             raise serializers.ValidationError(_("A permission is granted once."), code="repeated")

@@ -269,6 +269,7 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
     """
 
     extra_lookups: tuple[str, ...] = ()
+    actions_detail: Any = ()
     change_form_before_template: str | None = "admin/accounts/opened.html"
     list_links: ClassVar[list[Callable[[Any, HttpRequest], dict[str, Any] | None]]] = []
 

@@ -12,7 +12,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_out  # noqa: PLC0415 - apps first
 
-        from apps.accounts import checks  # noqa: F401, PLC0415 - registers itself
+        from apps.accounts import checks, receivers  # noqa: F401, PLC0415 - register themselves
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))

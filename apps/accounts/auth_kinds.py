@@ -156,20 +156,20 @@ register(
     AuthKind(
         "api_key_made",
         pgettext_lazy("event", "API key made"),
-        _("%(user)s made an API key"),
-        _("%(actor)s made an API key of %(user)s"),
+        _("%(user)s made the API key “%(name)s”"),
+        _("%(actor)s made the API key “%(name)s” of %(user)s"),
     ),
     AuthKind(
         "api_key_rotated",
         pgettext_lazy("event", "API key rotated"),
-        _("%(user)s rotated an API key"),
-        _("%(actor)s rotated an API key of %(user)s"),
+        _("%(user)s rotated the API key “%(name)s”"),
+        _("%(actor)s rotated the API key “%(name)s” of %(user)s"),
     ),
     AuthKind(
         "api_key_revoked",
         pgettext_lazy("event", "API key revoked"),
-        _("%(user)s revoked an API key"),
-        _("%(actor)s revoked an API key of %(user)s"),
+        _("%(user)s revoked the API key “%(name)s”"),
+        _("%(actor)s revoked the API key “%(name)s” of %(user)s"),
     ),
     AuthKind(
         "consent_given",
@@ -232,6 +232,12 @@ register(
         _("%(actor)s gave %(user)s access to a single row"),
     ),
     AuthKind(
+        "access_extended",
+        pgettext_lazy("event", "access ends at another time"),
+        _("The access of %(user)s to a single row ends at another time"),
+        _("%(actor)s let the access of %(user)s to a single row end at another time"),
+    ),
+    AuthKind(
         "access_revoked",
         pgettext_lazy("event", "access revoked"),
         _("%(user)s lost access to a single row"),
@@ -240,20 +246,26 @@ register(
     AuthKind(
         "role_changed",
         pgettext_lazy("event", "role changed"),
-        _("A role was changed"),
-        _("%(actor)s changed a role"),
+        _("The role “%(role)s” was changed"),
+        _("%(actor)s changed the role “%(role)s”"),
+    ),
+    AuthKind(
+        "role_deleted",
+        pgettext_lazy("event", "role deleted"),
+        _("The role “%(role)s” was deleted"),
+        _("%(actor)s deleted the role “%(role)s”"),
     ),
     AuthKind(
         "membership_granted",
         pgettext_lazy("event", "place in a team given"),
-        _("%(user)s gave themselves a place in a team"),
-        _("%(actor)s gave %(user)s a place in a team"),
+        _("%(user)s became “%(role)s” in the team “%(team)s”"),
+        _("%(actor)s made %(user)s “%(role)s” in the team “%(team)s”"),
     ),
     AuthKind(
         "membership_revoked",
         pgettext_lazy("event", "place in a team taken"),
-        _("%(user)s gave up a place in a team"),
-        _("%(actor)s took a place in a team from %(user)s"),
+        _("%(user)s is no longer “%(role)s” in the team “%(team)s”"),
+        _("%(actor)s made %(user)s no longer “%(role)s” in the team “%(team)s”"),
     ),
     AuthKind(
         "user_created",

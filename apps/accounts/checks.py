@@ -21,6 +21,10 @@ from apps.accounts.scoping import Rule
 UNSCOPED_MODELS = {
     "accounts.AuthEventHead": "where the chain of access events ends, read by the database and its verification",
     "accounts.TokenCut": "tokens that ended early, read by the check of tokens alone",
+    "accounts.AuthorizationCode": "codes of applications on their way to being swapped, read by the swap alone",
+    "accounts.DeviceCode": "devices that wait for somebody, reached by the code that they show",
+    "accounts.RefreshToken": "hashes of tokens, read by the swap for the next one alone",
+    "accounts.TokenFamily": "what descends from one login of an application, reached through its tokens and consent",
     "crm.Board": "the counter behind a board's stream, read by the stream alone",
     "crm.BoardChange": "what a board's stream tells: which deals to ask for again, by id",
     "events.Aggregate": "the counter behind an outbox sequence, read by the outbox alone",

@@ -1,11 +1,14 @@
 """What every service does the same way: find and lock a row for somebody, write it, say who did it."""
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, models, transaction
+from django.db.models import signals
+from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -49,26 +52,72 @@ def refusal(field: str, message: Any, *, code: str, **params: Any) -> Validation
     return ValidationError({field: ValidationError(message, code=code, params=params)})
 
 
-def insert(row: _Model, *, actor: User) -> _Model:
+def insert(row: _Model, *, actor: User, is_guarded: bool = False) -> _Model:
     """
     Insert a row in the actor's name; that they may is the caller's to check.
 
+    :param is_guarded: whether the caller has put `refusals` around what it does, so that no savepoint is needed here
     :raises ValidationError: a field or a constraint refuses it
     """
     if isinstance(row, Stamped):
         row.created_by = row.updated_by = actor
     _clean(row, exclude=set())
-    with refusals():
-        row.save(force_insert=True)
+    with nullcontext() if is_guarded else refusals():
+        save_new(row)
     return row
+
+
+def save_new(row: models.Model) -> None:
+    """
+    Insert a row as `save` does, by a statement that is written once for each model.
+
+    For a model of many columns, writing it takes Django longer than PostgreSQL takes to insert the row.
+    """
+    model = type(row)
+    listeners = (signals.pre_save, signals.post_save)
+    is_plain = model.save is models.Model.save and not model._meta.parents
+    if not is_plain or any(signal.has_listeners(model) for signal in listeners):
+        row.save(force_insert=True)
+        return
+    columns, values = [], []
+    for field in model._meta.local_concrete_fields:
+        if field.generated:
+            continue
+        value = field.pre_save(row, add=True)
+        # What the database gives by itself.
+        if isinstance(value, DatabaseDefault) or (field.primary_key and value is None):
+            continue
+        columns.append(field.column)
+        values.append(field.get_db_prep_save(value, connection))
+    sql, returned = _insert_of(model, tuple(columns))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        found = cursor.fetchone()
+    for attribute, value in zip(returned, found, strict=True):
+        setattr(row, attribute, value)
+    row._state.adding, row._state.db = False, connection.alias
+
+
+@lru_cache(512)
+def _insert_of(model: type[models.Model], columns: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Return the statement that inserts these columns of a row, and the attributes that it gives back."""
+    meta, quote = model._meta, connection.ops.quote_name
+    given = [f for f in meta.local_concrete_fields if f.primary_key or f.generated or f.column not in columns]
+    names, places = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
+    back = ", ".join(quote(f.column) for f in given)
+    # Names of our own models' tables and columns; the values are parameters.
+    sql = f"insert into {quote(meta.db_table)} ({names}) values ({places}) returning {back}"  # noqa: S608
+    return sql, [f.attname for f in given]
 
 
 def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
     """
     Set `values` on a locked row, count its version on, and save just that.
 
+    :raises PermissionDenied: it would become somebody else's, and is only shared with the actor
     :raises ValidationError: a field or a constraint refuses it
     """
+    require_lasting([row], values, actor=actor)
     put(row, values)
     saved = {*values}
     if isinstance(row, Versioned):
@@ -80,6 +129,28 @@ def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
     with refusals():
         row.save(update_fields=saved)
     return row
+
+
+def require_lasting(found: Collection[models.Model], names: Collection[str], *, actor: User) -> None:
+    """
+    Insist that whoever changes whose rows are reaches them by a role: what is shared for a while is not taken for good.
+
+    :param names: what is about to change, by field or column
+    :raises PermissionDenied: one of the rows is only shared with the actor
+    """
+    if not found or not access.has_shares(actor):
+        return
+    model = type(next(iter(found)))
+    rule = getattr(model, "access", None)
+    deciding = (
+        {name for path in (rule.owner, rule.team) if path for name in (path, f"{path}_id")} if rule else set()
+    )
+    if not deciding.intersection(names):
+        return
+    keys = [row.pk for row in found]
+    theirs = model._base_manager.filter(access.scope_by_role(actor, "change", model), pk__in=keys)
+    if theirs.count() < len(keys):
+        raise PermissionDenied(_("This is only shared with you: whose it is, others say."))
 
 
 def put(row: models.Model, values: dict[str, Any]) -> None:
@@ -102,12 +173,14 @@ def write_many(rows: Iterable[tuple[models.Model, Collection[str]]], *, actor: U
     One statement per set of columns, whatever the number of rows.
 
     :param rows: pairs of a row and the columns that differ, by attribute ("owner_id")
+    :raises PermissionDenied: one would become somebody else's, and is only shared with the actor
     :raises IntegrityError: a constraint refuses one of them, and so all
     """
     by_columns: dict[tuple[str, ...], list[models.Model]] = {}
     for row, names in rows:
         by_columns.setdefault(tuple(sorted(names)), []).append(row)
     for names, some in by_columns.items():
+        require_lasting(some, names, actor=actor)
         _update_many(some, names, actor)
 
 

@@ -19,7 +19,7 @@ import redis.asyncio as redis
 from django.conf import settings
 from django.db import close_old_connections
 
-from apps.accounts import cuts
+from apps.accounts import access, cuts
 from apps.accounts.faces.sockets import NOT_LOGGED_IN, access_stream, may_watch
 from apps.accounts.models import User
 from apps.events.streams import StreamEvent, StreamSource, source_of
@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 MAX_BEHIND = 200
 MAX_CAUGHT_UP = 1_000
 PAGE = 200
-# Rights are asked about when a poke says that they changed, when the user's perm_version or a cut of tokens says
-# so at a heartbeat, and this often anyway: rows change hands, and sessions end.
+# Rights are asked about when a poke says that they changed, when the user's perm_version or a cut of tokens says so at
+# a heartbeat or something they had for a while has ended, and this often anyway: rows change hands, and sessions end.
 RIGHTS_SECONDS = 30.0
 # The poke of a logout may come before the session is gone.
 RIGHTS_DELAY_SECONDS = 0.25
@@ -246,7 +246,7 @@ class Hub:
             self._moved(feed)
         elif name.startswith(_ACCESS):
             user_id = name.removeprefix(_ACCESS)
-            self._ask_soon(watcher for watcher in self._watchers if str(watcher.actor.pk) == user_id)
+            self._ask_soon(watcher for watcher in self._watchers if user_id in _people_of(watcher))
         elif (subject := cuts.subject_of_stream(name)) is not None:
             self._ask_soon(watcher for watcher in self._watchers if subject in cuts.ranks_of(watcher.claims))
 
@@ -303,6 +303,7 @@ class Hub:
         cut = await self._cut_among(watchers)
         for watcher in watchers:
             is_changed = versions.get(watcher.actor.pk) != watcher.actor.perm_version or watcher in cut
+            is_changed = is_changed or access.has_lapsed(watcher.actor)
             if is_changed or now - watcher.checked_at > RIGHTS_SECONDS:
                 await self._check(watcher)
 
@@ -322,7 +323,8 @@ class Hub:
     async def _check(self, watcher: Watcher) -> None:
         watcher.checked_at = time.monotonic()
         actor, lost = await self._run(lambda: _ask(watcher))
-        if actor is None:
+        # Who acts as somebody else, or has stopped, opens a socket of their own.
+        if actor is None or _people_of(watcher) != _people_behind(actor):
             watcher.dismiss(NOT_LOGGED_IN)
             return
         watcher.actor = actor
@@ -343,6 +345,16 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _people_of(watcher: Watcher) -> set[str]:
+    return _people_behind(watcher.actor)
+
+
+def _people_behind(actor: User) -> set[str]:
+    """Return the keys of a user and of who acts as them: what becomes of either matters to both."""
+    session = actor.impersonation
+    return {str(actor.pk)} if session is None else {str(actor.pk), str(session.actor_id)}
 
 
 def _redis() -> "redis.Redis":

@@ -12,6 +12,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.http.request import validate_host
 from django.utils.crypto import constant_time_compare
 
+from apps.accounts import services
+from apps.accounts.faces.impersonation import IMPERSONATION_SESSION_KEY
 from apps.accounts.models import User
 from apps.events import streams
 
@@ -87,7 +89,7 @@ def is_our_page(scope: Mapping[str, Any]) -> bool:
 
 def user_of_session(scope: Mapping[str, Any]) -> User | None:
     """
-    Return who is logged in with the session cookie, read from the store each time.
+    Return who is logged in with the session cookie, or as whom they act, read from the store each time.
 
     A socket outlives the request that opened it: what was true then says nothing now.
     """
@@ -101,4 +103,7 @@ def user_of_session(scope: Mapping[str, Any]) -> User | None:
     if user is None:
         return None
     known = session.get(HASH_SESSION_KEY, "")
-    return user if constant_time_compare(known, user.get_session_auth_hash()) else None
+    if not constant_time_compare(known, user.get_session_auth_hash()):
+        return None
+    acting = session.get(IMPERSONATION_SESSION_KEY)
+    return user if acting is None else services.who_acts(acting, actor=user) or user

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
@@ -15,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access, events, rows
 from apps.accounts.models import ApiKey, User
 from apps.accounts.scopes import ALL, unknown
+from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.trust import Trusted
 from apps.common.plans import kept_plans
 from apps.events.services import publish
@@ -60,8 +63,8 @@ def create_api_key(
     :raises PermissionDenied: the actor may not, or came with a key themselves
     :raises ValidationError: a scope means nothing ("unknown_scope"), or it would have expired ("expired")
     """
-    access.require(actor, "add", ApiKey)
     _require_person(actor)
+    access.require(actor, "add", ApiKey)
     chosen = sorted(set(scopes))
     strange = unknown(chosen, access.all_permissions())
     if strange:
@@ -71,6 +74,7 @@ def create_api_key(
         raise rows.refusal("expires_at", _("This is in the past."), code="expired")
     key, secret = _insert(ApiKey(owner=actor, name=name, scopes=chosen, expires_at=expires_at), actor=actor)
     publish(events.API_KEY_CREATED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    record_auth_event("api_key_made", user=actor, actor=actor, data=_told(key) | {"scopes": key.scopes})
     return key, secret
 
 
@@ -84,8 +88,8 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     :raises ValidationError: it is somebody else's ("not_owner"), does not open anything any more ("not_live"), or the
         overlap is too long ("overlap")
     """
-    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     _require_person(actor)
+    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     if key.owner_id != actor.pk:
         raise ValidationError(_("Only its owner learns the secret of a key."), code="not_owner")
     now = timezone.now()
@@ -101,6 +105,9 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     data = events.api_key_data(key) | {"replaced_by_id": fresh.pk}
     publish(events.API_KEY_ROTATED, key.pk, data, actor_id=actor.pk)
     publish(events.API_KEY_CREATED, fresh.pk, events.api_key_data(fresh), actor_id=actor.pk)
+    record_auth_event(
+        "api_key_rotated", user=actor, actor=actor, data=_told(key) | {"replaced_by_id": fresh.pk}
+    )
     return fresh, secret
 
 
@@ -113,17 +120,24 @@ def revoke_api_key(key_id: int, *, actor: User) -> ApiKey:
     :raises PermissionDenied: the actor may not
     :raises ValidationError: it was revoked before (code "not_live")
     """
+    require_in_person(actor)
     key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     if key.revoked_at is not None:
         raise ValidationError(_("This key is no longer in use."), code="not_live")
     rows.write(key, {"revoked_at": timezone.now()}, actor=actor)
     publish(events.API_KEY_REVOKED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    record_auth_event("api_key_revoked", user=key.owner, actor=actor, data=_told(key))
     return key
 
 
 def is_key(secret: str) -> bool:
     """Tell whether something is meant as an API key, be it right or wrong."""
     return secret.startswith(_MARK)
+
+
+def _told(key: ApiKey) -> dict[str, Any]:
+    """Name a key on record: never its secret, nor the hash of it."""
+    return {"key_id": key.pk, "name": key.name, "prefix": key.prefix}
 
 
 def authenticate_key(secret: str, *, is_reading: bool = False) -> User | None:
@@ -182,5 +196,6 @@ def digest(secret: str) -> str:
 
 def _require_person(actor: User) -> None:
     """A stolen key must not be able to make itself heirs."""
+    require_in_person(actor)
     if actor.key_id is not None or actor.claims is not None:
         raise PermissionDenied(_("Keys are made by people, not with keys."))

@@ -148,7 +148,8 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
-    actions_detail = ("set_password", "turn_off", "turn_on", "why", "act_as")
+    actions_detail = ("set_password", "turn_off", "turn_on")
+    access_items = ("why", "act_as")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (

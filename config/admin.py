@@ -97,6 +97,9 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.accessgrant", "share", _("Shared rows")),
             Place("accounts.impersonationsession", "theater_comedy", _("Acting as others")),
             Place("accounts.apikey", "key", _("API keys")),
+            Place("accounts.authevent", "policy", _("Access events")),
+            Place("accounts.signingkey", "encrypted", _("Signing keys")),
+            Place("accounts.application", "apps", _("Applications")),
         ],
     ),
 ]

@@ -2,7 +2,8 @@
 Cuts: access tokens that end before they expire.
 
 A cut names a subject and a number: tokens of that subject with a lower rank are ended. A token's rank is the user's
-`perm_version` it was made under, the second it was made in for its client, and nothing for itself and its session.
+`perm_version` it was made under, the second it was made in for its client, and nothing for itself, its session, and the
+key that signed it.
 PostgreSQL keeps cuts until all they are about has expired. Redis has them too, so that the next request of whichever
 process is refused; where it is away or was emptied, half a second passes until PostgreSQL is asked
 (`services/access_tokens.py`).
@@ -12,7 +13,7 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -38,6 +39,10 @@ _KEY = "artel:cut:"
 _REST_SECONDS = 1.0
 _resting_until = 0.0
 _STREAM = "cut:"
+# Claims by whose cut a token ends, whenever it was made. A token does not say its key: `authenticate_token` adds it.
+_FOR_GOOD = {"token": "jti", "session": "sid", "key": "kid"}
+# And by whose cut it ends if it was made before.
+_RANKED = (("user", "sub", "pv"), ("client", "client_id", "iat"))
 _KEEP = (
     "insert into accounts_tokencut as known (subject, below, until) values (%s, %s, %s)"
     " on conflict (subject) do update set"
@@ -91,15 +96,18 @@ def cut_client(client_id: str) -> None:
     _cut(f"client:{client_id}", int(time.time()) + _SKEW_SECONDS, _end())
 
 
+@transaction.atomic
+def cut_key(kid: str) -> None:
+    """End all tokens that a key has signed, for good."""
+    _cut(f"key:{kid}", 1, _end())
+
+
 def ranks_of(claims: Mapping[str, Any]) -> dict[str, int]:
     """Return the subjects by whose cut a token ends, and its rank under each."""
-    ranks = {
-        f"token:{claims.get('jti')}": 0,
-        f"user:{claims.get('sub')}": int(claims.get("pv", 0)),
-        f"client:{claims.get('client_id')}": int(claims.get("iat", 0)),
-    }
-    if "sid" in claims:
-        ranks[f"session:{claims['sid']}"] = 0
+    ranks = {f"{kind}:{claims[name]}": 0 for kind, name in _FOR_GOOD.items() if name in claims}
+    for kind, name, rank in _RANKED:
+        if name in claims:
+            ranks[f"{kind}:{claims[name]}"] = int(claims.get(rank, 0))
     return ranks
 
 
@@ -125,11 +133,14 @@ def is_cut(claims: Mapping[str, Any]) -> bool:
     )
 
 
-def is_cut_for_sure(claims: Mapping[str, Any]) -> bool:
-    """Tell the same by what PostgreSQL knows."""
-    ranks = ranks_of(claims)
-    known = TokenCut.objects.filter(pk__in=ranks, until__gt=timezone.now()).values_list("subject", "below")
-    return any(ranks[subject] < below for subject, below in known)
+def cut_among(shown: Iterable[Mapping[str, Any]]) -> list[bool]:
+    """Tell of each of some tokens, by their claims, whether PostgreSQL knows of a cut that ends it: one statement."""
+    ranks = [ranks_of(claims) for claims in shown]
+    subjects = {subject for each in ranks for subject in each}
+    known = dict(
+        TokenCut.objects.filter(pk__in=subjects, until__gt=timezone.now()).values_list("subject", "below")
+    )
+    return [any(rank < known.get(subject, 0) for subject, rank in each.items()) for each in ranks]
 
 
 def subject_of_stream(name: str) -> str | None:

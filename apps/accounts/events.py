@@ -5,6 +5,8 @@ from typing import Any
 from apps.accounts.models import (
     AccessGrant,
     ApiKey,
+    Application,
+    ConsentGrant,
     ImpersonationSession,
     Membership,
     Role,
@@ -22,9 +24,14 @@ MEMBERSHIP_REVOKED = Fact("accounts.membership.revoked.v1")
 TEAM_CREATED = Fact("accounts.team.created.v1")
 TEAM_CHANGED = Fact("accounts.team.changed.v1")
 ROLE_CHANGED = Fact("accounts.role.changed.v1")
+ROLE_DELETED = Fact("accounts.role.deleted.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
+APPLICATION_REGISTERED = Fact("accounts.application.registered.v1")
+APPLICATION_CHANGED = Fact("accounts.application.changed.v1")
+CONSENT_GIVEN = Fact("accounts.consent.given.v1")
+CONSENT_WITHDRAWN = Fact("accounts.consent.withdrawn.v1")
 ACCESS_GRANTED = Fact("accounts.access.granted.v1")
 ACCESS_EXTENDED = Fact("accounts.access.extended.v1")
 ACCESS_REVOKED = Fact("accounts.access.revoked.v1")
@@ -41,9 +48,14 @@ FACTS = [
     TEAM_CREATED,
     TEAM_CHANGED,
     ROLE_CHANGED,
+    ROLE_DELETED,
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,
+    APPLICATION_REGISTERED,
+    APPLICATION_CHANGED,
+    CONSENT_GIVEN,
+    CONSENT_WITHDRAWN,
     ACCESS_GRANTED,
     ACCESS_EXTENDED,
     ACCESS_REVOKED,
@@ -102,6 +114,28 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+    }
+
+
+def application_data(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.pk,
+        "client_id": application.client_id,
+        "name": application.name,
+        "team_id": application.team_id,
+        "scopes": application.scopes,
+        "disabled_at": application.disabled_at,
+        "version": application.version,
+    }
+
+
+def consent_data(consent: ConsentGrant) -> dict[str, Any]:
+    return {
+        "id": consent.pk,
+        "user_id": consent.user_id,
+        "application_id": consent.application_id,
+        "scopes": consent.scopes,
+        "revoked_at": consent.revoked_at,
     }
 
 

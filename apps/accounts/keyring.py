@@ -26,6 +26,7 @@ _TRUST_SECONDS = 0.5
 # A name that nobody knows may be newer than what was read, or invented: it has the keys read again so often.
 _UNKNOWN_SECONDS = 30.0
 _LOCK = "select pg_advisory_xact_lock(hashtext('accounts_signingkey'))"
+_TRY_LOCK = "select pg_try_advisory_xact_lock(hashtext('accounts_signingkey'))"
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,13 @@ def lock() -> None:
         cursor.execute(_LOCK)
 
 
+def try_lock() -> bool:
+    """Do the same, unless somebody else does it already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_LOCK)
+        return bool(cursor.fetchone()[0])
+
+
 @transaction.atomic
 def make_first_keys() -> None:
     """Make the key that signs and the one after it, unless somebody has been faster."""
@@ -167,14 +175,27 @@ def can_open(key: SigningKey) -> bool:
     return True
 
 
+def is_under_first_secret(key: SigningKey) -> bool:
+    """Tell whether the first of our secrets opens a key, without those after it."""
+    try:
+        _boxes()[0].decrypt(key.sealed.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def sealed_anew(key: SigningKey) -> str:
     """Return the private half of a key under the first secret, so that those after it can be given up."""
     return _box().rotate(key.sealed.encode()).decode()
 
 
 def _box() -> MultiFernet:
+    return MultiFernet(_boxes())
+
+
+def _boxes() -> list[Fernet]:
     secrets = settings.SIGNING_KEYS_SECRET or [f"signing keys of {settings.SECRET_KEY}"]
-    return MultiFernet([Fernet(_fernet_key(secret)) for secret in secrets])
+    return [Fernet(_fernet_key(secret)) for secret in secrets]
 
 
 def _fernet_key(secret: str) -> bytes:

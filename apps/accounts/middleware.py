@@ -1,6 +1,7 @@
 """Where a request comes from, and a person's own language and time zone."""
 
 from collections.abc import Callable
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from allauth.core.internal.httpkit import clean_client_ip, get_client_ip
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+from django.utils.functional import SimpleLazyObject
 
 from apps.common.origin import Origin, origin
 
@@ -22,12 +24,17 @@ class OriginMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
-        token = origin.set(Origin(_address_of(request), agent))
+        # Worked out when somebody asks: most requests record nothing.
+        token = origin.set(cast("Origin", SimpleLazyObject(lambda: _origin_of(request))))
         try:
             return self.get_response(request)
         finally:
             origin.reset(token)
+
+
+def _origin_of(request: HttpRequest) -> Origin:
+    agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
+    return Origin(_address_of(request), agent)
 
 
 def _address_of(request: HttpRequest) -> str | None:

@@ -5,7 +5,6 @@ A signature that was found right is not computed again: the claims of tokens see
 token, as long as the key is published. Time, issuer and audience are looked at each time.
 """
 
-import base64
 import hashlib
 import json
 import re
@@ -18,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
 from apps.accounts import cuts, keyring
 from apps.accounts.models import User
@@ -29,8 +29,9 @@ LEEWAY_SECONDS = 5
 _LONGEST_TOKEN = 8 * 1024
 _SHAPE = re.compile(r"([\w-]{16,512})\.([\w-]{2,})\.([\w-]{86})", re.ASCII)
 _HEADER = frozenset({"alg", "typ", "kid"})
-# The last of 86 characters carries two bits of a signature; with others in it the same signature would have 16 spellings.
-_LAST_CHARACTERS = frozenset("AQgw")
+# In a signature, the order of the curve (P-256) less its second number would do in place of that: ours is the lower.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_HALF_ORDER = _ORDER // 2
 _MOST_REMEMBERED = 4096
 
 
@@ -51,7 +52,8 @@ def sign(claims: dict[str, Any], *, typ: str) -> str:
     kid, key = keyring.private_key()
     header = {"alg": keyring.ALGORITHM, "typ": typ, "kid": kid}
     payload = json.dumps(claims, separators=(",", ":"))
-    return jws.serialize_compact(header, payload, key, algorithms=[keyring.ALGORITHM])
+    said, _dot, signature = jws.serialize_compact(header, payload, key, [keyring.ALGORITHM]).rpartition(".")
+    return f"{said}.{_lower(signature)}"
 
 
 def issue_access_token(
@@ -96,6 +98,17 @@ def verify(
     :param allow_expired: it may be too old, as one that only hints at who somebody was
     :raises InvalidToken: it is not ours, not of this kind, not for them, or not of this time
     """
+    return read(token, typ=typ, audience=audience, allow_expired=allow_expired)[1]
+
+
+def read(
+    token: str, *, typ: str, audience: str | None = None, allow_expired: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """
+    Return the name of the key that signed a token, and its claims, under the conditions of `verify`.
+
+    :raises InvalidToken: as `verify` does
+    """
     kid, kind, claims = _seen.get(token) or _seen.keep(token, _check_signature(token))
     # Of remembered ones too: the key may have been retired meanwhile.
     if not keyring.is_published(kid):
@@ -107,7 +120,7 @@ def verify(
     if audience is not None and not _is_for(audience, claims.get("aud")):
         raise InvalidToken("wrong_audience")
     _check_time(claims, allow_expired=allow_expired)
-    return dict(claims)
+    return kid, dict(claims)
 
 
 def public_jwks() -> dict[str, Any]:
@@ -123,13 +136,15 @@ def _check_signature(token: str) -> Verified:
     if len(token) > _LONGEST_TOKEN:
         raise InvalidToken("malformed")
     shape = _SHAPE.fullmatch(token)
-    if shape is None or token[-1] not in _LAST_CHARACTERS:
+    if shape is None:
         raise InvalidToken("malformed")
     kid, kind = _read_header(shape[1])
     key = keyring.public_key(kid)
     if key is None:
         raise InvalidToken("unknown_key")
     try:
+        if _second_half(shape[3]) > _HALF_ORDER:
+            raise InvalidToken("bad_signature")
         signed = jws.deserialize_compact(token, key, algorithms=[keyring.ALGORITHM])
         claims = json.loads(signed.payload or b"")
     except (JoseError, ValueError, RecursionError) as error:
@@ -142,7 +157,7 @@ def _check_signature(token: str) -> Verified:
 def _read_header(text: str) -> tuple[str, str]:
     """Return key and type that a header names; what else it may want of us, like another algorithm, is refused."""
     try:
-        header = json.loads(base64.urlsafe_b64decode(text + "=="))
+        header = json.loads(urlsafe_b64decode(text.encode()))
     except (ValueError, RecursionError) as error:
         raise InvalidToken("malformed") from error
     if not isinstance(header, dict) or header.keys() != _HEADER or header["alg"] != keyring.ALGORITHM:
@@ -151,6 +166,16 @@ def _read_header(text: str) -> tuple[str, str]:
     if not isinstance(kid, str) or not isinstance(kind, str):
         raise InvalidToken("malformed")
     return kid, kind.lower()
+
+
+def _second_half(signature: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(signature.encode())[32:])
+
+
+def _lower(signature: str) -> str:
+    """Return that spelling of a signature whose second number is the lower one: anybody can make each of the other."""
+    first, second = urlsafe_b64decode(signature.encode())[:32], _second_half(signature)
+    return urlsafe_b64encode(first + min(second, _ORDER - second).to_bytes(32)).decode()
 
 
 def _is_for(audience: str, said: Any) -> bool:
@@ -167,11 +192,11 @@ def _check_time(claims: dict[str, Any], *, allow_expired: bool) -> None:
 
 
 def _second(claims: dict[str, Any], name: str) -> float:
-    said = claims.get(name, 0 if name == "nbf" else None)
+    said: Any = claims.get(name, 0 if name == "nbf" else None)
     # A bool is an int to Python.
-    if type(said) not in (int, float):
+    if isinstance(said, bool) or not isinstance(said, int | float):
         raise InvalidToken("malformed")
-    return float(said)
+    return said
 
 
 class _Seen:

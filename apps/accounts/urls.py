@@ -1,14 +1,17 @@
-"""Logging in and one's own password; what else allauth could serve is not offered, so it has no address."""
+"""Logging in, one's own password and applications; what else allauth could serve is not offered, so it has no address."""
 
 from allauth.account import views
 from django.urls import path, re_path
 
 from apps.accounts.faces.impersonation import stop
+from apps.accounts.oauth.views.connected import ConnectedView
 
 urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("impersonation/stop/", stop, name="impersonation_stop"),
     path("logout/", views.logout, name="account_logout"),
+    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+    path("applications/", ConnectedView.as_view(), name="account_applications"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("password/change/", views.password_change, name="account_change_password"),
     path("password/set/", views.password_set, name="account_set_password"),

@@ -3,8 +3,10 @@
 from apps.accounts.models import (
     AccessGrant,
     ApiKey,
+    Application,
     AuthEvent,
     AuthEventHead,
+    ConsentGrant,
     ImpersonationSession,
     Membership,
     Role,
@@ -34,6 +36,14 @@ def declare() -> None:
         exempt(audit, "A record that only grows, and that the database chains by itself.")
     exempt(SigningKey, "Times of each step stand in the row, and an undo must not bring a retired key back.")
     exempt(TokenCut, "What was ended stays ended, and goes by itself within the hour.")
+    exempt(
+        Application,
+        "Each step is a fact of its own, and an undo must not turn one on again, or its old secret.",
+    )
+    exempt(
+        ConsentGrant,
+        "The rows are the record themselves: one is added with each consent, and only ever ended.",
+    )
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
     for record in (ChangeSet, Change, Undo, Conflict):

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
+    "oauth2_provider",
     "storages",
     "apps.common",
     "apps.events",
@@ -80,6 +81,14 @@ PROGRAM_MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apps.history.middleware.ChangeSetMiddleware",
+]
+
+# Of these, what says the same of all requests to the same host, in the same languages, by the same kind of program: it is
+# asked once for all of them where the requests are hot (`apps.accounts.faces.lane`).
+REMEMBERED_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -164,6 +173,19 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=46),
     },
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
+    "verify-auth-events": {
+        "task": "apps.accounts.tasks.verify_auth_events_nightly",
+        "schedule": crontab(hour=4, minute=1),
+    },
+    "expire-token-cuts": {
+        "task": "apps.accounts.tasks.expire_token_cuts",
+        "schedule": crontab(minute=47),
+    },
+    "rotate-signing-keys": {
+        "task": "apps.accounts.tasks.rotate_signing_keys",
+        "schedule": crontab(minute=7),
+    },
+    "clear-tokens": {"task": "apps.accounts.tasks.clear_tokens", "schedule": crontab(minute=7)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 
@@ -360,6 +382,11 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        # Its debugging tells codes and tokens.
+        "oauthlib": {"level": "INFO"},
+        "oauth2_provider": {"level": "INFO"},
+    },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []

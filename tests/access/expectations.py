@@ -49,8 +49,30 @@ MAY: dict[str, dict[str, set[str]]] = {
         # They are revoked, and stay on record.
         "delete": set(),
     },
+    # What comes in and is refused is for those who rule and those who look on; nobody writes the record by hand.
+    "accounts.AuthEvent": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     # Made, used and retired by the platform itself; nobody adds or removes one.
     "accounts.SigningKey": {"view": RULERS, "change": RULERS, "add": set(), "delete": set()},
+    # They say what strangers' programs may do in everybody's name.
+    "accounts.Application": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        # They are turned off, and stay on record.
+        "delete": set(),
+    },
+    # Given on the page that asks, and taken back on one's own; administrators and auditors look on.
+    "accounts.ConsentGrant": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     # Who leads people shares rows with them; everybody knows what is shared with them.
     "accounts.AccessGrant": {
         "view": ALL,
@@ -182,6 +204,8 @@ OTHERS = {
     "accounts/impersonation/stop/": "login",
     "accounts/logout/": "public",
     "accounts/inactive/": "public",
+    "accounts/reauthenticate/": "login",
+    "accounts/applications/": "login",
     "accounts/password/change/": "login",
     "accounts/password/set/": "login",
     "accounts/password/reset/": "public",
@@ -192,10 +216,31 @@ OTHERS = {
     "api/v1/schema/": "login",
     "api/v1/docs/": "login",
     "api/v1/me/": "login",
+    "api/v1/me/policy/": "login",
+    "api/v1/me/auth-events/": "login",
+    "api/v1/me/^api-keys/$": "login",
+    "api/v1/me/^api-keys/(?P<pk>[^/.]+)/$": "login",
+    "api/v1/me/^api-keys/(?P<pk>[^/.]+)/rotate/$": "login",
+    "api/v1/me/^api-keys/(?P<pk>[^/.]+)/revoke/$": "login",
+    "api/v1/me/consents/": "login",
+    "api/v1/me/consents/<int:pk>/": "login",
     "api/v1/ws-tickets/": "login",
     "api/v1/streams/<str:name>/": "login",
     "api/v1/history/rows/<str:label>/<str:row_id>/": "login",
     "^api/": "public",
+    # Says itself who has to log in, and that where it is not clear who asks.
+    "o/authorize/": "public",
+    "o/logout/": "public",
+    "o/device/": "login",
+    # Programs, who show who they are in the request: userinfo by a token, the others by a secret.
+    "o/token/": "public",
+    "o/revoke_token/": "public",
+    "o/introspect/": "public",
+    "o/device-authorization/": "public",
+    "o/userinfo/": "login",
+    ".well-known/openid-configuration": "public",
+    ".well-known/oauth-authorization-server": "public",
+    ".well-known/jwks.json": "public",
 }
 
 # Addresses of the admin that belong to no kind of rows. Of home's sections, everybody opens those on their own page,

@@ -2,22 +2,29 @@
 
 import base64
 import json
+import logging
+import random
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
 from django.test import Client
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey
+from rest_framework.test import APIRequestFactory
 
 from apps.accounts import keyring, services, tokens
+from apps.accounts.api.me import MeView
 from apps.accounts.models import Team, User
 from apps.accounts.tokens import ACCESS_TOKEN, InvalidToken
 from tests.accounts.factories import make_member, make_superuser, make_team, make_user
+from tests.accounts.test_api_keys import over_wsgi
 from tests.crm.factories import make_deal
 
 pytestmark = pytest.mark.django_db
 DEALS = "/api/v1/crm/deals/"
+ME = "/api/v1/me/"
 COMPANIES = "/api/v1/crm/companies/"
 
 
@@ -168,7 +175,7 @@ def test_what_others_signed_is_nothing(seller: User) -> None:
     # The key that it brings along is not asked.
     brought = {"alg": "ES256", "jwk": stranger.as_dict(private=False)} | good
     assert why(forged(seller, brought, stranger)) == "malformed"
-    assert tokens.verify(forged(seller, {"alg": "ES256"} | good, own), typ=ACCESS_TOKEN)
+    assert tokens.verify(tokens.sign(claims_of(seller), typ=ACCESS_TOKEN), typ=ACCESS_TOKEN)
 
 
 @pytest.mark.parametrize("header", [[], 5, "x", None, {}, {"alg": [], "typ": {}, "kid": 1}, {"alg": "ES256"}])
@@ -229,3 +236,154 @@ def test_a_token_makes_no_keys(seller: User) -> None:
     assert made.status_code == 403
     assert bearer(token_of(seller)).get("/api/v1/me/").json()["id"] == seller.pk
     assert services.authenticate_token(token_of(seller)).claims is not None
+
+
+def test_the_other_number_of_a_signature_is_not_taken(seller: User) -> None:
+    for _round in range(8):
+        token = token_of(seller)
+        said, _dot, signature = token.rpartition(".")
+        raw = base64.urlsafe_b64decode(signature + "==")
+        other = raw[:32] + (tokens._ORDER - int.from_bytes(raw[32:])).to_bytes(32)
+        twin = f"{said}.{base64.urlsafe_b64encode(other).rstrip(b'=').decode()}"
+        key = keyring.public_key(tokens.read(token, typ=ACCESS_TOKEN)[0])
+        assert jws.deserialize_compact(twin, key, algorithms=["ES256"]), "elsewhere it is as good"
+        assert why(twin) == "bad_signature"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_passes_through_less_as_a_key_does(seller: User) -> None:
+    make_deal("mine", owner=seller)
+    token: Any = {"HTTP_AUTHORIZATION": f"Bearer {token_of(seller)}"}
+    status, headers, content = over_wsgi(DEALS, **token)
+    assert (status, len(json.loads(content)["results"])) == (200, 1)
+    assert "Set-Cookie" not in headers
+    assert over_wsgi(DEALS, "POST", b'{"title": "by an application"}', **token)[0] == 201
+    token["HTTP_AUTHORIZATION"] += "x"
+    status, headers, content = over_wsgi(DEALS, **token)
+    assert (status, json.loads(content)["code"]) == (401, "invalid_token")
+    assert headers["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+
+
+# Ten thousand tokens that are not quite right
+
+_rng = random.Random(20261128)
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_ODD = [
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1e308,
+        10**400,
+        "",
+        "x" * 300,
+        "../../etc/passwd",
+        "' or 1=1 --",
+        "\0",
+        "\ud800",
+        [],
+        {},
+    ),
+    *("none", "None", "HS256", "RS256", "ES512", "ES256", ["ES256"], "at+jwt", "JWT", {"$ne": 1}),
+]
+_OTHER_MEMBERS = ("jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc", "p2c", "cty", "kid ", "ALG")
+
+
+def _spoilt_text(token: str) -> str:
+    at = _rng.randrange(len(token))
+    letter = _rng.choice([*_ALPHABET, ".", "=", "+", "/", " ", "\0", "é", "%", "\t"])
+    return _rng.choice(
+        [
+            token[:at] + letter + token[at + 1 :],
+            token[:at] + letter + token[at:],
+            token[:at] + token[at + 1 :],
+            token[:at] + token[at + _rng.randrange(1, 40) :],
+            token[:at],
+            token[at:],
+            token[: at // 2] + token[at // 2 : at][::-1] + token[at:],
+        ]
+    )
+
+
+def _spoilt_shape(token: str) -> str:
+    parts = token.split(".")
+    at = _rng.randrange(3)
+    fate = _rng.randrange(7)
+    if fate == 0:
+        _rng.shuffle(parts)
+    elif fate == 1:
+        parts[at] = ""
+    elif fate == 2:
+        parts.insert(at, parts[at])
+    elif fate == 3:
+        parts[at] *= _rng.randrange(2, 40)
+    elif fate == 4:
+        parts[at] = "".join(_rng.choices(_ALPHABET, k=len(parts[at])))
+    elif fate == 5:
+        parts[at] = base64.b64encode(_rng.randbytes(_rng.randrange(1, 200))).decode()
+    else:
+        parts[at] += _rng.choice(["=", "==", "A", "AA", "\n"])
+    return ".".join(parts)
+
+
+def _spoilt_json(token: str) -> str:
+    """Change what the header or the payload says, or write it as JSON that is none."""
+    parts = token.split(".")
+    at = _rng.randrange(2)
+    said = json.loads(base64.urlsafe_b64decode(parts[at] + "=="))
+    name = _rng.choice([*said, *_OTHER_MEMBERS] if at == 0 else [*said])
+    fate = _rng.randrange(8)
+    if fate == 0:
+        said.pop(name, None)
+    elif fate < 6:
+        said[name] = _rng.choice(_ODD)
+    text = json.dumps(said)
+    if fate == 6:
+        text = _rng.choice(
+            ["[" * 300, '{"a":' * 60, "NaN", "9" * 400, '"alg"', "null", "\ufeff" + text, text[:-1]]
+        )
+    elif fate == 7:
+        text = text[:-1] + f', "{name}": {json.dumps(_rng.choice(_ODD))}}}'
+    parts[at] = base64.urlsafe_b64encode(text.encode(errors="surrogatepass")).rstrip(b"=").decode()
+    if _rng.random() < 0.2:
+        parts[2] = _rng.choice(["", "A" * 86, "A" * 85 + "Q", "_" * 86])
+    return ".".join(parts)
+
+
+def _spoilt_signature(token: str) -> str:
+    said, _dot, signature = token.rpartition(".")
+    raw = bytearray(base64.urlsafe_b64decode(signature + "=="))
+    raw[_rng.randrange(64)] ^= 1 << _rng.randrange(8)
+    odd = _rng.choice(
+        [raw, raw[:32] + bytes(32), bytes(32) + raw[32:], raw[32:] + raw[:32], b"\xff" * 64, raw[:63]]
+    )
+    return f"{said}.{base64.urlsafe_b64encode(bytes(odd)).rstrip(b'=').decode()}"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_ten_thousand_spoilt_tokens_open_nothing_and_break_nothing(
+    seller: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    view, ask = MeView.as_view(), APIRequestFactory()
+    good = [token_of(seller), token_of(seller, "read openid", session_id="s")]
+    spoil = [_spoilt_text, _spoilt_shape, _spoilt_json, _spoilt_signature]
+    told: Counter[int] = Counter()
+    seen: set[str] = set()
+    while len(seen) < 10_000:
+        token = _rng.choice(good)
+        spoilt = _rng.choice(spoil)(token)
+        for _again in range(_rng.choice([0, 0, 0, 1, 2])):
+            spoilt = _spoilt_text(spoilt) if spoilt else spoilt
+        if spoilt.strip() in good or spoilt in seen:
+            continue
+        seen.add(spoilt)
+        told[view(ask.get("/", HTTP_AUTHORIZATION=f"Bearer {spoilt}")).status_code] += 1
+    assert told == {401: 10_000}
+    assert view(ask.get("/", HTTP_AUTHORIZATION=f"Bearer {good[0]}")).status_code == 200
+    # And some through everything that stands in front.
+    for spoilt in _rng.sample(sorted(seen), 100):
+        client = Client(headers={"Authorization": f"Bearer {spoilt}"}, raise_request_exception=True)
+        assert client.get(ME).status_code == 401, spoilt

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +28,7 @@ from apps.accounts import access, services, why
 from apps.accounts.admin.impersonation import act_as
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
 from apps.accounts.faces.merging import expected_version
-from apps.accounts.models import Membership, User
+from apps.accounts.models import AuthEvent, Membership, User
 from apps.accounts.scoping import Rule
 
 
@@ -149,7 +150,7 @@ class UserAdmin(ScopedModelAdmin):
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
     actions_detail = ("set_password", "turn_off", "turn_on")
-    access_items = ("why", "act_as")
+    access_items = ("events", "why", "act_as")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (
@@ -276,6 +277,17 @@ class UserAdmin(ScopedModelAdmin):
         is_active = User.objects.filter(pk=object_id, is_active=True).exists()
         hidden = ("turn_on",) if is_active else ("turn_off", "act_as")
         return [found for found in actions if not found.action_name.endswith(hidden)]
+
+    @action(description=_("Access events"), permissions=["see_events"], icon="policy")
+    def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to what is on record about a person."""
+        if self.get_object(request, object_id) is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        place = reverse("admin:accounts_authevent_changelist")
+        return HttpResponseRedirect(f"{place}?{urlencode({'user__id__exact': object_id})}")
+
+    def has_see_events_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return access.can_any(actor_of(request), "view", AuthEvent)
 
     @action(description=_("Act as…"), permissions=["impersonate"], icon="theater_comedy")
     def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:

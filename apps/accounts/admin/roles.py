@@ -88,6 +88,9 @@ class RoleAdmin(ScopedModelAdmin):
         }
         services.set_role_grants(obj.pk, grants, actor=actor, expected_version=version)
 
+    def delete_row(self, request: HttpRequest, obj: Role) -> None:
+        services.delete_role(obj.pk, actor=actor_of(request))
+
     # What roles let people do, as it reads
 
     @action(description=_("Who may what"), permissions=["view"], icon="grid_view", url_path="access")

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
-from apps.accounts.models import AccessGrant, ApiKey, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, RoleGrant, Team, User
+from apps.accounts.telling import sentence_of
 
 
 class UserSerializer(ScopedModelSerializer[User]):
@@ -68,6 +71,31 @@ class RoleSerializer(ScopedModelSerializer[Role]):
         read_only_fields = fields
 
 
+class RoleInputSerializer(serializers.Serializer[Any]):
+    """
+    What a role is called, and the reach of each permission that it grants: all of them, as what is left out is taken.
+    """
+
+    name = serializers.CharField(max_length=100, required=False)
+    description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
+    grants = GrantSerializer(many=True, required=False)
+
+    def validate_grants(self, grants: list[dict[str, str]]) -> list[dict[str, str]]:
+        # A part of a role does not make its grants partial.
+        if any({"permission", "reach"} - grant.keys() for grant in grants):
+            raise serializers.ValidationError(_("A grant is a permission and its reach."), code="required")
+        names = [grant["permission"] for grant in grants]
+        if len(set(names)) != len(names):
+            raise serializers.ValidationError(_("A permission is granted once."), code="repeated")
+        return grants
+
+
+class NewRoleSerializer(RoleInputSerializer):
+    """What it takes to make a role."""
+
+    name = serializers.CharField(max_length=100)
+
+
 class MembershipSerializer(ScopedModelSerializer[Membership]):
     """A user's place in a team, and the role they play there."""
 
@@ -115,6 +143,28 @@ class MadeApiKeySerializer(ApiKeySerializer):
     class Meta(ApiKeySerializer.Meta):
         fields = [*ApiKeySerializer.Meta.fields, "secret"]
         read_only_fields = fields
+
+
+class AuthEventSerializer(ScopedModelSerializer[AuthEvent]):
+    """A fact about access, as a sentence and in its parts."""
+
+    sentence = serializers.SerializerMethodField()
+    # Who was erased is a number, and who is out of sight one too: no row is looked up by these.
+    user = serializers.IntegerField(source="user_id", allow_null=True)
+    actor = serializers.IntegerField(source="actor_id", allow_null=True)
+    impersonator = serializers.IntegerField(source="impersonator_id", allow_null=True)
+
+    class Meta:
+        model = AuthEvent
+        fields = [
+            *["id", "at", "kind", "sentence", "user", "actor", "impersonator", "address", "agent"],
+            *["request_id", "data", "position", "previous", "hash"],
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField())
+    def get_sentence(self, event: AuthEvent) -> str:
+        return sentence_of(event)
 
 
 class AccessGrantSerializer(ScopedModelSerializer[AccessGrant]):

@@ -3,10 +3,13 @@
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django import forms
 from django.apps import apps
 from django.db import models, transaction
+from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -17,13 +20,16 @@ from apps.accounts.api.serializers import (
     AccessGrantSerializer,
     AnswerSerializer,
     ApiKeySerializer,
+    AuthEventSerializer,
     ExtendSerializer,
     MadeApiKeySerializer,
     MembershipSerializer,
     NewAccessGrantSerializer,
     NewApiKeySerializer,
+    NewRoleSerializer,
     NewUserSerializer,
     QuestionSerializer,
+    RoleInputSerializer,
     RoleSerializer,
     RotateSerializer,
     TeamSerializer,
@@ -35,11 +41,13 @@ from apps.accounts.faces.api import (
     ListMixin,
     RetrieveMixin,
     ScopedEditViewSet,
+    ScopedFilterSet,
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
-from apps.accounts.models import AccessGrant, ApiKey, Membership, Role, Team, User
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, Team, User
 from apps.accounts.scoping import Rule
+from apps.common.api.paging import LatestPages
 
 
 class UserViewSet(ScopedEditViewSet):
@@ -129,6 +137,7 @@ class TeamViewSet(DestroyMixin, ScopedEditViewSet):
         "parent": ["exact", "isnull"],
         "archived_at": ["isnull"],
     }
+    action_permissions: ClassVar[dict[str, str]] = {"restore": "delete"}
 
     def perform_create(self, serializer: Any) -> Team:
         parent = serializer.validated_data.get("parent")
@@ -147,13 +156,59 @@ class TeamViewSet(DestroyMixin, ScopedEditViewSet):
     def perform_destroy(self, row: Team) -> None:
         services.archive_team(row.pk, actor=self.actor)
 
+    @extend_schema(request=None, responses=TeamSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Take a team out of the trash."""
+        return self.run(services.restore_team)
 
-class RoleViewSet(ScopedReadOnlyViewSet):
-    """Roles and what they grant."""
+
+_ROLE_CHANGE = extend_schema(request=RoleInputSerializer, responses=RoleSerializer)
+
+
+@extend_schema_view(
+    create=extend_schema(request=NewRoleSerializer, responses={201: RoleSerializer}),
+    update=_ROLE_CHANGE,
+    partial_update=_ROLE_CHANGE,
+)
+class RoleViewSet(DestroyMixin, ScopedEditViewSet):
+    """
+    Roles and what they grant. A role is changed, and removed once nobody plays it, in the version that `If-Match` names.
+    """
 
     queryset = Role.objects.prefetch_related("grants")
     serializer_class = RoleSerializer
     filterset_fields: ClassVar[list[str]] = ["key"]
+    requires_if_match = True
+
+    def get_input_class(self) -> type[Any]:
+        return NewRoleSerializer
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        if "data" in kwargs:
+            return RoleInputSerializer(*args, context=self.get_serializer_context(), **kwargs)
+        return super().get_serializer(*args, **kwargs)
+
+    def perform_create(self, serializer: Any) -> Role:
+        values = serializer.validated_data
+        description = values.get("description", "")
+        role = services.create_role(values["name"], description=description, actor=self.actor)
+        return self._granting(role, values)
+
+    def perform_update(self, row: Role, serializer: Any) -> Role:
+        values = serializer.validated_data
+        name, description = values.get("name", row.name), values.get("description", row.description)
+        role = services.describe_role(row.pk, name, description, actor=self.actor)
+        return self._granting(role, values)
+
+    def perform_destroy(self, row: Role) -> None:
+        services.delete_role(row.pk, actor=self.actor)
+
+    def _granting(self, role: Role, values: dict[str, Any]) -> Role:
+        if "grants" not in values:
+            return role
+        grants = {grant["permission"]: grant["reach"] for grant in values["grants"]}
+        return services.set_role_grants(role.pk, grants, actor=self.actor)
 
 
 class MembershipViewSet(CreateMixin, DestroyMixin, RetrieveMixin, ListMixin, ScopedViewSet):
@@ -211,6 +266,47 @@ class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     def _told(self, key: ApiKey, secret: str) -> Response:
         body = ApiKeySerializer(key, context=self.get_serializer_context()).data | {"secret": secret}
         return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class OwnApiKeyViewSet(ApiKeyViewSet):
+    """The caller's own keys."""
+
+    own_only = "the keys of the caller, as the policy lets them see and change them"
+
+    def get_queryset(self) -> QuerySet[ApiKey]:
+        rows: QuerySet[ApiKey] = super().get_queryset()
+        return rows if getattr(self, "swagger_fake_view", False) else rows.filter(owner=self.actor)
+
+
+class _AddressFilter(filters.CharFilter):
+    """One IP address; what is none is refused."""
+
+    field_class = forms.GenericIPAddressField
+
+
+class AuthEventFilters(ScopedFilterSet):
+    """What access events are asked for by."""
+
+    address = _AddressFilter()
+
+    class Meta:
+        model = AuthEvent
+        fields: ClassVar[dict[str, list[str]]] = {
+            "kind": ["exact"],
+            "user": ["exact"],
+            "actor": ["exact"],
+            "request_id": ["exact"],
+            "at": ["gte", "lt"],
+        }
+
+
+class AuthEventViewSet(ScopedReadOnlyViewSet):
+    """Who came in, who was refused, and who changed what somebody may do; newest first."""
+
+    queryset = AuthEvent.objects.select_related("user", "actor", "impersonator")
+    serializer_class = AuthEventSerializer
+    filterset_class = AuthEventFilters
+    pagination_class = LatestPages
 
 
 class AccessGrantViewSet(CreateMixin, ListMixin, RetrieveMixin, ScopedViewSet):

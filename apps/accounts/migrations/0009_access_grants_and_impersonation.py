@@ -30,7 +30,7 @@ drop trigger access_grant_added on accounts_accessgrant;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0007_signing_keys"),
+        ("accounts", "0006_oauth"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 

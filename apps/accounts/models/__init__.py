@@ -4,6 +4,14 @@ from apps.accounts.models.access_grants import AccessGrant
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
 from apps.accounts.models.impersonation import ImpersonationSession
+from apps.accounts.models.oauth import (
+    Application,
+    AuthorizationCode,
+    ConsentGrant,
+    DeviceCode,
+    RefreshToken,
+    TokenFamily,
+)
 from apps.accounts.models.people import (
     Membership,
     Role,
@@ -19,15 +27,21 @@ from apps.accounts.models.signing_keys import SigningKey, TokenCut
 __all__ = [
     "AccessGrant",
     "ApiKey",
+    "Application",
     "AuthEvent",
     "AuthEventHead",
+    "AuthorizationCode",
+    "ConsentGrant",
+    "DeviceCode",
     "ImpersonationSession",
     "Membership",
+    "RefreshToken",
     "Role",
     "RoleGrant",
     "SigningKey",
     "Team",
     "TokenCut",
+    "TokenFamily",
     "User",
     "UserManager",
     "validate_language",

@@ -64,11 +64,12 @@ class AuthEvent(models.Model):
         verbose_name_plural = _("access events")
         default_permissions = ("view",)
         indexes = [
-            models.Index(fields=["kind", "-id"], name="auth_event_kind_latest"),
-            models.Index(fields=["user", "-id"], name="auth_event_user_latest"),
-            models.Index(fields=["actor", "-id"], name="auth_event_actor_latest"),
-            models.Index(fields=["address", "-id"], name="auth_event_address_latest"),
-            models.Index(fields=["-at"], name="auth_event_at"),
+            models.Index(fields=["kind", "-at", "-id"], name="auth_event_kind_latest"),
+            models.Index(fields=["user", "-at", "-id"], name="auth_event_user_latest"),
+            models.Index(fields=["actor", "-at", "-id"], name="auth_event_actor_latest"),
+            models.Index(fields=["address", "-at", "-id"], name="auth_event_address_latest"),
+            models.Index(fields=["-at", "-id"], name="auth_event_latest"),
+            models.Index(fields=["request_id"], name="auth_event_request"),
         ]
 
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access, events, rows
 from apps.accounts.models import ApiKey, User
 from apps.accounts.scopes import ALL, unknown
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.in_person import require_in_person
 from apps.accounts.trust import Trusted
 from apps.common.plans import kept_plans
@@ -72,6 +74,7 @@ def create_api_key(
         raise rows.refusal("expires_at", _("This is in the past."), code="expired")
     key, secret = _insert(ApiKey(owner=actor, name=name, scopes=chosen, expires_at=expires_at), actor=actor)
     publish(events.API_KEY_CREATED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    record_auth_event("api_key_made", user=actor, actor=actor, data=_told(key) | {"scopes": key.scopes})
     return key, secret
 
 
@@ -102,6 +105,9 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     data = events.api_key_data(key) | {"replaced_by_id": fresh.pk}
     publish(events.API_KEY_ROTATED, key.pk, data, actor_id=actor.pk)
     publish(events.API_KEY_CREATED, fresh.pk, events.api_key_data(fresh), actor_id=actor.pk)
+    record_auth_event(
+        "api_key_rotated", user=actor, actor=actor, data=_told(key) | {"replaced_by_id": fresh.pk}
+    )
     return fresh, secret
 
 
@@ -120,12 +126,18 @@ def revoke_api_key(key_id: int, *, actor: User) -> ApiKey:
         raise ValidationError(_("This key is no longer in use."), code="not_live")
     rows.write(key, {"revoked_at": timezone.now()}, actor=actor)
     publish(events.API_KEY_REVOKED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    record_auth_event("api_key_revoked", user=key.owner, actor=actor, data=_told(key))
     return key
 
 
 def is_key(secret: str) -> bool:
     """Tell whether something is meant as an API key, be it right or wrong."""
     return secret.startswith(_MARK)
+
+
+def _told(key: ApiKey) -> dict[str, Any]:
+    """Name a key on record: never its secret, nor the hash of it."""
+    return {"key_id": key.pk, "name": key.name, "prefix": key.prefix}
 
 
 def authenticate_key(secret: str, *, is_reading: bool = False) -> User | None:

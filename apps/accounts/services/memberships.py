@@ -1,9 +1,12 @@
 """Memberships: who is in which team, in which role."""
 
+from typing import Any
+
 from django.db import transaction
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import Membership, Role, Team, User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, require_within, tell_watchers
 from apps.events.services import publish
@@ -34,7 +37,14 @@ def grant_membership(
     access.forget(actor)
     tell_watchers([user.pk])
     publish(events.MEMBERSHIP_GRANTED, membership.pk, events.membership_data(membership), actor_id=actor.pk)
+    record_auth_event("membership_granted", user=user, actor=actor, data=_place(membership))
     return membership
+
+
+def _place(membership: Membership) -> dict[str, Any]:
+    """Name a team and a role as they are called now: either may be called something else, or be gone, later."""
+    team, role = membership.team, membership.role
+    return {"team": team.name, "team_id": team.pk, "role": role.name, "role_id": role.pk}
 
 
 @transaction.atomic
@@ -48,8 +58,9 @@ def revoke_membership(membership_id: int, *, actor: User) -> None:
     require_in_person(actor)
     membership = rows.locked(Membership, membership_id, actor=actor, action="delete")
     require_over(actor, membership.user)
-    data = events.membership_data(membership)
+    data, place, user = events.membership_data(membership), _place(membership), membership.user
     membership.delete()
     access.forget(actor)
-    tell_watchers([data["user_id"]])
+    tell_watchers([user.pk])
     publish(events.MEMBERSHIP_REVOKED, data["id"], data, actor_id=actor.pk)
+    record_auth_event("membership_revoked", user=user, actor=actor, data=place)

@@ -81,11 +81,12 @@ class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
     target_class = "apps.common.api.authentication.BrowserSession"
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes the key of a program."""
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes the key of a program, and the token of an application."""
 
     target_class = "apps.accounts.faces.keys.BearerAuthentication"
-    name = "apiKey"
+    name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "artel_…", "description": "An API key."}
+        description = "An API key (`artel_…`), or an access token (JWT)."
+        return {"type": "http", "scheme": "bearer", "description": description}

@@ -150,7 +150,8 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
-    actions_detail = ("set_password", "turn_off", "turn_on", "unlock", "why", "act_as", "events")
+    actions_detail = ("set_password", "turn_off", "turn_on", "unlock")
+    access_items = ("events", "why", "act_as")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (

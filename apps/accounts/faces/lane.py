@@ -68,7 +68,12 @@ def _place_of(path: str, method: str) -> _Place | None:
         return None
     kind, actions = getattr(found.func, "cls", None), dict(getattr(found.func, "actions", None) or {})
     action = actions.get(method.lower(), "")
-    if kind is None or not issubclass(kind, HotReads) or action not in _ACTIONS[method] or len(found.kwargs) > 1:
+    if (
+        kind is None
+        or not issubclass(kind, HotReads)
+        or action not in _ACTIONS[method]
+        or len(found.kwargs) > 1
+    ):
         return None
     options = getattr(found.func, "initkwargs", {})
     view: Any = kind(**options)
@@ -109,7 +114,9 @@ class _Framing(WSGIHandler):
     @lru_cache(_MOST)  # noqa: B019 - there is one of it
     def frame_of(self, *counted: str | None) -> _Frame | None:
         """Return the frame of requests with these values in the environment; None where such are let no further."""
-        said = {name: value for name, value in zip(counted_names(), counted, strict=True) if value is not None}
+        said = {
+            name: value for name, value in zip(counted_names(), counted, strict=True) if value is not None
+        }
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/", "wsgi.input": BytesIO(), **said}
         request = WSGIRequest(environ)
         response = self.get_response(request)
@@ -195,8 +202,8 @@ class Lane:
         if frame is None:
             return self._others(environ, start_response)
         set_script_prefix(get_script_name(environ))
-        # Instead of Django's two signals, each of which costs as much as reading a row: of those that listen to them, only
-        # the connections have anything to do here.
+        # Instead of Django's two signals, each of which costs as much as reading a row: of those that listen to them,
+        # only the connections have anything to do here.
         close_old_connections()
         translation.activate(frame.language)
         request: Any = _HotRequest(environ)
@@ -218,7 +225,7 @@ def _hot(environ: dict[str, Any]) -> tuple[_Place, str] | None:
         and path.isascii()
         and path.endswith("/")
         and environ.get("HTTP_ACCEPT", "") in ANY
-        and "HTTP_COOKIE" not in environ
+        and not environ.get("HTTP_COOKIE")
         and "format" not in environ.get("QUERY_STRING", "")
         and (method == "GET" or environ.get("CONTENT_TYPE", "").lower() in _JSON)
     )
@@ -227,4 +234,6 @@ def _hot(environ: dict[str, Any]) -> tuple[_Place, str] | None:
     head, _slash, key = path[:-1].rpartition("/")
     has_key = key.isdecimal()
     place = _place_of(f"{head}/0/" if has_key else path, method)
-    return None if place is None else (place, key if has_key else "")
+    if place is None or bool(place.key_name) != has_key:
+        return None
+    return place, key if has_key else ""

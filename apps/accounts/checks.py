@@ -33,6 +33,7 @@ UNSCOPED_MODELS = {
 # Addresses of libraries, which cannot say it themselves.
 DECLARED_VIEWS = {
     "allauth.account.views": "logging in and one's own password, for everybody",
+    "allauth.mfa": "one's own second factors",
     "django.views.i18n.set_language": "the language of one's own browser",
     "drf_spectacular.views": "the description of the API, for whoever is logged in",
 }

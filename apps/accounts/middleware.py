@@ -1,11 +1,16 @@
-"""A person's own language and time zone."""
+"""What every request of a person has: their language and time zone, and a note that their session is in use."""
 
+import time
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+
+from apps.accounts.models import User
+from apps.accounts.services import note_use
 
 
 class PersonalSettingsMiddleware:
@@ -32,3 +37,35 @@ class PersonalSettingsMiddleware:
             return self.get_response(request)
         finally:
             timezone.deactivate()
+
+
+# Seconds between two notes of one session by one process, and when each was made.
+_NOTED_EVERY = 60.0
+_noted: dict[str, float] = {}
+_MOST_NOTED = 10_000
+
+
+def noted(session_key: str) -> None:
+    """Remember that the use of a session is on record, as when it has just begun."""
+    if len(_noted) >= _MOST_NOTED:
+        _noted.clear()
+    _noted[session_key] = time.monotonic()
+
+
+def _is_worth_noting(session_key: str) -> bool:
+    return time.monotonic() - _noted.get(session_key, -_NOTED_EVERY) >= _NOTED_EVERY
+
+
+class LastUseMiddleware:
+    """Notes when, and from where, a session was last used; most requests write nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user, key = request.user, request.session.session_key
+        if key and isinstance(user, User) and _is_worth_noting(key):
+            noted(key)
+            agent = request.META.get("HTTP_USER_AGENT", "")
+            note_use(key, user, address=get_client_ip(request) or "", agent=agent)
+        return self.get_response(request)

@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "storages",
     "apps.common",
     "apps.events",
@@ -62,6 +64,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "apps.accounts.middleware.PersonalSettingsMiddleware",
+    "apps.accounts.middleware.LastUseMiddleware",
+    "apps.accounts.faces.guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -209,6 +213,8 @@ IMPORT_RETENTION_DAYS = env.int("IMPORT_RETENTION_DAYS", default=30)
 EXPORT_KEPT_HOURS = env.int("EXPORT_KEPT_HOURS", default=24)
 EXPORT_MAX_ROWS = env.int("EXPORT_MAX_ROWS", default=2_000_000)
 EXPORT_MAX_AT_ONCE = env.int("EXPORT_MAX_AT_ONCE", default=5)
+# More rows than this are taken away only by who has shown recently who they are.
+EXPORT_REAUTH_ROWS = env.int("EXPORT_REAUTH_ROWS", default=10_000)
 # Written in one transaction: a few tenths of a second, and a few megabytes.
 EXPORT_CHUNK_ROWS = env.int("EXPORT_CHUNK_ROWS", default=5_000)
 # The largest request anybody may send: an import file and the form around it.
@@ -223,7 +229,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "apps.accounts.faces.keys.ApiKeyAuthentication",
-        "apps.common.api.authentication.BrowserSession",
+        "apps.accounts.faces.sessions.PersonSession",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -146,6 +146,7 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
+    recent_for = frozenset({"add", "change", "set_password", "turn_on", "turn_off"})
     actions_detail = ("set_password", "turn_off", "turn_on", "why")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None

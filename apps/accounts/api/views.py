@@ -142,6 +142,7 @@ class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     serializer_class = ApiKeySerializer
     filterset_fields: ClassVar[dict[str, list[str]]] = {"owner": ["exact"], "revoked_at": ["isnull"]}
     action_permissions: ClassVar[dict[str, str]] = {"rotate": "change", "revoke": "change"}
+    recent_for = frozenset({"create", "rotate"})
 
     @extend_schema(request=NewApiKeySerializer, responses={201: MadeApiKeySerializer})
     def create(self, request: Request) -> Response:

@@ -37,6 +37,7 @@ from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
 from apps.accounts import access
 from apps.accounts.faces import merging
+from apps.accounts.faces.recent import asked_before_saving
 from apps.accounts.models import User
 from apps.accounts.scoping import Rule
 from apps.common.admin import BaseAdmin, call_service, refusal_text
@@ -280,11 +281,13 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
     `@action(permissions=["win"])` works for "crm.win_deal".
 
     :cvar extra_lookups: look-ups that links into the list use besides its filters
+    :cvar recent_for: pages ("change", "set_password") that save only for who has shown recently who they are
     :cvar list_links: what apps above offer at the top of every list, given its admin and the request: a title,
         an icon and a path each, or None
     """
 
     extra_lookups: tuple[str, ...] = ()
+    recent_for: frozenset[str] = frozenset()
     change_form_before_template: str | None = "admin/accounts/opened.html"
     list_links: ClassVar[list[Callable[[Any, HttpRequest], dict[str, Any] | None]]] = []
 
@@ -318,6 +321,16 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def get_urls(self) -> list[Any]:
+        urls: list[Any] = super().get_urls()
+        place = f"{self.opts.app_label}_{self.opts.model_name}"
+        dangerous = {f"{place}_{action}" for action in self.recent_for}
+        for url in urls:
+            if url.name in dangerous:
+                # Around the page's transaction: the question and its answer are no part of what is saved.
+                url.callback = asked_before_saving(url.callback)
+        return urls
 
     # Lists
 

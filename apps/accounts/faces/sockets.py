@@ -13,6 +13,7 @@ from django.http.request import validate_host
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User
+from apps.accounts.second_factor import Step, step_before
 from apps.events import streams
 
 NOT_LOGGED_IN = 4401
@@ -87,7 +88,7 @@ def is_our_page(scope: Mapping[str, Any]) -> bool:
 
 def user_of_session(scope: Mapping[str, Any]) -> User | None:
     """
-    Return who is logged in with the session cookie, read from the store each time.
+    Return who is logged in with the session cookie, and has shown what their roles require, read from the store.
 
     A socket outlives the request that opened it: what was true then says nothing now.
     """
@@ -101,4 +102,5 @@ def user_of_session(scope: Mapping[str, Any]) -> User | None:
     if user is None:
         return None
     known = session.get(HASH_SESSION_KEY, "")
-    return user if constant_time_compare(known, user.get_session_auth_hash()) else None
+    is_theirs = constant_time_compare(known, user.get_session_auth_hash())
+    return user if is_theirs and step_before(session, user) is Step.NOTHING else None

@@ -9,21 +9,31 @@ from apps.accounts.services.api_keys import (
 )
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
-from apps.accounts.services.roles import create_role, describe_role, set_role_grants, sync_roles
+from apps.accounts.services.roles import (
+    create_role,
+    describe_role,
+    require_second_factor,
+    set_role_grants,
+    sync_roles,
+)
+from apps.accounts.services.sessions import end_other_sessions, end_session, end_sessions, note_use
 from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team
 from apps.accounts.services.users import (
     activate_user,
+    change_own_email,
     change_own_settings,
     change_user,
     create_user,
     deactivate_user,
     set_password,
+    vouch_for_unknown_email,
 )
 
 __all__ = [
     "activate_user",
     "archive_team",
     "authenticate_key",
+    "change_own_email",
     "change_own_settings",
     "change_user",
     "create_api_key",
@@ -32,11 +42,16 @@ __all__ = [
     "create_user",
     "deactivate_user",
     "describe_role",
+    "end_other_sessions",
+    "end_session",
+    "end_sessions",
     "ensure_member",
     "ensure_team",
     "grant_membership",
     "move_team",
+    "note_use",
     "rename_team",
+    "require_second_factor",
     "revoke_api_key",
     "revoke_membership",
     "rotate_api_key",
@@ -44,4 +59,5 @@ __all__ = [
     "set_role_grants",
     "sync_roles",
     "user_of_key",
+    "vouch_for_unknown_email",
 ]

@@ -12,6 +12,7 @@ from apps.accounts import access, events, rows
 from apps.accounts.models import User
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
+from apps.accounts.services.sessions import end_other_sessions
 from apps.events.services import publish
 
 
@@ -50,6 +51,7 @@ def create_user(
     else:
         _set_password(user, password)
     rows.insert(user, actor=actor)
+    _vouch_for_email(user)
     grant_membership(user.pk, team_id, role_id, actor=actor, is_new=True)
     access.require(actor, "add", user)
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=actor.pk)
@@ -59,6 +61,24 @@ def create_user(
 def clean_email(email: str | None) -> str | None:
     """Return an address as it is compared; none for an empty one."""
     return (email or "").strip().lower() or None
+
+
+def _vouch_for_email(user: User) -> None:
+    """Count the address that an administrator gave as confirmed, in place of what was known before."""
+    EmailAddress.objects.filter(user=user).delete()
+    if user.email is None:
+        return
+    # Somebody who had only claimed it has not confirmed it.
+    EmailAddress.objects.filter(email=user.email).exclude(user__email=user.email).delete()
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+
+
+@transaction.atomic
+def vouch_for_unknown_email(user_id: int) -> None:
+    """Do the same for somebody who was made past the services, as by `createsuperuser`, and has no address on record."""
+    user = User.objects.select_for_update().get(pk=user_id)
+    if not EmailAddress.objects.filter(user=user).exists():
+        _vouch_for_email(user)
 
 
 def _set_password(user: User, password: str) -> None:
@@ -89,7 +109,7 @@ def change_user(
     rows.write(user, values, actor=actor)
     if "email" in values:
         # Whoever reads the old address must not be able to reset the password by it.
-        EmailAddress.objects.filter(user=user).delete()
+        _vouch_for_email(user)
     if "is_staff" in values:
         tell_watchers([user.pk])
     publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=actor.pk)
@@ -115,6 +135,21 @@ def change_own_settings(*, actor: User, **fields: Unpack[OwnSettings]) -> User:
 
 
 @transaction.atomic
+def change_own_email(user_id: int, email: str) -> User:
+    """
+    Let somebody log in with another address from now on, which they have just shown to be theirs.
+
+    :raises ValidationError: the address is taken
+    """
+    user = User.objects.select_for_update().get(pk=user_id)
+    values = rows.differing(user, {"email": clean_email(email)})
+    if values:
+        rows.write(user, values, actor=user)
+        publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=user.pk)
+    return user
+
+
+@transaction.atomic
 def set_password(user_id: int, password: str, *, actor: User) -> User:
     """
     Give a user a new password, which ends their sessions.
@@ -126,6 +161,7 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     require_over(actor, user)
     _set_password(user, password)
     user.save(update_fields=["password"])
+    end_other_sessions(user.pk)
     tell_watchers([user.pk])
     return user
 
@@ -165,6 +201,8 @@ def activate_user(user_id: int, *, actor: User) -> User:
 
 def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
+    if not is_active:
+        end_other_sessions(user.pk)
     tell_watchers([user.pk])
     fact = events.USER_ACTIVATED if is_active else events.USER_DEACTIVATED
     publish(fact, user.pk, events.user_data(user), actor_id=actor.pk)

@@ -138,7 +138,7 @@ class AddPasskey(AddWebAuthnView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        context["js_data"] = {"creation_options": begin_registration(actor_of(self.request), True)}
+        context["js_data"] = {"creation_options": begin_registration(actor_of(self.request), passwordless=True)}
         return context
 
 

@@ -63,8 +63,8 @@ def security(request: HttpRequest) -> HttpResponse:
 
 
 @own_only("ends one of one's own sessions")
-@require_POST
 @login_required(redirect_field_name=None)
+@require_POST
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     """End a session, be it this one."""
     try:
@@ -75,8 +75,8 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @own_only("ends one's own sessions but this")
-@require_POST
 @login_required(redirect_field_name=None)
+@require_POST
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
     """End all sessions but this one."""
     services.end_other_sessions(actor_of(request).pk, kept=_key_of(request))
@@ -138,7 +138,9 @@ class AddPasskey(AddWebAuthnView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        context["js_data"] = {"creation_options": begin_registration(actor_of(self.request), passwordless=True)}
+        context["js_data"] = {
+            "creation_options": begin_registration(actor_of(self.request), passwordless=True)
+        }
         return context
 
 

@@ -1,0 +1,18 @@
+"""What tests of accounts share."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+
+
+@pytest.fixture
+def committing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do at once what waits for a commit, which the transaction around a test never sees; nobody has tried before."""
+
+    def at_once(work: Callable[[], object], using: str | None = None, robust: bool = False) -> None:
+        work()
+
+    monkeypatch.setattr(transaction, "on_commit", at_once)
+    cache.clear()

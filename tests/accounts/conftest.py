@@ -16,3 +16,11 @@ def committing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(transaction, "on_commit", at_once)
     cache.clear()
+
+
+@pytest.fixture
+def pokes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The streams whose watchers were told to look again."""
+    told: list[str] = []
+    monkeypatch.setattr("apps.accounts.services.limits.poke_stream", told.append)
+    return told

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.test import Client
 
 from apps.accounts import services
@@ -121,7 +122,9 @@ def test_an_address_that_somebody_took_meanwhile_is_refused_in_words(
     client.post(EMAIL, {"email": "new@example.org", "action_add": ""})
     make_user(email="new@example.org")
     page = client.post(CONFIRM, {"code": code_in(mailoutbox[-1]), "action": "verify"}, follow=True)
-    assert "Somebody else uses this address already." in page.content.decode()
+    assert "already registered with this email" in page.content.decode()
+    with pytest.raises(ValidationError):
+        services.change_own_email(user.pk, "new@example.org")
     user.refresh_from_db()
     assert user.email == "anna@example.org"
 

@@ -93,7 +93,13 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.user", "person", _("Users")),
             Place("accounts.team", "groups", _("Teams")),
             Place("accounts.role", "shield_person", _("Roles")),
+            Place("accounts.role", "grid_view", _("Who may what"), page="accounts_role_who_may_what"),
+            Place("accounts.accessgrant", "share", _("Shared rows")),
+            Place("accounts.impersonationsession", "theater_comedy", _("Acting as others")),
             Place("accounts.apikey", "key", _("API keys")),
+            Place("accounts.authevent", "policy", _("Access events")),
+            Place("accounts.signingkey", "encrypted", _("Signing keys")),
+            Place("accounts.application", "apps", _("Applications")),
         ],
     ),
 ]

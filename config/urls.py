@@ -14,7 +14,6 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from apps.accounts.api.me import MeView
 from apps.accounts.faces.declared import public
 from apps.common.api import problems
 
@@ -44,7 +43,7 @@ api = [
     *_api_of_apps(),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("me/", MeView.as_view(), name="me"),
+    path("me/", include("apps.accounts.api.own_urls")),
 ]
 
 # The API first: each address before costs it a comparison.
@@ -53,6 +52,7 @@ urlpatterns = [
     path("", front_door, name="front_door"),
     path("admin/", admin.site.urls),
     path("accounts/", include("apps.accounts.urls")),
+    path("", include("apps.accounts.oauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     re_path(r"^api/", problems.unknown_address),
 ]

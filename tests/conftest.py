@@ -98,6 +98,14 @@ def own_language() -> Iterator[None]:
     timezone.deactivate()
 
 
+@pytest.fixture(autouse=True)
+def own_keys() -> None:
+    """Let no test sign with a key that went with another's database."""
+    from apps.accounts import keyring
+
+    keyring.forget()
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
     """Give this worker a clone of the migrated database, in place of migrating one per worker."""

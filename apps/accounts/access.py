@@ -2,24 +2,26 @@
 The access policy: the one place that decides who may do what to which row.
 
 A permission is "app.action_model" ("crm.win_deal"). A role grants it with a reach: own rows, rows of the team
-of the membership, of that team's subtree, or all. A list and an object check cannot differ, because the
-second is derived from the first.
+of the membership, of that team's subtree, or all. A single row may be shared with somebody for a while besides. A
+list and an object check cannot differ, because the second is derived from the first.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist, PermissionDenied
 from django.db import connection, models
-from django.db.models import F, Q
+from django.db.models import Func, Q, Value
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import RoleGrant, Team, User
+from apps.accounts.models import AccessGrant, RoleGrant, Team, User
 from apps.accounts.scopes import allows
 from apps.accounts.scoping import Rule
 
@@ -40,7 +42,19 @@ _VERBS: dict[str, str | Promise] = {
     "cancel": _("cancel"),
     "retry": _("retry"),
     "export": _("take away as a file"),
+    "undo": _("undo"),
+    "impersonate": _("act as"),
 }
+# What is not shared row by row: making new rows is about no row, and acting as somebody is all that they may.
+_NEVER_SHARED = {"add", "impersonate"}
+# What decides about rights is reached by roles alone.
+_NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession", "accounts.ApiKey"}
+# What nobody does while they act as somebody else, whatever either of them may: it would outlast the hour.
+_NEVER_AS_SOMEBODY = frozenset(
+    f"accounts.{action}_{model}"
+    for model in ("role", "membership", "accessgrant", "apikey", "impersonationsession")
+    for action in ("add", "change", "delete")
+) | {"accounts.impersonate_user"}
 
 
 @dataclass
@@ -52,6 +66,32 @@ class Reaches:
     team_ids: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class Share:
+    """That single rows of a kind are shared with a user: the kind's content type, and until when at the latest."""
+
+    kind_id: int
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Rights:
+    """
+    All that one user may do.
+
+    :ivar grants: how far each permission reaches by their roles
+    :ivar shares: the permissions that they have for single rows, whatever their roles
+    :ivar lapses_at: when the next of what was shared with them ends, and other rows are meant
+    """
+
+    grants: dict[str, Reaches]
+    shares: dict[str, Share]
+    lapses_at: datetime | None = None
+
+    def has_lapsed(self) -> bool:
+        return self.lapses_at is not None and self.lapses_at <= timezone.now()
+
+
 def _rule(model: type[models.Model]) -> Rule:
     """Return the model's rule. :raises TypeError: the model declares none, so nobody may be let near it"""
     rule = getattr(model, "access", None)
@@ -60,7 +100,7 @@ def _rule(model: type[models.Model]) -> Rule:
     return rule
 
 
-def _whole(model: type[models.Model], via: str) -> type[models.Model]:
+def whole_of(model: type[models.Model], via: str) -> type[models.Model]:
     """Return the model that `via` ("order__deal") leads to."""
     for step in via.split("__"):
         related = model._meta.get_field(step).related_model
@@ -79,67 +119,148 @@ def permission_of(action: str, model: type[models.Model]) -> str:
     """
     via = _rule(model).via
     if via:
-        return permission_of(_action_on_whole(action), _whole(model, via[0]))
+        return permission_of(action_on_whole(action), whole_of(model, via[0]))
     return f"{model._meta.app_label}.{action}_{model._meta.model_name}"
 
 
 def grants_of(user: User) -> dict[str, Reaches]:
+    """Return how far each permission of `user` reaches by their roles, as far as they may use it just now."""
+    return rights_of(user).grants
+
+
+def rights_of(user: User) -> Rights:
     """
-    Return how far each permission of `user` reaches, as far as the key lets them that they came with.
+    Return what `user` may do, by their roles and by what is shared with them.
 
     Two queries, remembered on the instance; outside of a transaction also in this process, until `perm_version`
-    changes, which the database raises with whatever decides about rights.
+    changes, which the database raises with whatever decides about rights, or something shared ends.
     """
-    remembered: tuple[int, dict[str, Reaches]] | None = getattr(user, "_grants", None)
-    if remembered is not None and remembered[0] == user.perm_version:
+    remembered: tuple[int, Rights] | None = getattr(user, "_rights", None)
+    if remembered is not None and remembered[0] == user.perm_version and not remembered[1].has_lapsed():
         return remembered[1]
     # What a transaction has changed may yet be rolled back, and its version be given again.
     is_settled = not connection.in_atomic_block
-    grants = _settled_grants(*identity_of(user)) if is_settled else _read_grants(user.pk, user.key_scopes)
-    user._grants = (user.perm_version, grants)  # type: ignore[attr-defined]
-    return grants
+    rights = _settled_rights(user) if is_settled else _read_rights([user])[user.pk]
+    user._rights = (user.perm_version, rights)  # type: ignore[attr-defined]
+    return rights
 
 
-@lru_cache(maxsize=2048)
-def _settled_grants(user_id: int, perm_version: int, key_scopes: frozenset[str] | None) -> dict[str, Reaches]:
-    return _read_grants(user_id, key_scopes)
+# The rights of whom this process has seen lately.
+_settled: dict[Any, Rights] = {}
+_MOST_SETTLED = 2048
 
 
-def _read_grants(user_id: int, key_scopes: frozenset[str] | None) -> dict[str, Reaches]:
-    grants: defaultdict[str, Reaches] = defaultdict(Reaches)
-    rows = list(
-        RoleGrant.objects.filter(role__memberships__user=user_id, role__memberships__team__archived_at=None)
-        .values_list("permission", "reach", "role__memberships__team_id", "role__memberships__team__path")
-        .distinct()
+def _settled_rights(user: User) -> Rights:
+    identity = identity_of(user)
+    rights = _settled.get(identity)
+    if rights is None or rights.has_lapsed():
+        rights = _read_rights([user])[user.pk]
+        if len(_settled) >= _MOST_SETTLED:
+            _settled.clear()
+        _settled[identity] = rights
+    return rights
+
+
+def read_rights(users: Iterable[User]) -> None:
+    """Read what many users may do in two queries, and remember it on them."""
+    people = list(users)
+    found = _read_rights(people)
+    for user in people:
+        user._rights = (user.perm_version, found[user.pk])  # type: ignore[attr-defined]
+
+
+def _read_rights(users: list[User]) -> dict[int, Rights]:
+    people = {user.pk: user for user in users}
+    by_role = RoleGrant.objects.filter(
+        role__memberships__user__in=people, role__memberships__team__archived_at=None
+    ).values_list(
+        "role__memberships__user",
+        "permission",
+        "reach",
+        "role__memberships__team_id",
+        "role__memberships__team__path",
+        Cast(Value(None), models.DateTimeField()),
     )
-    subtrees = _subtrees({path for _name, reach, _team, path in rows if reach == RoleGrant.Reach.SUBTREE})
-    for permission, reach, team_id, path in rows:
-        if key_scopes is not None and not allows(key_scopes, permission):
-            continue
-        reaches = grants[permission]
-        reaches.is_own = True
-        if reach == RoleGrant.Reach.ALL:
-            reaches.is_all = True
-        elif reach == RoleGrant.Reach.TEAM:
-            reaches.team_ids.add(team_id)
-        elif reach == RoleGrant.Reach.SUBTREE:
-            reaches.team_ids |= subtrees[path]
-    return dict(grants)
+    # Together with the roles, what is shared costs no query of its own.
+    rows = list(by_role.union(_shared_with(people)))
+    subtrees = _subtrees(
+        {path for _u, _name, reach, _team, path, _t in rows if reach == RoleGrant.Reach.SUBTREE}
+    )
+    grants: dict[int, defaultdict[str, Reaches]] = {pk: defaultdict(Reaches) for pk in people}
+    shares: dict[int, dict[str, Share]] = {pk: {} for pk in people}
+    lapses: dict[int, datetime] = {}
+    for user_id, permission, reach, place, path, until in rows:
+        if reach == _ROW:
+            lapses[user_id] = min(lapses.get(user_id, until), until)
+            for name in _permissions_on(path, permission.split(",")):
+                if not is_withheld(people[user_id], name):
+                    known = shares[user_id].setdefault(name, Share(place, until))
+                    shares[user_id][name] = max(known, Share(place, until), key=lambda share: share.until)
+        elif not is_withheld(people[user_id], permission):
+            _add_reach(grants[user_id][permission], reach, place, subtrees.get(path, set()))
+    return {pk: Rights(dict(grants[pk]), shares[pk], lapses.get(pk)) for pk in people}
 
 
-def identity_of(user: User) -> tuple[int, int, frozenset[str] | None]:
-    """Return what all that `user` may do depends on: equal ones may do the same."""
-    return user.pk, user.perm_version, user.key_scopes
+def _add_reach(reaches: Reaches, reach: str, team_id: int, subtree: set[int]) -> None:
+    reaches.is_own = True
+    if reach == RoleGrant.Reach.ALL:
+        reaches.is_all = True
+    elif reach == RoleGrant.Reach.TEAM:
+        reaches.team_ids.add(team_id)
+    elif reach == RoleGrant.Reach.SUBTREE:
+        reaches.team_ids |= subtree
+
+
+# Stands where roles have a reach, in what is read about rights.
+_ROW = "ROW"
+
+
+def _shared_with(user_ids: Iterable[int]) -> models.QuerySet[Any, Any]:
+    """
+    Return what is shared with users, in the columns in which roles are read: actions for the permission, the kind of
+    row for the team.
+    """
+    kind = Concat(
+        "content_type__app_label", Value("."), "content_type__model", output_field=models.CharField()
+    )
+    actions = Func("actions", Value(","), function="array_to_string", output_field=models.CharField())
+    live = AccessGrant.objects.live().filter(user__in=user_ids)
+    return live.values_list("user", actions, Value(_ROW), "content_type", kind, "expires_at")
+
+
+def _permissions_on(kind: str, actions: Iterable[str]) -> list[str]:
+    app_label, _dot, model_name = kind.partition(".")
+    return [f"{app_label}.{action}_{model_name}" for action in actions]
+
+
+def identity_of(user: User) -> tuple[Any, ...]:
+    """Return what all that `user` may do depends on: equal ones may do the same, as far as nothing shared ends."""
+    return user.pk, user.perm_version, user.key_scopes, user.impersonation is not None
+
+
+def reaches_of(user: User, permission: str) -> Reaches | None:
+    """Return how far a permission of `user` reaches; None where they do not hold it, or not with their key."""
+    if not user.is_active or is_withheld(user, permission):
+        return None
+    return Reaches(is_all=True, is_own=True) if user.is_superuser else grants_of(user).get(permission)
 
 
 def is_everything(user: User) -> bool:
     """Tell whether `user` may do everything, whatever the roles: an administrator in person, not by a limited key."""
-    return user.is_active and user.is_superuser and user.key_scopes is None
+    is_in_person = user.key_scopes is None and user.impersonation is None
+    return user.is_active and user.is_superuser and is_in_person
 
 
-def is_out_of_key(user: User, permission: str) -> bool:
-    """Tell whether `user` came with a key that does not let them use a permission, whether they hold it or not."""
-    return user.key_scopes is not None and not allows(user.key_scopes, permission)
+def is_withheld(user: User, permission: str) -> bool:
+    """
+    Tell whether a permission is not to be used, whether `user` holds it or not: their key is for something else, or
+    somebody acts as them and this is never done so.
+    """
+    if user.key_scopes is not None and not allows(user.key_scopes, permission):
+        return True
+    if user.impersonation is None:
+        return False
+    return permission in _NEVER_AS_SOMEBODY or permission.partition(".")[2].startswith("export_")
 
 
 def _subtrees(paths: set[str]) -> dict[str, set[int]]:
@@ -157,40 +278,59 @@ def scope(actor: User, action: str, model: type[models.Model]) -> Q:
     """
     Return the condition under which `actor` may do `action` to a row of `model`.
 
-    Filters on a multi-valued relation are wrapped in a subquery, so the condition never multiplies rows.
+    Filters on a multi-valued relation are wrapped in a subquery, so the condition never multiplies rows. What is shared
+    with the actor ends by the clock of the database, whenever the condition is asked.
 
     :raises TypeError: the model has no access rule
     """
+    return _scope(actor, action, model, is_with_shares=True)
+
+
+def scope_by_role(actor: User, action: str, model: type[models.Model]) -> Q:
+    """Return the same condition without what is only shared with them for a while."""
+    return _scope(actor, action, model, is_with_shares=False)
+
+
+def _scope(actor: User, action: str, model: type[models.Model], *, is_with_shares: bool) -> Q:
     rule = _rule(model)
     if not actor.is_active:
         return NOTHING
     if is_everything(actor):
         return EVERYTHING
     if rule.via:
-        return _scope_of_part(actor, action, model, rule.via)
+        return _scope_of_part(actor, action, model, rule.via, is_with_shares=is_with_shares)
     permission = permission_of(action, model)
-    if is_out_of_key(actor, permission):
+    if is_withheld(actor, permission):
         return NOTHING
     if actor.is_superuser:
         return EVERYTHING
-    reaches = grants_of(actor).get(permission)
-    if reaches is None:
-        return NOTHING
-    if reaches.is_all or rule.shared:
+    rights = rights_of(actor)
+    reaches = rights.grants.get(permission)
+    if reaches is not None and (reaches.is_all or rule.shared):
         return EVERYTHING
-    return _reached(actor, action, reaches, rule, model)
+    condition = NOTHING if reaches is None else _reached(actor, action, reaches, rule, model)
+    share = rights.shares.get(permission)
+    return condition | _shared(actor, action, share) if share and is_with_shares else condition
 
 
-def _action_on_whole(action: str) -> str:
+def _shared(actor: User, action: str, share: Share) -> Q:
+    """Return the condition for single rows that are shared with `actor` as yet."""
+    grants = AccessGrant.objects.live().filter(user=actor.pk, content_type=share.kind_id)
+    return Q(pk__in=grants.filter(actions__contains=[action]).values("object_id"))
+
+
+def action_on_whole(action: str) -> str:
     return "view" if action == "view" else "change"
 
 
-def _scope_of_part(actor: User, action: str, model: type[models.Model], via: tuple[str, ...]) -> Q:
+def _scope_of_part(
+    actor: User, action: str, model: type[models.Model], via: tuple[str, ...], *, is_with_shares: bool
+) -> Q:
     """Return the condition under which one of the wholes that a part hangs on lets `actor` in."""
     condition = NOTHING
     for path in via:
-        whole = _whole(model, path)
-        inner = scope(actor, _action_on_whole(action), whole)
+        whole = whole_of(model, path)
+        inner = _scope(actor, action_on_whole(action), whole, is_with_shares=is_with_shares)
         if inner == EVERYTHING:
             condition |= Q(**{f"{path}__isnull": False})
         elif inner != NOTHING:
@@ -229,7 +369,7 @@ def reaches_all(actor: User, action: str, model: type[models.Model]) -> bool:
 def reaches_others(actor: User, action: str, model: type[models.Model]) -> bool:
     """Tell whether `actor` may do `action` to rows of other people, be it only of a team."""
     permission = permission_of(action, model)
-    if not actor.is_active or is_out_of_key(actor, permission):
+    if not actor.is_active or is_withheld(actor, permission):
         return False
     if actor.is_superuser:
         return True
@@ -245,7 +385,10 @@ def reach_key(actor: User, action: str, model: type[models.Model]) -> str:
     if reaches_all(actor, action, model):
         return "all"
     key = "" if actor.key_scopes is None else ",".join(sorted(actor.key_scopes))
-    return f"{actor.pk}.{actor.perm_version}.{key}"
+    # As soon as something shared ends, the next end is another.
+    lapses_at = None if actor.is_superuser else rights_of(actor).lapses_at
+    ends = "" if lapses_at is None else f".{lapses_at.timestamp()}"
+    return f"{actor.pk}.{actor.perm_version}.{key}{ends}"
 
 
 def settle(actor: User) -> None:
@@ -255,13 +398,13 @@ def settle(actor: User) -> None:
     What follows from them may then be remembered for other requests too, unless the transaction makes us `forget`.
     """
     if not connection.in_atomic_block:
-        grants_of(actor)
+        rights_of(actor)
         actor.__dict__["_settled"] = actor.perm_version
 
 
 def forget(actor: User) -> None:
-    """Read the grants of `actor` anew when next asked: what they reach has changed in this transaction."""
-    actor.__dict__.pop("_grants", None)
+    """Read the rights of `actor` anew when next asked: what they reach has changed in this transaction."""
+    actor.__dict__.pop("_rights", None)
     actor.__dict__.pop("_settled", None)
 
 
@@ -317,6 +460,25 @@ def _rows_with(
     return rows.filter(archived_at=None) if is_active else rows
 
 
+def can_by_role(actor: User, action: str, row: models.Model) -> bool:
+    """Tell whether `actor` may do `action` to a saved row for good, and not because it is shared with them."""
+    rows = type(row)._base_manager.filter(scope_by_role(actor, action, type(row)))
+    return rows.filter(pk=row.pk).exists()
+
+
+def has_shares(actor: User) -> bool:
+    """Tell whether anything is shared with `actor` at all, which is rare."""
+    return not actor.is_superuser and bool(rights_of(actor).shares)
+
+
+def has_lapsed(actor: User) -> bool:
+    """Tell, without asking the database, whether something has ended by itself since the rights of `actor` were read."""
+    if actor.impersonation is not None and actor.impersonation.expires_at <= timezone.now():
+        return True
+    remembered: tuple[int, Rights] | None = getattr(actor, "_rights", None)
+    return remembered is not None and remembered[1].has_lapsed()
+
+
 def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
     """Tell whether `actor` may do `action` to rows of `model` at all, be it only own ones."""
     if not actor.is_active:
@@ -325,11 +487,14 @@ def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
         return True
     via = _rule(model).via
     if via:
-        return any(can_any(actor, _action_on_whole(action), _whole(model, path)) for path in via)
+        return any(can_any(actor, action_on_whole(action), whole_of(model, path)) for path in via)
     permission = permission_of(action, model)
-    if is_out_of_key(actor, permission):
+    if is_withheld(actor, permission):
         return False
-    return actor.is_superuser or permission in grants_of(actor)
+    if actor.is_superuser:
+        return True
+    rights = rights_of(actor)
+    return permission in rights.grants or permission in rights.shares
 
 
 def require(actor: User, action: str, subject: models.Model | type[models.Model]) -> None:
@@ -355,7 +520,10 @@ def has_module_perms(user: User, app_label: str) -> bool:
     """Tell whether the user holds any permission in an app."""
     if not user.is_active:
         return False
-    return is_everything(user) or any(name.startswith(f"{app_label}.") for name in grants_of(user))
+    if user.is_superuser and user.key_scopes is None:
+        return True
+    rights = rights_of(user)
+    return any(name.startswith(f"{app_label}.") for name in (*rights.grants, *rights.shares))
 
 
 def _parse(permission: str) -> tuple[type[models.Model] | None, str]:
@@ -385,69 +553,10 @@ def subject_of(permission: str) -> str | Promise:
     return permission if model is None else model._meta.verbose_name or permission
 
 
-def explain(actor: User, action: str, row: models.Model) -> list[str]:
-    """
-    Say, a line each, why `actor` may or may not do `action` to a saved row; the last line is the verdict.
-    """
-    lines = _reasons(actor, action, row)
-    verdict = gettext("So they may.") if can(actor, action, row) else gettext("So they may not.")
-    return [*lines, verdict]
-
-
-def _reasons(actor: User, action: str, row: models.Model) -> list[str]:
-    model = type(row)
-    rule = _rule(model)
-    if not actor.is_active:
-        return [gettext("The account is turned off.")]
-    if actor.is_superuser:
-        return [gettext("They are an administrator of everything.")]
-    if rule.via:
-        return _reasons_of_whole(actor, action, row, rule.via)
-    permission = permission_of(action, model)
-    grants = RoleGrant.objects.filter(permission=permission, role__memberships__user=actor).select_related(
-        "role"
-    )
-    rows = grants.annotate(team=F("role__memberships__team__name"))
-    if not rows:
-        return [gettext("None of their roles grants “%(what)s”.") % {"what": label_of(permission)}]
-    lines = [
-        gettext("As %(role)s in %(team)s: “%(what)s” reaches %(reach)s.")
-        % {
-            "role": grant.role,
-            "team": grant.team,
-            "what": label_of(permission),
-            "reach": grant.get_reach_display(),
-        }
-        for grant in rows
-    ]
-    return [*lines, *_whose(row, rule)]
-
-
-def _whose(row: models.Model, rule: Rule) -> list[str]:
-    if rule.shared:
-        return [gettext("Such rows are common to all who hold the permission.")]
-    model = type(row)._base_manager.filter(pk=row.pk)
-    lines = []
-    if rule.owner and rule.owner != "pk":
-        owner = User.objects.filter(pk__in=model.values(rule.owner)).first()
-        lines.append(gettext("The row belongs to: %(owner)s.") % {"owner": owner or gettext("nobody")})
-    if rule.team:
-        teams = Team.objects.filter(pk__in=model.values(rule.team)).order_by("path")
-        names = ", ".join(team.name for team in teams) or gettext("none")
-        lines.append(gettext("Its team: %(team)s.") % {"team": names})
-    return lines
-
-
-def _reasons_of_whole(actor: User, action: str, row: models.Model, via: tuple[str, ...]) -> list[str]:
-    for path in via:
-        whole = _whole(type(row), path)
-        holder = whole._base_manager.filter(
-            pk__in=type(row)._base_manager.filter(pk=row.pk).values(path)
-        ).first()
-        if holder is not None:
-            line = gettext("It is part of: %(whole)s.") % {"whole": holder}
-            return [line, *_reasons(actor, _action_on_whole(action), holder)]
-    return [gettext("It is part of nothing.")]
+def subjects_of(permission: str) -> str | Promise:
+    """Say the same of many: "deals"."""
+    model, _action = _parse(permission)
+    return permission if model is None else model._meta.verbose_name_plural or permission
 
 
 def all_permissions() -> list[str]:
@@ -463,3 +572,18 @@ def all_permissions() -> list[str]:
             codenames += [codename for codename, _label in model._meta.permissions]
             names |= {f"{model._meta.app_label}.{codename}" for codename in codenames}
     return sorted(names)
+
+
+def actions_of(model: type[models.Model]) -> list[str]:
+    """List what can be done to rows of a model that has permissions of its own, as their permissions name it."""
+    return [action for name in all_permissions() for found, action in [_parse(name)] if found is model]
+
+
+def shareable_actions(model: type[models.Model]) -> list[str]:
+    """List what can be shared of single rows of a model; nothing of parts, which follow their whole."""
+    if _rule(model).via or model._meta.label in _NEVER_SHARED_MODELS:
+        return []
+    # People, teams and roles are looked at by it, and changed by roles alone.
+    is_about_rights = model._meta.app_label == "accounts"
+    never = _NEVER_SHARED | (set(actions_of(model)) - {"view"} if is_about_rights else set())
+    return [action for action in actions_of(model) if action not in never]

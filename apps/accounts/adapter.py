@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts import services
+from apps.accounts.cuts import cut_user
 from apps.accounts.faces.recent import is_recent
 from apps.accounts.models import User
 
@@ -63,3 +64,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Say only what went wrong: that one is logged in or out can be seen."""
         if level >= messages.ERROR:
             super().add_message(request, level, *args, **kwargs)
+
+    def set_password(self, user: User, password: str) -> None:
+        """Keep a new password, and end the access tokens of before, as it does sessions."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            cut_user(user.pk)

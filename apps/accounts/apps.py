@@ -10,11 +10,24 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People and access")
 
     def ready(self) -> None:
-        from apps.accounts import checks  # noqa: F401, PLC0415 - registers itself
+        from django.contrib.auth.signals import user_logged_out  # noqa: PLC0415 - apps first
+
+        from apps.accounts import checks, receivers  # noqa: F401, PLC0415 - register themselves
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))
+        register_constraint("auth_event_append_only", _("Access events are only ever added."))
+        user_logged_out.connect(_end_tokens, dispatch_uid="accounts.end_tokens")
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")
+
+
+def _end_tokens(request: Any, **kwargs: Any) -> None:
+    """End the access tokens that were made in a session, with it."""
+    from apps.accounts.cuts import cut_session  # noqa: PLC0415 - apps first
+
+    session_key = getattr(getattr(request, "session", None), "session_key", None)
+    if session_key:
+        cut_session(session_key)
 
 
 def _sync_roles(using: str, plan: Any = (), **kwargs: Any) -> None:

@@ -19,6 +19,12 @@ from apps.accounts.scoping import Rule
 
 # Models without a rule: nobody is shown their rows as rows.
 UNSCOPED_MODELS = {
+    "accounts.AuthEventHead": "where the chain of access events ends, read by the database and its verification",
+    "accounts.TokenCut": "tokens that ended early, read by the check of tokens alone",
+    "accounts.AuthorizationCode": "codes of applications on their way to being swapped, read by the swap alone",
+    "accounts.DeviceCode": "devices that wait for somebody, reached by the code that they show",
+    "accounts.RefreshToken": "hashes of tokens, read by the swap for the next one alone",
+    "accounts.TokenFamily": "what descends from one login of an application, reached through its tokens and consent",
     "crm.Board": "the counter behind a board's stream, read by the stream alone",
     "crm.BoardChange": "what a board's stream tells: which deals to ask for again, by id",
     "events.Aggregate": "the counter behind an outbox sequence, read by the outbox alone",
@@ -37,6 +43,8 @@ DECLARED_VIEWS = {
     "django.views.i18n.set_language": "the language of one's own browser",
     "drf_spectacular.views": "the description of the API, for whoever is logged in",
 }
+# What seals the private halves of signing keys: fewer characters can be guessed.
+LEAST_SECRET = 32
 
 
 @register(Tags.security)
@@ -178,6 +186,22 @@ def errors_of_consumer(consumer: type[Any]) -> Iterator[CheckMessage]:
 
     if not issubclass(consumer, ScopedConsumer):
         yield Error(f"{_name(consumer)} is no ScopedConsumer.", id="accounts.E009")
+
+
+@register(Tags.security, deploy=True)
+def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find what would make our tokens worth little on a real server."""
+    found: list[CheckMessage] = []
+    secrets = settings.SIGNING_KEYS_SECRET
+    if not secrets or any(len(secret) < LEAST_SECRET for secret in secrets):
+        text = f"SIGNING_KEYS_SECRET has to list texts of {LEAST_SECRET} characters or more, other than SECRET_KEY."
+        found.append(Error(text, id="accounts.E020"))
+    if not settings.OIDC_ISSUER.startswith("https://"):
+        text = (
+            f"OIDC_ISSUER is {settings.OIDC_ISSUER}: it has to be the https address that others know us by."
+        )
+        found.append(Error(text, id="accounts.E021"))
+    return found
 
 
 def _declared(view: Any) -> str:

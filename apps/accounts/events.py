@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from apps.accounts.models import ApiKey, Membership, Role, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    Application,
+    ConsentGrant,
+    ImpersonationSession,
+    Membership,
+    Role,
+    Team,
+    User,
+)
 from apps.events.services import Fact
 
 USER_CREATED = Fact("accounts.user.created.v1")
@@ -14,9 +24,19 @@ MEMBERSHIP_REVOKED = Fact("accounts.membership.revoked.v1")
 TEAM_CREATED = Fact("accounts.team.created.v1")
 TEAM_CHANGED = Fact("accounts.team.changed.v1")
 ROLE_CHANGED = Fact("accounts.role.changed.v1")
+ROLE_DELETED = Fact("accounts.role.deleted.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
+APPLICATION_REGISTERED = Fact("accounts.application.registered.v1")
+APPLICATION_CHANGED = Fact("accounts.application.changed.v1")
+CONSENT_GIVEN = Fact("accounts.consent.given.v1")
+CONSENT_WITHDRAWN = Fact("accounts.consent.withdrawn.v1")
+ACCESS_GRANTED = Fact("accounts.access.granted.v1")
+ACCESS_EXTENDED = Fact("accounts.access.extended.v1")
+ACCESS_REVOKED = Fact("accounts.access.revoked.v1")
+IMPERSONATION_STARTED = Fact("accounts.impersonation.started.v1")
+IMPERSONATION_ENDED = Fact("accounts.impersonation.ended.v1")
 
 FACTS = [
     USER_CREATED,
@@ -28,9 +48,19 @@ FACTS = [
     TEAM_CREATED,
     TEAM_CHANGED,
     ROLE_CHANGED,
+    ROLE_DELETED,
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,
+    APPLICATION_REGISTERED,
+    APPLICATION_CHANGED,
+    CONSENT_GIVEN,
+    CONSENT_WITHDRAWN,
+    ACCESS_GRANTED,
+    ACCESS_EXTENDED,
+    ACCESS_REVOKED,
+    IMPERSONATION_STARTED,
+    IMPERSONATION_ENDED,
 ]
 
 
@@ -91,4 +121,51 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+    }
+
+
+def application_data(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.pk,
+        "client_id": application.client_id,
+        "name": application.name,
+        "team_id": application.team_id,
+        "scopes": application.scopes,
+        "disabled_at": application.disabled_at,
+        "version": application.version,
+    }
+
+
+def consent_data(consent: ConsentGrant) -> dict[str, Any]:
+    return {
+        "id": consent.pk,
+        "user_id": consent.user_id,
+        "application_id": consent.application_id,
+        "scopes": consent.scopes,
+        "revoked_at": consent.revoked_at,
+    }
+
+
+def access_grant_data(grant: AccessGrant) -> dict[str, Any]:
+    return {
+        "id": grant.pk,
+        "user_id": grant.user_id,
+        "model": grant.row_label,
+        "row_id": grant.object_id,
+        "actions": grant.actions,
+        "reason": grant.reason,
+        "expires_at": grant.expires_at,
+        "revoked_at": grant.revoked_at,
+    }
+
+
+def impersonation_data(session: ImpersonationSession) -> dict[str, Any]:
+    return {
+        "id": session.pk,
+        "actor_id": session.actor_id,
+        "target_id": session.target_id,
+        "reason": session.reason,
+        "is_read_only": session.is_read_only,
+        "expires_at": session.expires_at,
+        "ended_at": session.ended_at,
     }

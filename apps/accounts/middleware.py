@@ -1,16 +1,46 @@
-"""What every request of a person has: their language and time zone, and a note that their session is in use."""
+"""Where a request comes from, a person's own language and time zone, and a note that their session is in use."""
 
 import time
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from allauth.core.internal.httpkit import get_client_ip
+from allauth.core.internal.httpkit import clean_client_ip, get_client_ip
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
-from apps.accounts.models import User
+from apps.accounts.second_factor import person_behind
 from apps.accounts.services import note_use
+from apps.common.origin import Origin, origin
+
+# Names of programs are cut: whoever calls may send kilobytes.
+_LONGEST_AGENT = 300
+
+
+class OriginMiddleware:
+    """Says for records where a request comes from: the address that limits count by, and the program's name."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
+        token = origin.set(Origin(_address_of(request), agent))
+        try:
+            return self.get_response(request)
+        finally:
+            origin.reset(token)
+
+
+def _address_of(request: HttpRequest) -> str | None:
+    try:
+        address = get_client_ip(request)
+    except ImproperlyConfigured:
+        # Fewer proxies than we are told of, as when a probe comes from inside.
+        address = clean_client_ip(request.META.get("REMOTE_ADDR", ""))
+    # PostgreSQL knows no zones of addresses ("fe80::1%eth0").
+    return address.partition("%")[0] if address else None
 
 
 class PersonalSettingsMiddleware:
@@ -63,9 +93,9 @@ class LastUseMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        user, key = request.user, request.session.session_key
-        if key and isinstance(user, User) and _is_worth_noting(key):
+        user, key = person_behind(request.user), request.session.session_key
+        if key and user is not None and _is_worth_noting(key):
             noted(key)
-            agent = request.META.get("HTTP_USER_AGENT", "")
-            note_use(key, user, address=get_client_ip(request) or "", agent=agent)
+            came = origin.get()
+            note_use(key, user, address=came.address or "", agent=came.agent)
         return self.get_response(request)

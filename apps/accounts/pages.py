@@ -79,7 +79,8 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
     """End all sessions but this one."""
-    services.end_other_sessions(actor_of(request).pk, kept=_key_of(request))
+    actor = actor_of(request)
+    services.end_other_sessions(actor.pk, kept=_key_of(request), actor=actor)
     return HttpResponseRedirect(reverse("account_security"))
 
 
@@ -87,8 +88,9 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 def reauthenticate(request: HttpRequest) -> HttpResponse:
-    """Ask who is there, and lead to where that was needed."""
-    return ask(request) or HttpResponseRedirect(_wanted(request) or reverse("account_security"))
+    """Ask who is there, however lately that was shown, and lead to where it was needed."""
+    wanted = _wanted(request) or reverse("account_security")
+    return ask(request, always=True, then=wanted) or HttpResponseRedirect(wanted)
 
 
 @own_only("leads to what one has to set up or show oneself")

@@ -40,6 +40,8 @@ _VIEWS: tuple[Pattern, ...] = (
 )
 # Everybody's own keys.
 _KEYS: tuple[Pattern, ...] = (("accounts.export_apikey", None), ("accounts.*_apikey", OWN))
+# What was shared with oneself.
+_SHARED: tuple[Pattern, ...] = (("accounts.view_accessgrant", OWN),)
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
@@ -78,6 +80,8 @@ READY_MADE = (
             ("accounts.view_team", SUBTREE),
             ("accounts.view_membership", SUBTREE),
             ("accounts.view_role", ALL),
+            ("accounts.export_accessgrant", None),
+            ("accounts.*_accessgrant", SUBTREE),
             *_KEYS,
         ),
     ),
@@ -102,6 +106,7 @@ READY_MADE = (
             ("accounts.view_user", OWN),
             ("accounts.view_team", TEAM),
             ("accounts.view_membership", OWN),
+            *_SHARED,
             *_KEYS,
         ),
     ),
@@ -117,6 +122,7 @@ READY_MADE = (
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),
+            *_SHARED,
             *_KEYS,
         ),
     ),
@@ -124,7 +130,12 @@ READY_MADE = (
         "auditor",
         gettext_noop("Auditor"),
         gettext_noop("Reads everything, changes nothing."),
-        (("*.view_*", ALL), ("*.export_*", None), ("lists.*_savedview", OWN)),
+        (
+            ("accounts.view_signingkey", None),
+            ("*.view_*", ALL),
+            ("*.export_*", None),
+            ("lists.*_savedview", OWN),
+        ),
     ),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -67,8 +67,10 @@ def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
     """
     Set `values` on a locked row, count its version on, and save just that.
 
+    :raises PermissionDenied: it would become somebody else's, and is only shared with the actor
     :raises ValidationError: a field or a constraint refuses it
     """
+    require_lasting([row], values, actor=actor)
     put(row, values)
     saved = {*values}
     if isinstance(row, Versioned):
@@ -80,6 +82,28 @@ def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:
     with refusals():
         row.save(update_fields=saved)
     return row
+
+
+def require_lasting(found: Collection[models.Model], names: Collection[str], *, actor: User) -> None:
+    """
+    Insist that whoever changes whose rows are reaches them by a role: what is shared for a while is not taken for good.
+
+    :param names: what is about to change, by field or column
+    :raises PermissionDenied: one of the rows is only shared with the actor
+    """
+    if not found or not access.has_shares(actor):
+        return
+    model = type(next(iter(found)))
+    rule = getattr(model, "access", None)
+    deciding = (
+        {name for path in (rule.owner, rule.team) if path for name in (path, f"{path}_id")} if rule else set()
+    )
+    if not deciding.intersection(names):
+        return
+    keys = [row.pk for row in found]
+    theirs = model._base_manager.filter(access.scope_by_role(actor, "change", model), pk__in=keys)
+    if theirs.count() < len(keys):
+        raise PermissionDenied(_("This is only shared with you: whose it is, others say."))
 
 
 def put(row: models.Model, values: dict[str, Any]) -> None:
@@ -102,12 +126,14 @@ def write_many(rows: Iterable[tuple[models.Model, Collection[str]]], *, actor: U
     One statement per set of columns, whatever the number of rows.
 
     :param rows: pairs of a row and the columns that differ, by attribute ("owner_id")
+    :raises PermissionDenied: one would become somebody else's, and is only shared with the actor
     :raises IntegrityError: a constraint refuses one of them, and so all
     """
     by_columns: dict[tuple[str, ...], list[models.Model]] = {}
     for row, names in rows:
         by_columns.setdefault(tuple(sorted(names)), []).append(row)
     for names, some in by_columns.items():
+        require_lasting(some, names, actor=actor)
         _update_many(some, names, actor)
 
 

@@ -32,6 +32,14 @@ class Step(StrEnum):
     KEEP_CODES = "keep_codes"
 
 
+def person_behind(user: object) -> User | None:
+    """Return who is logged in: whoever acts as somebody else, in place of them; None for nobody."""
+    if not isinstance(user, User):
+        return None
+    acting = getattr(user, "impersonation", None)
+    return user if acting is None else acting.actor
+
+
 def is_required_of(user: User) -> bool:
     """Tell whether a role of theirs, or being an administrator of everything, requires a second factor of somebody."""
     if user.is_superuser and settings.REQUIRE_MFA_OF_ADMINISTRATORS:

@@ -12,7 +12,9 @@ from allauth.mfa.webauthn import views as passkeys
 from django.urls import path, re_path, reverse_lazy
 
 from apps.accounts import pages
+from apps.accounts.faces.impersonation import stop
 from apps.accounts.faces.recent import recently_authenticated
+from apps.accounts.oauth.views.connected import ConnectedView
 
 _security = reverse_lazy("account_security")
 
@@ -22,7 +24,10 @@ urlpatterns = [
     path("login/code/confirm/", views.confirm_login_code, name="account_confirm_login_code"),
     path("login/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("login/second-factor/", mfa.authenticate, name="mfa_authenticate"),
+    path("impersonation/stop/", stop, name="impersonation_stop"),
     path("logout/", views.logout, name="account_logout"),
+    path("reauthenticate/", pages.reauthenticate, name="account_reauthenticate"),
+    path("applications/", ConnectedView.as_view(), name="account_applications"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("confirm-email/", views.email_verification_sent, name="account_email_verification_sent"),
     path("password/change/", views.password_change, name="account_change_password"),
@@ -44,7 +49,6 @@ urlpatterns = [
     path("security/sessions/<int:pk>/end/", pages.end_session, name="account_end_session"),
     path("security/sessions/end-others/", pages.end_other_sessions, name="account_end_other_sessions"),
     path("security/email/", recently_authenticated(views.email), name="account_email"),
-    path("security/confirm/", pages.reauthenticate, name="account_reauthenticate"),
     path("security/second-factor/", pages.second_factor, name="account_second_factor"),
     path("security/app/add/", recently_authenticated(totp.activate_totp), name="mfa_activate_totp"),
     path(

@@ -9,7 +9,7 @@ with Redis costs a heartbeat at most.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,6 +19,7 @@ import redis.asyncio as redis
 from django.conf import settings
 from django.db import close_old_connections
 
+from apps.accounts import access, cuts
 from apps.accounts.faces.sockets import NOT_LOGGED_IN, access_stream, may_watch
 from apps.accounts.models import User
 from apps.events.streams import StreamEvent, StreamSource, source_of
@@ -33,8 +34,8 @@ logger = logging.getLogger(__name__)
 MAX_BEHIND = 200
 MAX_CAUGHT_UP = 1_000
 PAGE = 200
-# Rights are asked about when a poke says that they changed, when the user's perm_version says so at a
-# heartbeat, and this often anyway: rows change hands, and sessions end.
+# Rights are asked about when a poke says that they changed, when the user's perm_version or a cut of tokens says so at
+# a heartbeat or something they had for a while has ended, and this often anyway: rows change hands, and sessions end.
 RIGHTS_SECONDS = 30.0
 # The poke of a logout may come before the session is gone.
 RIGHTS_DELAY_SECONDS = 0.25
@@ -73,6 +74,8 @@ class Hub:
     def __init__(self) -> None:
         self._feeds: dict[str, Feed] = {}
         self._watchers: set[Watcher] = set()
+        # When the access tokens of those who came with one expire.
+        self._ends: dict[Watcher, asyncio.TimerHandle] = {}
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_started = False
@@ -82,6 +85,10 @@ class Hub:
     def join(self, watcher: Watcher) -> None:
         """Let somebody in; they watch nothing yet."""
         self._watchers.add(watcher)
+        if "exp" in watcher.claims:
+            seconds = max(0.0, watcher.claims["exp"] - time.time())
+            loop = asyncio.get_running_loop()
+            self._ends[watcher] = loop.call_later(seconds, watcher.dismiss, NOT_LOGGED_IN)
         if not self._is_started:
             self._is_started = True
             self._spawn(self._listen())
@@ -90,6 +97,9 @@ class Hub:
     def leave(self, watcher: Watcher) -> None:
         """Forget somebody whose connection is over."""
         self._watchers.discard(watcher)
+        end = self._ends.pop(watcher, None)
+        if end is not None:
+            end.cancel()
         for name in list(watcher.positions):
             self.unwatch(watcher, name)
 
@@ -236,9 +246,14 @@ class Hub:
             self._moved(feed)
         elif name.startswith(_ACCESS):
             user_id = name.removeprefix(_ACCESS)
-            watchers = [watcher for watcher in self._watchers if str(watcher.actor.pk) == user_id]
-            if watchers:
-                self._spawn(self._check_soon(watchers))
+            self._ask_soon(watcher for watcher in self._watchers if user_id in _people_of(watcher))
+        elif (subject := cuts.subject_of_stream(name)) is not None:
+            self._ask_soon(watcher for watcher in self._watchers if subject in cuts.ranks_of(watcher.claims))
+
+    def _ask_soon(self, concerned: Iterable[Watcher]) -> None:
+        watchers = list(concerned)
+        if watchers:
+            self._spawn(self._check_soon(watchers))
 
     def _poke_all(self) -> None:
         for feed in self._feeds.values():
@@ -285,10 +300,20 @@ class Hub:
         users = {watcher.actor.pk for watcher in watchers}
         versions = await self._run(lambda: _versions_of(users))
         now = time.monotonic()
+        cut = await self._cut_among(watchers)
         for watcher in watchers:
-            is_changed = versions.get(watcher.actor.pk) != watcher.actor.perm_version
+            is_changed = versions.get(watcher.actor.pk) != watcher.actor.perm_version or watcher in cut
+            is_changed = is_changed or access.has_lapsed(watcher.actor)
             if is_changed or now - watcher.checked_at > RIGHTS_SECONDS:
                 await self._check(watcher)
+
+    async def _cut_among(self, watchers: list[Watcher]) -> set[Watcher]:
+        """Return those whose access token was ended, which a lost poke has not told."""
+        bearers = [watcher for watcher in watchers if watcher.claims]
+        if not bearers:
+            return set()
+        are_cut = await self._run(lambda: cuts.cut_among(watcher.claims for watcher in bearers))
+        return {watcher for watcher, is_cut in zip(bearers, are_cut, strict=True) if is_cut}
 
     async def _check_soon(self, watchers: list[Watcher]) -> None:
         await asyncio.sleep(RIGHTS_DELAY_SECONDS)
@@ -298,7 +323,8 @@ class Hub:
     async def _check(self, watcher: Watcher) -> None:
         watcher.checked_at = time.monotonic()
         actor, lost = await self._run(lambda: _ask(watcher))
-        if actor is None:
+        # Who acts as somebody else, or has stopped, opens a socket of their own.
+        if actor is None or _people_of(watcher) != _people_behind(actor):
             watcher.dismiss(NOT_LOGGED_IN)
             return
         watcher.actor = actor
@@ -319,6 +345,16 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _people_of(watcher: Watcher) -> set[str]:
+    return _people_behind(watcher.actor)
+
+
+def _people_behind(actor: User) -> set[str]:
+    """Return the keys of a user and of who acts as them: what becomes of either matters to both."""
+    session = actor.impersonation
+    return {str(actor.pk)} if session is None else {str(actor.pk), str(session.actor_id)}
 
 
 def _redis() -> "redis.Redis":

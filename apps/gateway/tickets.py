@@ -4,13 +4,14 @@ import hashlib
 import json
 import secrets
 from functools import cache
+from typing import Any
 
 import redis
 from django.conf import settings
 
 from apps.accounts.faces.sockets import user_of_session
 from apps.accounts.models import User
-from apps.accounts.services import user_of_key
+from apps.accounts.services import user_of_claims, user_of_key
 
 TICKET_SECONDS = 30
 
@@ -33,7 +34,7 @@ def issue_ticket(actor: User, *, session_key: str = "") -> str:
     :raises redis.RedisError: there is no place to keep it
     """
     ticket = secrets.token_urlsafe(32)
-    held = json.dumps({"user": actor.pk, "session": session_key, "key": actor.key_id})
+    held = json.dumps({"user": actor.pk, "session": session_key, "key": actor.key_id, "claims": actor.claims})
     _client().set(_key(ticket), held, ex=TICKET_SECONDS)
     return ticket
 
@@ -50,15 +51,22 @@ def redeem_ticket(ticket: str) -> "Holder | None":
 class Holder:
     """Who opened a socket with a ticket."""
 
-    def __init__(self, user: int, session: str, key: int | None = None) -> None:
+    def __init__(
+        self, user: int, session: str, key: int | None = None, claims: dict[str, Any] | None = None
+    ) -> None:
         self._user_id = user
         self._session_key = session
         self._key_id = key
+        self._claims = claims
 
     def user(self) -> User | None:
-        """Read the user anew; None when they may not log in any more, have logged out, or their key has ended."""
+        """
+        Read the user anew; None when they may not log in any more, have logged out, or their key or token has ended.
+        """
         if self._key_id is not None:
             return user_of_key(self._key_id)
+        if self._claims is not None:
+            return user_of_claims(self._claims)
         if self._session_key:
             return user_of_session({"cookies": {settings.SESSION_COOKIE_NAME: self._session_key}})
         return User.objects.filter(pk=self._user_id, is_active=True).first()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from apps.accounts.models import User
 
@@ -41,6 +42,11 @@ class Watcher:
         self._something = asyncio.Event()
         self._over = asyncio.Event()
         self._gone: int | None = None
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What their access token says; nothing where they came without one."""
+        return self.actor.claims or {}
 
     @property
     def is_gone(self) -> bool:

@@ -87,7 +87,7 @@ class ChangeSetAdmin(ScopedModelAdmin):
     list_display = ("what", "who", "through", "happened", "state")
     list_display_links = ("what",)
     list_filter = ("face", "actor")
-    list_select_related = ("actor", "reverts", "reverted_by")
+    list_select_related = ("actor", "impersonator", "reverts", "reverted_by")
     ordering = ("-id",)
     actions = None
     empty_title = _("Everything that is changed is kept here")
@@ -111,7 +111,13 @@ class ChangeSetAdmin(ScopedModelAdmin):
 
     @display(description=_("who"), ordering="actor")
     def who(self, change_set: ChangeSet) -> str:
-        return str(change_set.actor or gettext("The system"))
+        name = str(change_set.actor or gettext("The system"))
+        if change_set.impersonator is None:
+            return name
+        return gettext("%(impersonator)s as %(name)s") % {
+            "impersonator": change_set.impersonator,
+            "name": name,
+        }
 
     @display(description=_("through"), ordering="face")
     def through(self, change_set: ChangeSet) -> str:
@@ -258,7 +264,7 @@ class ChangeSetAdmin(ScopedModelAdmin):
     def _context(self, request: HttpRequest, change_set: ChangeSet) -> dict[str, Any]:
         actor = _actor(request)
         words = Words(actor)
-        words.expect_key(User, change_set.actor_id)
+        stories.expect_who(words, change_set)
         related = [one for one in (change_set.reverts, getattr(change_set, "reverted_by", None)) if one]
         titles.attach([change_set, *related], actor=actor)
         if getattr(change_set, "is_vague", False):

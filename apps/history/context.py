@@ -21,6 +21,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
+from apps.common.origin import impersonator
 from apps.history.models import ChangeSet
 
 Face = ChangeSet.Face
@@ -46,11 +47,11 @@ class Work:
 
     def told(self) -> str:
         """Return what the database is told."""
-        actor_id = self.actor_id() if callable(self.actor_id) else self.actor_id
         facts = {
             "uid": str(self.uid),
             "face": str(self.face),
-            "actor": actor_id,
+            "actor": self.actor_id() if callable(self.actor_id) else self.actor_id,
+            "impersonator": impersonator.get(),
             "label": self.label[:200],
             "reason": self.reason[:500],
             "request": self.request_id[:64],

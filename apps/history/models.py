@@ -41,6 +41,15 @@ class ChangeSet(models.Model):
         related_name="+",
         db_index=False,
     )
+    # Who acted as them, where somebody did.
+    impersonator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("who acted as them"),
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+    )
     face = models.CharField(_("through"), max_length=8, choices=Face)
     # What was being done, where the face knows: the job's title, the command's name.
     label = models.CharField(_("what"), max_length=200, blank=True, default="")

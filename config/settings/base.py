@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "oauth2_provider",
     "storages",
     "apps.common",
     "apps.events",
@@ -56,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.common.middleware.BodyLimitMiddleware",
     "apps.common.middleware.PlainAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -63,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.faces.impersonation.ImpersonationMiddleware",
     "apps.accounts.middleware.PersonalSettingsMiddleware",
     "apps.accounts.middleware.LastUseMiddleware",
     "apps.accounts.faces.guard.SecondFactorMiddleware",
@@ -76,6 +79,7 @@ MIDDLEWARE = [
 PROGRAM_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
+    "apps.accounts.middleware.OriginMiddleware",
     "apps.common.middleware.BodyLimitMiddleware",
     "apps.common.middleware.PlainAddressMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -165,6 +169,19 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=46),
     },
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
+    "verify-auth-events": {
+        "task": "apps.accounts.tasks.verify_auth_events_nightly",
+        "schedule": crontab(hour=4, minute=1),
+    },
+    "expire-token-cuts": {
+        "task": "apps.accounts.tasks.expire_token_cuts",
+        "schedule": crontab(minute=47),
+    },
+    "rotate-signing-keys": {
+        "task": "apps.accounts.tasks.rotate_signing_keys",
+        "schedule": crontab(minute=7),
+    },
+    "clear-tokens": {"task": "apps.accounts.tasks.clear_tokens", "schedule": crontab(minute=7)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
 
@@ -228,7 +245,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
 # REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apps.accounts.faces.keys.ApiKeyAuthentication",
+        "apps.accounts.faces.keys.BearerAuthentication",
         "apps.accounts.faces.sessions.PersonSession",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -363,6 +380,11 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        # Its debugging tells codes and tokens.
+        "oauthlib": {"level": "INFO"},
+        "oauth2_provider": {"level": "INFO"},
+    },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []

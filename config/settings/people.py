@@ -12,6 +12,8 @@ PASSWORD_HASHERS = [
 ]
 # So long a process takes its own word for a key, when something is only read: a revoked one ends within that time.
 API_KEY_TRUST_SECONDS = env.float("API_KEY_TRUST_SECONDS", default=0.5)
+# The longest that one row may be shared with somebody.
+ACCESS_GRANT_MAX_DAYS = env.int("ACCESS_GRANT_MAX_DAYS", default=90)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

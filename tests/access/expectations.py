@@ -21,7 +21,13 @@ _CATALOG = {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS}
 _CUSTOMER = {"view": ALL, "add": SELLERS, "change": SELLERS, "archive": SELLERS, "delete": RULERS}
 
 MAY: dict[str, dict[str, set[str]]] = {
-    "accounts.User": {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS},
+    "accounts.User": {
+        "view": ALL,
+        "add": RULERS,
+        "change": RULERS,
+        "delete": RULERS,
+        "impersonate": RULERS,
+    },
     "accounts.Team": {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS},
     "accounts.Role": {
         "view": {LEAD, AUDITOR, ADMINISTRATOR},
@@ -41,6 +47,44 @@ MAY: dict[str, dict[str, set[str]]] = {
         "add": ALL - {AUDITOR},
         "change": ALL - {AUDITOR},
         # They are revoked, and stay on record.
+        "delete": set(),
+    },
+    # What comes in and is refused is for those who rule and those who look on; nobody writes the record by hand.
+    "accounts.AuthEvent": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
+    # Made, used and retired by the platform itself; nobody adds or removes one.
+    "accounts.SigningKey": {"view": RULERS, "change": RULERS, "add": set(), "delete": set()},
+    # They say what strangers' programs may do in everybody's name.
+    "accounts.Application": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        # They are turned off, and stay on record.
+        "delete": set(),
+    },
+    # Given on the page that asks, and taken back on one's own; administrators and auditors look on.
+    "accounts.ConsentGrant": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
+    # Who leads people shares rows with them; everybody knows what is shared with them.
+    "accounts.AccessGrant": {
+        "view": ALL,
+        "add": {LEAD, ADMINISTRATOR},
+        "change": {LEAD, ADMINISTRATOR},
+        # They are taken back, and stay on record.
+        "delete": set(),
+    },
+    "accounts.ImpersonationSession": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
         "delete": set(),
     },
     "jobs.Job": {
@@ -122,6 +166,7 @@ PART_OF = {
 OWN_ONLY = {
     (ACCOUNTANT, "accounts.ApiKey"),
     (LEAD, "accounts.ApiKey"),
+    (ACCOUNTANT, "accounts.AccessGrant"),
     (ACCOUNTANT, "jobs.Job"),
     (LEAD, "lists.SavedView"),
     (ACCOUNTANT, "lists.SavedView"),
@@ -131,6 +176,23 @@ OWN_ONLY = {
     # What somebody takes away is theirs; who reads everything reads who took what.
     (LEAD, "lists.Export"),
     (ACCOUNTANT, "lists.Export"),
+}
+# What the guest in A may do, besides what a salesperson of neither side may: one row of A's of each kind is shared with
+# them, to be seen, and the deal to be won as well.
+SHARED = {
+    "accounts.User": {"view"},
+    "accounts.Team": {"view"},
+    "accounts.Membership": {"view"},
+    "jobs.Job": {"view"},
+    "history.ChangeSet": {"view"},
+    "lists.Export": {"view"},
+    "lists.SavedView": {"view"},
+    "lists.BulkEdit": {"view"},
+    "crm.Company": {"view"},
+    "crm.Person": {"view"},
+    "crm.Deal": {"view", "win"},
+    "crm.ImportBatch": {"view"},
+    "crm.ImportMapping": {"view"},
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}
@@ -145,8 +207,11 @@ OTHERS = {
     "accounts/login/passkey/": "login",
     "accounts/login/second-factor/": "login",
     "accounts/confirm-email/": "login",
+    "accounts/impersonation/stop/": "login",
     "accounts/logout/": "public",
     "accounts/inactive/": "public",
+    "accounts/reauthenticate/": "login",
+    "accounts/applications/": "login",
     "accounts/password/change/": "login",
     "accounts/password/set/": "login",
     "accounts/password/reset/": "public",
@@ -157,7 +222,6 @@ OTHERS = {
     "accounts/security/sessions/<int:pk>/end/": "login",
     "accounts/security/sessions/end-others/": "login",
     "accounts/security/email/": "login",
-    "accounts/security/confirm/": "login",
     "accounts/security/second-factor/": "login",
     "accounts/security/app/add/": "login",
     "accounts/security/app/remove/": "login",
@@ -170,10 +234,31 @@ OTHERS = {
     "api/v1/schema/": "login",
     "api/v1/docs/": "login",
     "api/v1/me/": "login",
+    "api/v1/me/policy/": "login",
+    "api/v1/me/auth-events/": "login",
+    "api/v1/me/^api-keys/$": "login",
+    "api/v1/me/^api-keys/(?P<pk>[^/.]+)/$": "login",
+    "api/v1/me/^api-keys/(?P<pk>[^/.]+)/rotate/$": "login",
+    "api/v1/me/^api-keys/(?P<pk>[^/.]+)/revoke/$": "login",
+    "api/v1/me/consents/": "login",
+    "api/v1/me/consents/<int:pk>/": "login",
     "api/v1/ws-tickets/": "login",
     "api/v1/streams/<str:name>/": "login",
     "api/v1/history/rows/<str:label>/<str:row_id>/": "login",
     "^api/": "public",
+    # Says itself who has to log in, and that where it is not clear who asks.
+    "o/authorize/": "public",
+    "o/logout/": "public",
+    "o/device/": "login",
+    # Programs, who show who they are in the request: userinfo by a token, the others by a secret.
+    "o/token/": "public",
+    "o/revoke_token/": "public",
+    "o/introspect/": "public",
+    "o/device-authorization/": "public",
+    "o/userinfo/": "login",
+    ".well-known/openid-configuration": "public",
+    ".well-known/oauth-authorization-server": "public",
+    ".well-known/jwks.json": "public",
 }
 
 # Addresses of the admin that belong to no kind of rows. Of home's sections, everybody opens those on their own page,
@@ -193,3 +278,10 @@ def may(role: str, label: str, action: str) -> bool:
     if label in PART_OF:
         return may(role, PART_OF[label], "view" if action == "view" else "change")
     return role in MAY[label][action]
+
+
+def is_shared(label: str, action: str) -> bool:
+    """Tell whether somebody with whom a row is shared may do something to it."""
+    whole = PART_OF.get(label, label)
+    asked = action if label == whole or action == "view" else "change"
+    return asked in SHARED.get(whole, set())

@@ -2,21 +2,27 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, models, transaction
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.checks import scoped_models
-from apps.accounts.models import ApiKey, Team, User
+from apps.accounts.models import AccessGrant, ApiKey, ImpersonationSession, Team, User
+from tests.access.expectations import SHARED
 from tests.accounts.factories import make_member, make_team
 from tests.crm.factories import make_deal
 
 # Who asks: the role they play, and the side they play it on; the other roles reach everywhere.
+GUEST = "guest in A"
 PRINCIPALS = {
     "seller of A": ("salesperson", "A"),
     "seller of B": ("salesperson", "B"),
+    # A salesperson of neither side, with whom single rows of A's are shared.
+    GUEST: ("salesperson", "C"),
     "lead of A": ("sales_lead", "A"),
     "accountant": ("accountant", ""),
     "auditor": ("auditor", ""),
@@ -57,7 +63,10 @@ class World:
                 _plant(model, self.sides["A"])
         self.users: dict[str, User] = {}
         for who, (role, side) in PRINCIPALS.items():
-            if role == "salesperson":
+            if who == GUEST:
+                self.users[who] = make_member(make_team("elsewhere"), role, who)
+                self.shares = share_rows(self.users[who], self.sides["A"])
+            elif role == "salesperson":
                 self.users[who] = self.sides[side].owner
             else:
                 team = self.sides[side].team if side else top
@@ -71,6 +80,22 @@ class World:
         if who in self.users:
             client.force_login(self.users[who])
         return client
+
+
+def share_rows(guest: User, side: Side) -> list[AccessGrant]:
+    """Share the side's row of each kind with somebody, as it was decided."""
+    return [
+        AccessGrant.objects.create(
+            user=guest,
+            content_type=ContentType.objects.get_for_model(side.rows[label]),
+            object_id=side.rows[label].pk,
+            actions=sorted(actions),
+            reason="a guest",
+            granted_by=side.owner,
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        for label, actions in SHARED.items()
+    ]
 
 
 def client_with_key(owner: User, scopes: list[str]) -> Client:
@@ -90,6 +115,21 @@ def _side(name: str) -> Side:
     deal = make_deal(CANARY[name], owner=side.owner, team=team)
     side.rows["crm.Deal"] = deal
     side.rows["crm.StageTransition"] = deal.transitions.get()
+    side.rows["accounts.AccessGrant"] = AccessGrant.objects.create(
+        user=side.owner,
+        content_type=ContentType.objects.get_for_model(deal),
+        object_id=deal.pk,
+        actions=["view"],
+        reason=CANARY[name],
+        granted_by=side.owner,
+        expires_at=timezone.now() + timedelta(days=1),
+    )
+    side.rows["accounts.ImpersonationSession"] = ImpersonationSession.objects.create(
+        actor=side.owner,
+        target=make_member(team, "salesperson", f"colleague {CANARY[name]}"),
+        reason=CANARY[name],
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
     for model in scoped_models():
         if not is_common(model):
             _plant(model, side)

@@ -173,17 +173,3 @@ def test_what_a_list_shows_is_what_an_object_check_allows(
             allowed = {row for row in model._base_manager.all() if access.can(actor, action, row)}
             assert listed == allowed
             assert not listed or access.can_any(actor, action, model)
-
-
-def test_the_reasons_name_the_role_the_reach_and_whose_the_row_is(
-    tree: dict[str, Team], companies: dict[str, Company]
-) -> None:
-    actor = make_member(tree["north"], make_role({"crm.view_company": "TEAM"}, "Watcher"))
-    told = access.explain(actor, "view", companies["south"])
-    assert "Watcher" in told[0]
-    assert "rows of the team" in told[0]
-    assert any("south" in line for line in told)
-    assert told[-1] == "So they may not."
-    assert access.explain(actor, "view", companies["north"])[-1] == "So they may."
-    assert "None of their roles" in access.explain(actor, "delete", companies["north"])[0]
-    assert "turned off" in access.explain(make_user(is_active=False), "view", companies["north"])[0]

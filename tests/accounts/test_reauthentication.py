@@ -8,6 +8,7 @@ import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from django.contrib import admin
 from django.test import Client
+from django.urls import reverse
 
 from apps.accounts import services
 from apps.accounts.models import ApiKey, Role, User
@@ -85,9 +86,7 @@ def test_a_form_that_is_wrong_comes_back_at_its_own_address(late: Client) -> Non
 @pytest.mark.parametrize("page", ["change", "set_password", "turn_off"])
 def test_pages_of_users_ask(late: Client, page: str) -> None:
     user = make_user("Target")
-    url = f"/admin/accounts/user/{user.pk}/{page}/".replace("set_password/", "set-password/").replace(
-        "turn_off/", "turn-off/"
-    )
+    url = reverse(f"admin:accounts_user_{page}", args=[user.pk])
     assert QUESTION in late.post(url, {"name": "Other", "password": "a new good one"}).content.decode()
     user.refresh_from_db()
     assert (user.name, user.is_active, user.has_usable_password()) == ("Target", True, False)
@@ -111,7 +110,7 @@ def test_a_key_is_made_over_rest_only_by_who_is_known(root: User, late: Client) 
     assert refused["Content-Type"] == "application/problem+json"
     assert not ApiKey.objects.exists()
     assert late.get(KEYS).status_code == 200
-    late.post(f"{SECURITY}confirm/?next=/admin/", BY_PASSWORD | {"recent-was-reading": "1"})
+    late.post("/accounts/reauthenticate/?next=/admin/", BY_PASSWORD | {"recent-was-reading": "1"})
     assert late.post(KEYS, body, content_type="application/json").status_code == 201
 
 
@@ -177,7 +176,7 @@ def test_one_without_a_password_logs_in_again() -> None:
 
 
 def test_ten_wrong_answers_are_enough(late: Client) -> None:
-    url = f"{SECURITY}confirm/"
+    url = "/accounts/reauthenticate/"
     wrong = BY_PASSWORD | {"recent-answer": "wrong"}
     answers = [late.post(url, wrong).status_code for _try in range(11)]
     assert answers[-1] == 429
@@ -186,9 +185,8 @@ def test_ten_wrong_answers_are_enough(late: Client) -> None:
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/"])
 def test_the_answer_leads_to_nobody_elses_site(late: Client, target: str) -> None:
-    url = f"{SECURITY}confirm/?next={target}"
-    late.post(url, BY_PASSWORD | {"recent-was-reading": "1"})
-    assert late.get(url)["Location"] == SECURITY
+    url = f"/accounts/reauthenticate/?next={target}"
+    assert late.post(url, BY_PASSWORD | {"recent-was-reading": "1"})["Location"] == SECURITY
 
 
 def test_somebody_elses_answer_is_nobodys(root: User) -> None:

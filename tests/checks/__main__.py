@@ -20,6 +20,8 @@ PRODUCTION = {
     "SECRET_KEY": "9v3Yc0mXrLqkT7uWnZ2bJd8fHs5gEaPiOt6wQyRz1xNlVhKjUo4CmBD",
     "ALLOWED_HOSTS": "artel.example",
     "CSRF_TRUSTED_ORIGINS": "https://artel.example",
+    "OIDC_ISSUER": "https://artel.example",
+    "SIGNING_KEYS_SECRET": "b7Vq2mZs9XcLr4TnWkYd6JfHgE3aPuOi8RwQz1CxNvK",
 }
 
 

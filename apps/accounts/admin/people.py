@@ -7,10 +7,12 @@ from django import forms
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -22,10 +24,11 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
 )
 
-from apps.accounts import access, services
+from apps.accounts import access, services, why
+from apps.accounts.admin.impersonation import act_as
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
 from apps.accounts.faces.merging import expected_version
-from apps.accounts.models import Membership, User
+from apps.accounts.models import AuthEvent, Membership, User
 from apps.accounts.scoping import Rule
 
 
@@ -146,8 +149,8 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
-    recent_for = frozenset({"add", "change", "set_password", "turn_on", "turn_off"})
-    actions_detail = ("set_password", "turn_off", "turn_on", "why")
+    recent_for = frozenset({"add", "change", "set_password", "turn_on", "turn_off", "act_as"})
+    actions_detail = ("set_password", "turn_off", "turn_on", "why", "act_as", "events")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (
@@ -272,12 +275,32 @@ class UserAdmin(ScopedModelAdmin):
         """Offer to turn an account off or on, whichever makes sense."""
         actions = super().get_actions_detail(request, object_id)
         is_active = User.objects.filter(pk=object_id, is_active=True).exists()
-        hidden = "turn_on" if is_active else "turn_off"
+        hidden = ("turn_on",) if is_active else ("turn_off", "act_as")
         return [found for found in actions if not found.action_name.endswith(hidden)]
 
-    @action(description=_("Why can or can't they see…"), permissions=["change"], icon="help")
+    @action(description=_("Access events"), permissions=["see_events"], icon="policy")
+    def events(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to what is on record about a person."""
+        if self.get_object(request, object_id) is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        place = reverse("admin:accounts_authevent_changelist")
+        return HttpResponseRedirect(f"{place}?{urlencode({'user__id__exact': object_id})}")
+
+    def has_see_events_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return access.can_any(actor_of(request), "view", AuthEvent)
+
+    @action(description=_("Act as…"), permissions=["impersonate"], icon="theater_comedy")
+    def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return act_as(self, request, object_id)
+
+    def has_why_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        return why.may_ask(actor_of(request))
+
+    @action(description=_("Why can or can't they see…"), permissions=["why"], icon="help")
     def why(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Explain, for administrators, what the policy says of this person and one row."""
+        """Explain, for who sees users and roles, what the policy says of this person and one row."""
+        if not self.has_why_permission(request):
+            raise PermissionDenied
         person = self.get_object(request, object_id)
         if person is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
@@ -306,4 +329,4 @@ def _explained(request: HttpRequest, person: User, form: WhyForm) -> tuple[str, 
     row = rows.filter(pk=form.cleaned_data["number"]).first()
     if row is None:
         return gettext("There is no such row, or you may not see it."), []
-    return str(row), access.explain(person, form.cleaned_data["action"] or "view", row)
+    return str(row), why.explain(person, form.cleaned_data["action"] or "view", row, asker=asker)

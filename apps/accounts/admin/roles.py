@@ -5,20 +5,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
-from unfold.widgets import (
-    UnfoldAdminSelectWidget,
-)
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.accounts import access, services
-from apps.accounts.faces.admin import ScopedModelAdmin, actor_of
+from apps.accounts.admin.matrix import AccessForm, AccessMatrix
+from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, visible_rows
 from apps.accounts.faces.merging import expected_version
-from apps.accounts.models import Role, RoleGrant
+from apps.accounts.models import Role, RoleGrant, User
 
 _GRANT = "grant:"
 
@@ -34,6 +37,8 @@ class RoleAdmin(ScopedModelAdmin):
     ordering = ("name",)
     actions = None
     recent_for = frozenset({"add", "change", "delete"})
+    actions_list = ("who_may_what",)
+    actions_detail = ("holders", "compare")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
         roles: QuerySet[Role] = super().get_queryset(request).prefetch_related("grants")
@@ -88,6 +93,58 @@ class RoleAdmin(ScopedModelAdmin):
             if field.startswith(_GRANT) and reach
         }
         services.set_role_grants(obj.pk, grants, actor=actor, expected_version=version)
+
+    def delete_row(self, request: HttpRequest, obj: Role) -> None:
+        services.delete_role(obj.pk, actor=actor_of(request))
+
+    # What roles let people do, as it reads
+
+    @action(description=_("Who may what"), permissions=["view"], icon="grid_view", url_path="access")
+    def who_may_what(self, request: HttpRequest) -> HttpResponse:
+        """Show what the roles let people do, as sentences, kind of row by kind of row; or two of them side by side."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        roles = list(self.get_queryset(request).order_by("name"))
+        form = AccessForm(request.GET or None, roles=roles)
+        asked = form.cleaned_data if form.is_bound and form.is_valid() else {}
+        first, second = asked.get("role"), asked.get("other")
+        shown = [role for role in roles if role in {first, second}] or roles
+        matrix = AccessMatrix(shown, kind=asked.get("kind", ""), verb=asked.get("verb", ""))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Who may what"),
+            "form": form,
+            "kinds": matrix.kinds(),
+            "differences": matrix.differences() if len(shown) == 2 else [],
+            "roles": [(role, self._count_of_holders(request, role)) for role in shown],
+            "is_comparison": len(shown) == 2 and second is not None,
+            "opts": self.opts,
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, "admin/accounts/access.html", context)
+
+    def _count_of_holders(self, request: HttpRequest, role: Role) -> int:
+        people = visible_rows(actor_of(request), User)
+        return people.filter(pk__in=role.memberships.values("user")).count()
+
+    @action(description=_("Who holds it"), permissions=["view"], icon="groups")
+    def holders(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the people who have a role."""
+        role = self._role(request, object_id)
+        return redirect(f"{reverse('admin:accounts_user_changelist')}?memberships__role__id__exact={role.pk}")
+
+    @action(description=_("What it grants, and compare"), permissions=["view"], icon="compare_arrows")
+    def compare(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what one role lets people do, from where another is chosen beside it."""
+        role = self._role(request, object_id)
+        return redirect(f"{reverse('admin:accounts_role_who_may_what')}?role={role.pk}")
+
+    def _role(self, request: HttpRequest, object_id: str) -> Role:
+        """Return a role that the person may see. :raises Http404: there is none"""
+        role: Role | None = self.get_object(request, object_id)
+        if role is None:
+            raise Http404
+        return role
 
 
 def _grant_fields() -> Iterator[tuple[str, list[str]]]:

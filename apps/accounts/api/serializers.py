@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
-from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, RoleGrant, Team, User
+from apps.accounts.telling import sentence_of
 
 
 class UserSerializer(ScopedModelSerializer[User]):
@@ -64,8 +67,31 @@ class RoleSerializer(ScopedModelSerializer[Role]):
 
     class Meta:
         model = Role
-        fields = ["id", "key", "name", "description", "grants", "version"]
+        fields = ["id", "key", "name", "description", "requires_mfa", "grants", "version"]
         read_only_fields = fields
+
+
+class RoleInputSerializer(serializers.Serializer[Any]):
+    """
+    What a role is called, and the reach of each permission that it grants: all of them, as what is left out is taken.
+    """
+
+    name = serializers.CharField(max_length=100, required=False)
+    description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
+    requires_mfa = serializers.BooleanField(required=False)
+    grants = GrantSerializer(many=True, required=False)
+
+    def validate_grants(self, grants: list[dict[str, str]]) -> list[dict[str, str]]:
+        names = [grant["permission"] for grant in grants]
+        if len(set(names)) != len(names):
+            raise serializers.ValidationError(_("A permission is granted once."), code="repeated")
+        return grants
+
+
+class NewRoleSerializer(RoleInputSerializer):
+    """What it takes to make a role."""
+
+    name = serializers.CharField(max_length=100)
 
 
 class MembershipSerializer(ScopedModelSerializer[Membership]):
@@ -115,3 +141,76 @@ class MadeApiKeySerializer(ApiKeySerializer):
     class Meta(ApiKeySerializer.Meta):
         fields = [*ApiKeySerializer.Meta.fields, "secret"]
         read_only_fields = fields
+
+
+class AuthEventSerializer(ScopedModelSerializer[AuthEvent]):
+    """A fact about access, as a sentence and in its parts."""
+
+    sentence = serializers.SerializerMethodField()
+    # Who was erased is a number, and who is out of sight one too: no row is looked up by these.
+    user = serializers.IntegerField(source="user_id", allow_null=True)
+    actor = serializers.IntegerField(source="actor_id", allow_null=True)
+    impersonator = serializers.IntegerField(source="impersonator_id", allow_null=True)
+
+    class Meta:
+        model = AuthEvent
+        fields = [
+            *["id", "at", "kind", "sentence", "user", "actor", "impersonator", "address", "agent"],
+            *["request_id", "data", "position", "previous", "hash"],
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField())
+    def get_sentence(self, event: AuthEvent) -> str:
+        return sentence_of(event)
+
+
+class AccessGrantSerializer(ScopedModelSerializer[AccessGrant]):
+    """One row that somebody may see, or do more with, for a while."""
+
+    model = serializers.CharField(
+        source="row_label", read_only=True, help_text="The kind of row, as crm.deal."
+    )
+    row_id = serializers.IntegerField(source="object_id", read_only=True)
+
+    class Meta:
+        model = AccessGrant
+        fields = [
+            *["id", "user", "model", "row_id", "actions", "reason", "granted_by", "created_at", "expires_at"],
+            "revoked_at",
+        ]
+        read_only_fields = fields
+
+
+class NewAccessGrantSerializer(serializers.Serializer[Any]):
+    """A row to share. Seeing is always among the actions; others are named as in permissions: "change", "win"."""
+
+    user = ScopedPrimaryKeyRelatedField(queryset=User.objects.all())
+    model = serializers.CharField(max_length=100, help_text="The kind of row, as crm.deal.")
+    row_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    actions = serializers.ListField(child=serializers.CharField(max_length=50), max_length=50, default=list)
+    reason = serializers.CharField(max_length=300)
+    expires_at = serializers.DateTimeField()
+
+
+class ExtendSerializer(serializers.Serializer[Any]):
+    """When something shared ends."""
+
+    expires_at = serializers.DateTimeField()
+
+
+class QuestionSerializer(serializers.Serializer[Any]):
+    """Whether somebody may do something to a row."""
+
+    model = serializers.CharField(max_length=100, help_text="The kind of row, as crm.deal.")
+    row_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    action = serializers.CharField(
+        max_length=50, default="view", help_text="As permissions name it: view, win."
+    )
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """Whether they may, and why or why not, in the caller's language."""
+
+    allowed = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.CharField())

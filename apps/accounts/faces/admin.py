@@ -37,9 +37,10 @@ from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
 from apps.accounts import access
 from apps.accounts.faces import merging
+from apps.accounts.faces.access_pages import ACCESS_MENU, AccessPages
 from apps.accounts.faces.recent import asked_before_saving
+from apps.accounts.faces.visible import actor_of, has_rule, visible_rows
 from apps.accounts.models import User
-from apps.accounts.scoping import Rule
 from apps.common.admin import BaseAdmin, call_service, refusal_text
 from apps.common.constraints import name_of, words_of
 from apps.common.lists.lean import lean
@@ -54,8 +55,11 @@ __all__ = [
     "ScopedRelatedFilter",
     "ScopedStackedInline",
     "ScopedTabularInline",
+    "actor_of",
     "call_service",
+    "has_rule",
     "refusal_text",
+    "visible_rows",
 ]
 
 
@@ -82,18 +86,6 @@ def _refusals() -> Iterator[None]:
         raise Refused(ValidationError(words_of(name_of(error)), code=name_of(error) or "conflict")) from error
     except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
         raise Refused(error) from error
-
-
-def has_rule(model: type[models.Model]) -> bool:
-    """Tell whether rows of a model are anybody's to see or not."""
-    return isinstance(getattr(model, "access", None), Rule)
-
-
-def visible_rows(user: User, model: type[models.Model], action: str = "view") -> QuerySet[Any]:
-    """Return the rows of `model` on which `user` may do `action`; none of a model without a rule."""
-    if not has_rule(model):
-        return model._default_manager.none()
-    return model._default_manager.filter(access.scope(user, action, model))
 
 
 class LimitsChoices:
@@ -130,14 +122,6 @@ class ScopedAutocompleteFilter(LimitsChoices, AutocompleteSelectFilter):
     """A filter by one of very many related rows, found by typing; names only rows the person may see."""
 
     form_class = _ScopedDropdown
-
-
-def actor_of(request: HttpRequest) -> User:
-    """Return who is working. :raises PermissionDenied: nobody is logged in"""
-    user = request.user
-    if not isinstance(user, User):
-        raise PermissionDenied
-    return user
 
 
 class ScopedFormMixin:
@@ -273,7 +257,7 @@ def _insist(is_allowed: bool, text: str) -> None:  # noqa: FBT001
         raise OutOfReach(text)
 
 
-class ScopedModelAdmin(_Scoped, BaseAdmin):
+class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
     """
     Pages of a model that carries a rule; every app's ModelAdmin derives from it.
 
@@ -293,6 +277,7 @@ class ScopedModelAdmin(_Scoped, BaseAdmin):
 
     def __init__(self, model: type[models.Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
+        self.actions_detail = (*self.actions_detail, ACCESS_MENU)
         suffix = f"_{model._meta.model_name}"
         for codename, _label in model._meta.permissions:
             action = codename.removesuffix(suffix)

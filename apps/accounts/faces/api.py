@@ -51,6 +51,9 @@ class ScopedPermission(permissions.BasePermission):
         if not isinstance(user, User) or not user.is_active:
             return False
         access.settle(user)
+        if user.impersonation is not None:
+            # What is refused may be so only because of that.
+            self.message = _("You may not do this, or not while you act as somebody else.")
         return access.can_any(user, view.permission_action(), view.scoped_model())
 
 

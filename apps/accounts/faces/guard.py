@@ -11,8 +11,7 @@ from rest_framework.views import APIView
 from apps.accounts.faces.declared import public_reason_of
 from apps.accounts.faces.keys import bearer_of
 from apps.accounts.faces.sessions import SecondFactorRequired
-from apps.accounts.models import User
-from apps.accounts.second_factor import Step, step_before
+from apps.accounts.second_factor import Step, person_behind, step_before
 from apps.common.api.problems import problem, problem_response
 
 # Where somebody gets past each step; logging in and out, and a forgotten password, are open whatever the step.
@@ -45,8 +44,8 @@ class SecondFactorMiddleware:
         if _asks_itself(view) or public_reason_of(getattr(view, "view_class", view)):
             return None
         is_api = request.path.startswith("/api/")
-        user = request.user
-        if not isinstance(user, User) or (is_api and bearer_of(request) is not None):
+        user = person_behind(request.user)
+        if user is None or (is_api and bearer_of(request) is not None):
             return None
         name = getattr(request.resolver_match, "url_name", None)
         if name in _ALWAYS:

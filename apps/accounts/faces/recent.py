@@ -25,7 +25,7 @@ from rest_framework import exceptions, status
 from rest_framework.request import Request
 
 from apps.accounts.models import User
-from apps.accounts.second_factor import FACTORS, has_factor, records_of
+from apps.accounts.second_factor import FACTORS, has_factor, person_behind, records_of
 from apps.common.api.authentication import BrowserSession
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -42,23 +42,26 @@ def is_recent(request: HttpRequest) -> bool:
 
     Who has a second factor is known by that alone: a password could have been seen over their shoulder.
     """
-    user = request.user
-    if not isinstance(user, User):
+    user = person_behind(request.user)
+    if user is None:
         return False
     since = time.time() - settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
     recent = [record for record in records_of(request.session, user) if record["at"] > since]
     return any(record["method"] == "mfa" for record in recent) or (bool(recent) and not has_factor(user))
 
 
-def ask(request: HttpRequest) -> HttpResponse | None:
+def ask(request: HttpRequest, *, always: bool = False, then: str = "") -> HttpResponse | None:
     """
     Return the question who is there, or None where the request may go on; the answer comes with the same request.
+
+    :param always: ask whoever has shown it a moment ago, too
+    :param then: where who was only reading is led after the answer, if not to the same page
     """
-    user = request.user
-    if not isinstance(user, User):
+    user = person_behind(request.user)
+    if user is None:
         return None
-    if is_recent(request):
-        return _go_on(request)
+    if is_recent(request) and not always:
+        return _go_on(request, then)
     form = _form(user, request.POST.get(_HOW, ""), request.POST.get(_ANSWER, ""))
     if form is not None:
         refused: HttpResponse | None = ratelimit.consume_or_429(request, action="reauthenticate", user=user)
@@ -66,7 +69,7 @@ def ask(request: HttpRequest) -> HttpResponse | None:
             return refused
         if form.is_valid():
             _save(request, form)
-            return _go_on(request)
+            return _go_on(request, then)
     return _question(request, user, form)
 
 
@@ -113,10 +116,10 @@ def _save(request: HttpRequest, form: Any) -> None:
         form.save()
 
 
-def _go_on(request: HttpRequest) -> HttpResponse | None:
+def _go_on(request: HttpRequest, then: str) -> HttpResponse | None:
     """Take the answer out of what the page behind gets to see; who only wanted to look at it is sent to look."""
     if _WAS_READING in request.POST:
-        return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect(then or request.get_full_path())
     if _HOW in request.POST:
         data = request.POST.copy()
         for name in _OWN:

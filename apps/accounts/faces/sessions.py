@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.request import Request
 
-from apps.accounts.second_factor import step_before
+from apps.accounts.second_factor import person_behind, step_before
 from apps.common.api.authentication import BrowserSession
 
 
@@ -23,6 +23,7 @@ class PersonSession(BrowserSession):
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         found = super().authenticate(request)
-        if found is not None and step_before(request._request.session, found[0]):
+        person = person_behind(found[0]) if found is not None else None
+        if person is not None and step_before(request._request.session, person):
             raise SecondFactorRequired
         return found

@@ -14,6 +14,9 @@ from django.utils.translation import pgettext_lazy
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 
+if TYPE_CHECKING:
+    from apps.accounts.models.impersonation import ImpersonationSession
+
 
 def validate_language(code: str) -> None:
     """Refuse a language that the platform does not speak."""
@@ -85,9 +88,13 @@ class User(AbstractBaseUser, Versioned):
     perm_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, editable=False)
 
-    # The API key that they came with, and what it is for; None where they came in person. Said by the face.
+    # The API key that they came with, and what it (or a token) is for; None where they came in person. Said by the face.
     key_id: int | None = None
     key_scopes: frozenset[str] | None = None
+    # Set on who somebody else acts as, for as long as they do. Said by the face.
+    impersonation: "ImpersonationSession | None" = None
+    # What the access token says that they came with, if it was one.
+    claims: dict[str, Any] | None = None
 
     objects: ClassVar[UserManager] = UserManager.from_queryset(ScopedQuerySet)()
     access = Rule(owner="pk", team="memberships__team")
@@ -98,6 +105,7 @@ class User(AbstractBaseUser, Versioned):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions = [("impersonate_user", _("Can act as users"))]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(email__isnull=True) | ~models.Q(email=""), name="user_email_null_or_filled"

@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
-from django.db.models.base import ModelState
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import ApiKey, User
 from apps.accounts.scopes import ALL, unknown
+from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
+from apps.accounts.trust import Trusted
 from apps.common.plans import kept_plans
 from apps.events.services import publish
 
@@ -30,20 +31,21 @@ _TOKEN = re.compile(rf"{_MARK}[\w-]{{43}}", re.ASCII)
 OVERLAP = timedelta(days=1)
 LONGEST_OVERLAP = timedelta(days=30)
 
-_COLUMNS = [f for f in User._meta.concrete_fields if f.name not in {"password", "last_login"}]
-_NAMES = [f.attname for f in _COLUMNS]
+_FIELDS = [f for f in User._meta.concrete_fields if f.name not in {"password", "last_login"}]
+# What is read of whoever a secret lets in, and the columns of `accounts_user u`.
+NAMES = [f.attname for f in _FIELDS]
+COLUMNS = ", ".join(f'u."{f.column}"' for f in _FIELDS)
 # Seconds of `last_used_at` that are not worth a write.
 _LOOK_UP = (
     "select k.id, k.scopes, coalesce(k.last_used_at < now() - interval '60 s', true), "
-    + ", ".join(f'u."{f.column}"' for f in _COLUMNS)
+    + COLUMNS
     + " from accounts_apikey k join accounts_user u on u.id = k.owner_id and u.is_active"
     " where k.revoked_at is null and (k.expires_at is null or k.expires_at > statement_timestamp()) and "
 )
 _BY_SECRET = f"{_LOOK_UP} k.digest = %s"
 _BY_KEY = f"{_LOOK_UP} k.id = %s"
-# By the hash of a key: until when, in seconds of this process's clock, and who came with it.
-_trusted: dict[str, tuple[float, dict[str, Any]]] = {}
-_MOST_TRUSTED = 2000
+# By the hash of a key.
+_trusted = Trusted()
 # Whoever is at it already writes the same.
 _NOTE_USE = (
     "update accounts_apikey set last_used_at = now() where id in"
@@ -61,8 +63,8 @@ def create_api_key(
     :raises PermissionDenied: the actor may not, or came with a key themselves
     :raises ValidationError: a scope means nothing ("unknown_scope"), or it would have expired ("expired")
     """
-    access.require(actor, "add", ApiKey)
     _require_person(actor)
+    access.require(actor, "add", ApiKey)
     chosen = sorted(set(scopes))
     strange = unknown(chosen, access.all_permissions())
     if strange:
@@ -72,6 +74,7 @@ def create_api_key(
         raise rows.refusal("expires_at", _("This is in the past."), code="expired")
     key, secret = _insert(ApiKey(owner=actor, name=name, scopes=chosen, expires_at=expires_at), actor=actor)
     publish(events.API_KEY_CREATED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    record_auth_event("api_key_made", user=actor, actor=actor, data=_told(key) | {"scopes": key.scopes})
     return key, secret
 
 
@@ -85,8 +88,8 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     :raises ValidationError: it is somebody else's ("not_owner"), does not open anything any more ("not_live"), or the
         overlap is too long ("overlap")
     """
-    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     _require_person(actor)
+    key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     if key.owner_id != actor.pk:
         raise ValidationError(_("Only its owner learns the secret of a key."), code="not_owner")
     now = timezone.now()
@@ -102,6 +105,9 @@ def rotate_api_key(key_id: int, *, actor: User, overlap: timedelta = OVERLAP) ->
     data = events.api_key_data(key) | {"replaced_by_id": fresh.pk}
     publish(events.API_KEY_ROTATED, key.pk, data, actor_id=actor.pk)
     publish(events.API_KEY_CREATED, fresh.pk, events.api_key_data(fresh), actor_id=actor.pk)
+    record_auth_event(
+        "api_key_rotated", user=actor, actor=actor, data=_told(key) | {"replaced_by_id": fresh.pk}
+    )
     return fresh, secret
 
 
@@ -114,12 +120,24 @@ def revoke_api_key(key_id: int, *, actor: User) -> ApiKey:
     :raises PermissionDenied: the actor may not
     :raises ValidationError: it was revoked before (code "not_live")
     """
+    require_in_person(actor)
     key = rows.locked(ApiKey, key_id, actor=actor, action="change")
     if key.revoked_at is not None:
         raise ValidationError(_("This key is no longer in use."), code="not_live")
     rows.write(key, {"revoked_at": timezone.now()}, actor=actor)
     publish(events.API_KEY_REVOKED, key.pk, events.api_key_data(key), actor_id=actor.pk)
+    record_auth_event("api_key_revoked", user=key.owner, actor=actor, data=_told(key))
     return key
+
+
+def is_key(secret: str) -> bool:
+    """Tell whether something is meant as an API key, be it right or wrong."""
+    return secret.startswith(_MARK)
+
+
+def _told(key: ApiKey) -> dict[str, Any]:
+    """Name a key on record: never its secret, nor the hash of it."""
+    return {"key_id": key.pk, "name": key.name, "prefix": key.prefix}
 
 
 def authenticate_key(secret: str, *, is_reading: bool = False) -> User | None:
@@ -135,23 +153,13 @@ def authenticate_key(secret: str, *, is_reading: bool = False) -> User | None:
     # Within a transaction everything is asked, for it may have changed what others are told.
     if not is_reading or connection.in_atomic_block:
         return _user_by(_BY_SECRET, digest)
-    now = time.monotonic()
-    until, known = _trusted.get(digest, (0.0, {}))
-    if now >= until:
+    user = _trusted.recall(digest)
+    if user is None:
+        asked_at = time.monotonic()
         user = _user_by(_BY_SECRET, digest)
         if user is not None:
-            _trust(digest, now + settings.API_KEY_TRUST_SECONDS, user)
-        return user
-    user = User.__new__(User)
-    user.__dict__.update(known, _state=ModelState())
-    user._state.adding, user._state.db = False, connection.alias
+            _trusted.keep(digest, user, asked_at=asked_at)
     return user
-
-
-def _trust(digest: str, until: float, user: User) -> None:
-    if len(_trusted) >= _MOST_TRUSTED:
-        _trusted.clear()
-    _trusted[digest] = until, {name: value for name, value in user.__dict__.items() if name != "_state"}
 
 
 def user_of_key(key_id: int) -> User | None:
@@ -169,7 +177,7 @@ def _user_by(sql: str, value: str | int) -> User | None:
         key_id, scopes, is_use_worth_noting, *columns = found
         if is_use_worth_noting:
             cursor.execute(_NOTE_USE, [key_id])
-    user = User.from_db(connection.alias, _NAMES, columns)
+    user = User.from_db(connection.alias, NAMES, columns)
     user.key_id = key_id
     user.key_scopes = None if ALL in scopes else frozenset(scopes)
     return user
@@ -187,5 +195,6 @@ def _digest(secret: str) -> str:
 
 def _require_person(actor: User) -> None:
     """A stolen key must not be able to make itself heirs."""
-    if actor.key_id is not None:
+    require_in_person(actor)
+    if actor.key_id is not None or actor.claims is not None:
         raise PermissionDenied(_("Keys are made by people, not with keys."))

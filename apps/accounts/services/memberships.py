@@ -1,9 +1,13 @@
 """Memberships: who is in which team, in which role."""
 
+from typing import Any
+
 from django.db import transaction
 
 from apps.accounts import access, events, rows
 from apps.accounts.models import Membership, Role, Team, User
+from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, require_within, tell_watchers
 from apps.events.services import publish
 
@@ -20,6 +24,7 @@ def grant_membership(
     :raises PermissionDenied: the role gives more than the actor holds, or the team is beyond them
     :raises ValidationError: the user has this place already (code "membership_unique")
     """
+    require_in_person(actor)
     access.require(actor, "add", Membership)
     known = User.objects.all() if is_new else User.objects.visible_to(actor)
     user = known.select_for_update(of=("self",)).get(pk=user_id)
@@ -32,7 +37,14 @@ def grant_membership(
     access.forget(actor)
     tell_watchers([user.pk])
     publish(events.MEMBERSHIP_GRANTED, membership.pk, events.membership_data(membership), actor_id=actor.pk)
+    record_auth_event("membership_granted", user=user, actor=actor, data=_place(membership))
     return membership
+
+
+def _place(membership: Membership) -> dict[str, Any]:
+    """Name a team and a role as they are called now: either may be called something else, or be gone, later."""
+    team, role = membership.team, membership.role
+    return {"team": team.name, "team_id": team.pk, "role": role.name, "role_id": role.pk}
 
 
 @transaction.atomic
@@ -43,10 +55,12 @@ def revoke_membership(membership_id: int, *, actor: User) -> None:
     :raises DoesNotExist: there is no such membership for the actor
     :raises PermissionDenied: the actor may not, or the user holds more than they do
     """
+    require_in_person(actor)
     membership = rows.locked(Membership, membership_id, actor=actor, action="delete")
     require_over(actor, membership.user)
-    data = events.membership_data(membership)
+    data, place, user = events.membership_data(membership), _place(membership), membership.user
     membership.delete()
     access.forget(actor)
-    tell_watchers([data["user_id"]])
+    tell_watchers([user.pk])
     publish(events.MEMBERSHIP_REVOKED, data["id"], data, actor_id=actor.pk)
+    record_auth_event("membership_revoked", user=user, actor=actor, data=place)

@@ -1,6 +1,7 @@
 """Roles: what they grant, and how far."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,6 +12,8 @@ from django.utils.translation import override
 from apps.accounts import access, events, rows
 from apps.accounts.models import Membership, Role, RoleGrant, User
 from apps.accounts.roles import READY_MADE, granted_by
+from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_everywhere, tell_watchers
 from apps.events.services import publish
 
@@ -23,10 +26,18 @@ def create_role(name: str, *, description: str = "", actor: User) -> Role:
     :raises PermissionDenied: the actor may not add roles
     :raises ValidationError: there is one of this name
     """
+    require_in_person(actor)
     access.require(actor, "add", Role)
     role = rows.insert(Role(name=name, description=description), actor=actor)
     publish(events.ROLE_CHANGED, role.pk, events.role_data(role, {}), actor_id=actor.pk)
+    _record(role, actor)
     return role
+
+
+def _record(role: Role, actor: User, **changes: Any) -> None:
+    """Put it on record that a role is not what it was, under the name that it has now."""
+    data = {"role": role.name, "role_id": role.pk} | changes
+    record_auth_event("role_changed", user=None, actor=actor, data=data)
 
 
 @transaction.atomic
@@ -39,12 +50,15 @@ def describe_role(
     :raises PermissionDenied: the actor may not change roles
     :raises ValidationError: there is one of this name
     """
+    require_in_person(actor)
     role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
     values = rows.differing(role, {"name": name, "description": description})
     if values:
+        before = role.name
         rows.write(role, values, actor=actor)
         grants = dict(role.grants.values_list("permission", "reach"))
         publish(events.ROLE_CHANGED, role.pk, events.role_data(role, grants), actor_id=actor.pk)
+        _record(role, actor, name_before=before)
     return role
 
 
@@ -58,6 +72,7 @@ def require_second_factor(
     :raises PermissionDenied: the actor may not change roles
     :raises ValidationError: somebody else was faster (code "stale")
     """
+    require_in_person(actor)
     role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
     if role.requires_mfa == is_required:
         return role
@@ -66,6 +81,7 @@ def require_second_factor(
     tell_watchers(Membership.objects.filter(role=role).values_list("user_id", flat=True).distinct())
     grants = dict(role.grants.values_list("permission", "reach"))
     publish(events.ROLE_CHANGED, role.pk, events.role_data(role, grants), actor_id=actor.pk)
+    _record(role, actor, requires_mfa=is_required)
     return role
 
 
@@ -80,6 +96,7 @@ def set_role_grants(
     :raises PermissionDenied: the actor may not, or does not hold everywhere what is added
     :raises ValidationError: there is no such permission or reach, or somebody else was faster (code "stale")
     """
+    require_in_person(actor)
     role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
     before = dict(role.grants.values_list("permission", "reach"))
     changed = {name: reach for name, reach in grants.items() if before.get(name) != reach}
@@ -93,7 +110,33 @@ def set_role_grants(
     access.forget(actor)
     tell_watchers(Membership.objects.filter(role=role).values_list("user_id", flat=True).distinct())
     publish(events.ROLE_CHANGED, role.pk, events.role_data(role, dict(grants)), actor_id=actor.pk)
+    _record(role, actor, granted=changed, taken=sorted(before.keys() - grants.keys()))
     return role
+
+
+@transaction.atomic
+def delete_role(role_id: int, *, actor: User, expected_version: int | None = None) -> None:
+    """
+    Remove a role that nobody plays.
+
+    :raises DoesNotExist: the actor does not see such a role
+    :raises PermissionDenied: the actor may not delete roles
+    :raises ValidationError: somebody plays it (code "role_in_use"), it came with the platform (code "role_ready_made"),
+        or somebody else was faster (code "stale")
+    """
+    role = rows.locked(Role, role_id, actor=actor, action="delete", expected_version=expected_version)
+    if role.key is not None:
+        text = _("This role comes with the platform. Take its permissions away instead.")
+        raise ValidationError(text, code="role_ready_made")
+    # Whoever is being given the role waits for the lock, and finds it gone.
+    if role.memberships.exists():
+        raise ValidationError(_("Somebody still has this role."), code="role_in_use")
+    pk = role.pk
+    role.grants.all().delete()
+    role.delete()
+    role.pk = pk
+    publish(events.ROLE_DELETED, pk, events.role_data(role, {}), actor_id=actor.pk)
+    record_auth_event("role_deleted", user=None, actor=actor, data={"role": role.name, "role_id": pk})
 
 
 def _grant(role: Role, grants: Mapping[str, str]) -> None:

@@ -10,8 +10,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from apps.accounts.digests import digest
 from apps.accounts.models import User
+from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import tell_watchers
+from apps.accounts.services.token_families import end_browser_session
 
 
 @transaction.atomic
@@ -21,21 +24,23 @@ def end_session(session_id: int, *, actor: User) -> None:
 
     :raises DoesNotExist: the actor has no such session
     """
-    end_sessions([UserSession.objects.select_for_update().get(pk=session_id, user_id=actor.pk)])
+    sessions = UserSession.objects.select_for_update(of=("self",)).select_related("user")
+    end_sessions([sessions.get(pk=session_id, user_id=actor.pk)], actor=actor)
 
 
 @transaction.atomic
-def end_other_sessions(user_id: int, *, kept: str = "") -> int:
+def end_other_sessions(user_id: int, *, kept: str = "", actor: User | None = None) -> int:
     """
     End all sessions of a user but one, and return how many that were.
 
     :param kept: the key of the session that goes on; without it all of them end
+    :param actor: who wanted just that; None where it follows from something else that is on record
     """
-    sessions = UserSession.objects.select_for_update().filter(user_id=user_id).exclude(session_key=kept)
-    return end_sessions(sessions)
+    sessions = UserSession.objects.select_for_update(of=("self",)).select_related("user")
+    return end_sessions(sessions.filter(user_id=user_id).exclude(session_key=kept), actor=actor)
 
 
-def end_sessions(sessions: Iterable[UserSession]) -> int:
+def end_sessions(sessions: Iterable[UserSession], *, actor: User | None = None) -> int:
     """End sessions, and let the pages they have open find out as soon as that is committed."""
     ended = list(sessions)
     with transaction.atomic():
@@ -43,7 +48,11 @@ def end_sessions(sessions: Iterable[UserSession]) -> int:
             _forget(session.session_key)
             # Who reads it before the commit puts it into the cache once more.
             transaction.on_commit(partial(_forget, session.session_key))
+            end_browser_session(digest(session.session_key))
             session.delete()
+            if actor is not None:
+                data = {"address": session.ip, "agent": session.user_agent}
+                record_auth_event("session_ended", user=session.user, actor=actor, data=data)
         tell_watchers({session.user_id for session in ended})
     return len(ended)
 

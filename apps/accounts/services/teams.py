@@ -97,3 +97,24 @@ def archive_team(team_id: int, *, actor: User) -> Team:
     tell_team_watchers(team.path)
     publish(events.TEAM_CHANGED, team.pk, events.team_data(team), actor_id=actor.pk)
     return team
+
+
+@transaction.atomic
+def restore_team(team_id: int, *, actor: User) -> Team:
+    """
+    Take a team out of the trash, to where it was.
+
+    :raises PermissionDenied: the actor may not do this to the team
+    :raises ValidationError: it is not there (code "not_archived"), or the team above it is (code "parent_archived")
+    """
+    team = rows.locked(Team, team_id, actor=actor, action="delete")
+    if team.archived_at is None:
+        raise ValidationError(_("This team is not in the trash."), code="not_archived")
+    parent = Team.objects.select_for_update().filter(pk=team.parent_id).first()
+    if parent is not None and parent.archived_at is not None:
+        raise ValidationError(_("Take the team above it out of the trash first."), code="parent_archived")
+    rows.write(team, {"archived_at": None}, actor=actor)
+    access.forget(actor)
+    tell_team_watchers(team.path)
+    publish(events.TEAM_CHANGED, team.pk, events.team_data(team), actor_id=actor.pk)
+    return team

@@ -9,10 +9,15 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
+from apps.accounts.cuts import cut_user
 from apps.accounts.models import User
+from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.impersonation import end_impersonations_of
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
 from apps.accounts.services.sessions import end_other_sessions
+from apps.accounts.services.token_families import revoke_families
 from apps.events.services import publish
 
 
@@ -55,6 +60,7 @@ def create_user(
     grant_membership(user.pk, team_id, role_id, actor=actor, is_new=True)
     access.require(actor, "add", user)
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=actor.pk)
+    record_auth_event("user_created", user=user, actor=actor)
     return user
 
 
@@ -106,12 +112,17 @@ def change_user(
     values = rows.differing(user, dict(fields))
     if not values:
         return user
+    before = user.email
+    if values.keys() & {"email", "is_staff"}:
+        require_in_person(actor)
     rows.write(user, values, actor=actor)
     if "email" in values:
         # Whoever reads the old address must not be able to reset the password by it.
         _vouch_for_email(user)
+        record_auth_event("email_changed", user=user, actor=actor, data={"from": before, "to": user.email})
     if "is_staff" in values:
         tell_watchers([user.pk])
+        record_auth_event("staff_changed", user=user, actor=actor, data={"is_staff": user.is_staff})
     publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=actor.pk)
     return user
 
@@ -142,9 +153,11 @@ def change_own_email(user_id: int, email: str) -> User:
     :raises ValidationError: the address is taken
     """
     user = User.objects.select_for_update().get(pk=user_id)
+    before = user.email
     values = rows.differing(user, {"email": clean_email(email)})
     if values:
         rows.write(user, values, actor=user)
+        record_auth_event("email_changed", user=user, actor=user, data={"from": before, "to": user.email})
         publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=user.pk)
     return user
 
@@ -152,17 +165,22 @@ def change_own_email(user_id: int, email: str) -> User:
 @transaction.atomic
 def set_password(user_id: int, password: str, *, actor: User) -> User:
     """
-    Give a user a new password, which ends their sessions.
+    Give a user a new password, which ends their sessions and access tokens.
 
-    :raises PermissionDenied: the actor may not, or the user holds more than they do
+    :raises PermissionDenied: the actor may not, the user holds more than they do, or somebody acts as the actor
     :raises ValidationError: the password is too weak
     """
+    require_in_person(actor)
     user = rows.locked(User, user_id, actor=actor, action="change")
     require_over(actor, user)
     _set_password(user, password)
     user.save(update_fields=["password"])
     end_other_sessions(user.pk)
+    cut_user(user.pk)
+    # Whoever knew the old one may have let an application in.
+    revoke_families(user_id=user.pk)
     tell_watchers([user.pk])
+    record_auth_event("password_changed", user=user, actor=actor)
     return user
 
 
@@ -203,7 +221,11 @@ def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
     if not is_active:
         end_other_sessions(user.pk)
+        cut_user(user.pk)
+        revoke_families(user_id=user.pk)
+        end_impersonations_of(user.pk, actor_id=actor.pk)
     tell_watchers([user.pk])
     fact = events.USER_ACTIVATED if is_active else events.USER_DEACTIVATED
     publish(fact, user.pk, events.user_data(user), actor_id=actor.pk)
+    record_auth_event("user_activated" if is_active else "user_deactivated", user=user, actor=actor)
     return user

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -25,9 +26,25 @@ class CursorPages(CursorPagination):
             cursor = super().decode_cursor(request)
         except NotFound as error:
             raise _not_ours() from error
-        if cursor is not None and cursor.position is not None and not _is_key(str(cursor.position)):
+        if cursor is not None and cursor.position is not None and not self.is_position(str(cursor.position)):
             raise _not_ours()
         return cursor
+
+    def is_position(self, text: str) -> bool:
+        """Tell whether a page of ours can begin there."""
+        return _is_key(text)
+
+
+class LatestPages(CursorPages):
+    """The same of rows that are told apart by when they happened (`at`)."""
+
+    ordering = ("-at", "-pk")  # type: ignore[assignment]
+
+    def is_position(self, text: str) -> bool:
+        try:
+            return parse_datetime(text) is not None
+        except ValueError:
+            return False
 
 
 def _is_key(position: str) -> bool:

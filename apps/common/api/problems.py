@@ -203,7 +203,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if _is_api(request):
-        return problem_response(problem(403, "permission_denied", _("You may not do this.")))
+        text = str(exception) or _("You may not do this.")
+        return problem_response(problem(403, "permission_denied", text))
     return defaults.permission_denied(request, exception)
 
 

@@ -82,11 +82,12 @@ class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
     match_subclasses = True
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describes the key of a program."""
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes the key of a program, and the token of an application."""
 
-    target_class = "apps.accounts.faces.keys.ApiKeyAuthentication"
-    name = "apiKey"
+    target_class = "apps.accounts.faces.keys.BearerAuthentication"
+    name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "artel_…", "description": "An API key."}
+        description = "An API key (`artel_…`), or an access token (JWT)."
+        return {"type": "http", "scheme": "bearer", "description": description}

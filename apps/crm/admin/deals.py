@@ -19,9 +19,10 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from apps.accounts import access
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
 from apps.accounts.models import User
+from apps.common.lists.days import DaysFilter
 from apps.common.templatetags.artel import age, day, money
 from apps.crm.admin.board import BoardPages
-from apps.crm.admin.filters import AttentionFilter, DaysFilter, WeekFilter
+from apps.crm.admin.filters import AttentionFilter, WeekFilter
 from apps.crm.admin.parts import (
     Command,
     SalesAdmin,

@@ -1,40 +1,18 @@
 """What lists of deals are filtered by beyond their columns: the questions that the home page's figures answer."""
 
-from datetime import date
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.accounts.faces.admin import actor_of
 from apps.accounts.models import User
-from apps.crm.home.periods import Span, now_periods
+from apps.crm.home.periods import now_periods
 from apps.crm.models import Attention, Deal, Step
-
-
-class DaysFilter(RangeDateFilter):
-    """A range of whole days, the last one included, over a column of moments, as the person's calendar says."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = self._day("from"), self._day("to")
-        if first is not None:
-            queryset = queryset.filter(**{f"{self.field_path}__gte": Span(first, first).begins_at})
-        if last is not None:
-            queryset = queryset.filter(**{f"{self.field_path}__lt": Span(last, last).ends_at})
-        return queryset
-
-    def _day(self, end: str) -> date | None:
-        try:
-            day = parse_date(str(self.used_parameters.get(f"{self.field_path}_{end}") or ""))
-        except ValueError:
-            return None
-        # The last day of the calendar has no day after it.
-        return None if day is None or not 1 < day.year < date.max.year else day
 
 
 class AttentionFilter(DropdownFilter):

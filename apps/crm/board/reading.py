@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.cache import cache
@@ -179,7 +179,7 @@ def read_figures(
 
 def _key(actor: User, pipeline_id: int, stage_ids: Sequence[int], filters: Filters) -> str:
     """Name the rows that are summed up; whoever reaches all shares one name."""
-    reach: Any = "all" if access.reaches_all(actor, "view", Deal) else [actor.pk, actor.perm_version]
+    reach = access.reach_key(actor, "view", Deal)
     told = json.dumps([reach, pipeline_id, list(stage_ids), filters.params()], sort_keys=True)
     return f"board.{hashlib.sha256(told.encode()).hexdigest()}"
 

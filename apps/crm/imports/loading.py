@@ -149,10 +149,10 @@ class Loader:
         return bool(access.scope(self.actor, "change", self.kind.model) == access.EVERYTHING)
 
     def visible(self, model: type[models.Model], *columns: str, action: str = "view") -> str:
-        """Return a query of columns of the rows that the actor may see."""
-        return inline(
-            model._base_manager.filter(access.scope(self.actor, action, model)).order_by().values(*columns)
-        )
+        """Return a query of columns of the rows that the actor may see, or change: not those only shared with them."""
+        is_read = action == "view"
+        condition = (access.scope if is_read else access.scope_by_role)(self.actor, action, model)
+        return inline(model._base_manager.filter(condition).order_by().values(*columns))
 
     def source(self) -> str:
         """Return the staged rows with their references, to select from."""

@@ -22,7 +22,7 @@ from apps.accounts.faces.api import actor_of
 from apps.accounts.faces.keys import bearer_of
 from apps.accounts.faces.sockets import may_watch, user_of_session
 from apps.accounts.models import User
-from apps.accounts.services import authenticate_key
+from apps.accounts.services import authenticate_bearer
 from apps.common.api.problems import problem, problem_response
 from apps.events.streams import source_of
 from apps.gateway.consumers import MAX_SOCKETS_PER_USER
@@ -92,10 +92,10 @@ class StreamView(View):
 
 
 def _asker_of(request: HttpRequest) -> Callable[[], User | None]:
-    """Return how to find out, now and again, who asks: by the key they show, or else by their session."""
+    """Return how to find out, now and again, who asks: by the key or token they show, or else by their session."""
     token = bearer_of(request)
     if token is not None:
-        return partial(authenticate_key, token)
+        return partial(authenticate_bearer, token)
     return partial(user_of_session, {"cookies": request.COOKIES})
 
 

@@ -59,6 +59,7 @@ class ChangeSetSerializer(ScopedModelSerializer[ChangeSet]):
 
     title = serializers.SerializerMethodField(help_text="What was done, in the caller's language.")
     actor = serializers.SerializerMethodField()
+    impersonator = serializers.SerializerMethodField(help_text="Who acted as the actor, where somebody did.")
     is_undone = serializers.SerializerMethodField()
     can_undo = serializers.SerializerMethodField()
 
@@ -72,6 +73,7 @@ class ChangeSetSerializer(ScopedModelSerializer[ChangeSet]):
             "reason",
             "request_id",
             "actor",
+            "impersonator",
             "job",
             "is_undone",
             "can_undo",
@@ -83,10 +85,17 @@ class ChangeSetSerializer(ScopedModelSerializer[ChangeSet]):
 
     @extend_schema_field(ActorSerializer(allow_null=True))
     def get_actor(self, change_set: ChangeSet) -> dict[str, Any] | None:
-        if change_set.actor_id is None:
+        return self._named(change_set.actor_id)
+
+    @extend_schema_field(ActorSerializer(allow_null=True))
+    def get_impersonator(self, change_set: ChangeSet) -> dict[str, Any] | None:
+        return self._named(change_set.impersonator_id)
+
+    def _named(self, user_id: int | None) -> dict[str, Any] | None:
+        if user_id is None:
             return None
         words: Words = self.context["words"]
-        return {"id": change_set.actor_id, "name": words.known_name(User, change_set.actor_id)}
+        return {"id": user_id, "name": words.known_name(User, user_id)}
 
     def get_is_undone(self, change_set: ChangeSet) -> bool:
         return hasattr(change_set, "undo")
@@ -149,5 +158,5 @@ def told_with(change_sets: list[ChangeSet], actor: User) -> dict[str, Any]:
     titles.attach(change_sets, actor=actor)
     words = Words(actor)
     for one in change_sets:
-        words.expect_key(User, one.actor_id)
+        stories.expect_who(words, one)
     return {"words": words, "undoable": undoable(change_sets, actor=actor)}

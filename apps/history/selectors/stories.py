@@ -107,7 +107,7 @@ def _announce(
             if model.has_own_rule:
                 words.expect_row(model, net.row_id, net.about)
     for change_set in change_sets:
-        words.expect_key(User, change_set.actor_id)
+        expect_who(words, change_set)
 
 
 def _entry(words: Words, change_set: ChangeSet, label: str, nets: list[tuple[Tracked, Net]]) -> Entry:
@@ -127,9 +127,21 @@ def _is_told(words: Words, model: Tracked, net: Net) -> bool:
     return not model.has_own_rule or words.is_row_visible(model, net.row_id, net.about)
 
 
+def expect_who(words: Words, change_set: ChangeSet) -> None:
+    """Announce who made a change set."""
+    words.expect_key(User, change_set.actor_id)
+    words.expect_key(User, change_set.impersonator_id)
+
+
 def who(words: Words, change_set: ChangeSet) -> str:
-    """Return who made a change set, as far as the reader may know."""
-    return words.name(User, change_set.actor_id) if change_set.actor_id else _("The system")
+    """Return who made a change set, both where one acted as the other, as far as the reader may know."""
+    name = words.name(User, change_set.actor_id) if change_set.actor_id else _("The system")
+    if change_set.impersonator_id is None:
+        return name
+    return _("%(impersonator)s as %(name)s") % {
+        "impersonator": words.name(User, change_set.impersonator_id),
+        "name": name,
+    }
 
 
 def row_lines(words: Words, model: Tracked, net: Net) -> list[Line]:

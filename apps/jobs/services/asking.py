@@ -25,11 +25,16 @@ def start_job(kind: str, *, actor: User, title: str, params: dict[str, Any], tot
 
     :param params: what the kind's step needs to know, JSON-serializable
     :raises KeyError: no app does such work
-    :raises PermissionDenied: the actor came with a key that is limited; the work would be done with all of their rights
+    :raises PermissionDenied: the actor came with a key that is limited, the work would be done with all of their rights;
+        or somebody acts as them, and would not be named for what the work does
     """
     kind_of(kind)
     if actor.key_scopes is not None:
         raise PermissionDenied(_("Long work takes a person, or a key that may do whatever its owner may."))
+    if actor.impersonation is not None:
+        raise PermissionDenied(
+            _("Long work outlasts the time in which you act as somebody else: it is not begun so.")
+        )
     job = Job.objects.create(kind=kind, title=title[:200], owner=actor, params=params, total=total)
     change_state(job, Job.State.QUEUED, {"lease_until": from_now(RESEND_AFTER)}, total=total)
     send_job(job.pk)

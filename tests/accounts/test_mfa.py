@@ -126,7 +126,14 @@ def test_a_new_secret_key_opens_what_the_one_before_sealed(user: User, settings:
 
 def test_a_role_that_requires_one_lets_nothing_open_before(user: User) -> None:
     client = log_in(careful_member())
-    for path in ("/admin/", "/admin/crm/deal/", "/accounts/password/change/", SECURITY, CODES):
+    for path in (
+        "/admin/",
+        "/admin/crm/deal/",
+        "/accounts/password/change/",
+        "/o/authorize/",
+        SECURITY,
+        CODES,
+    ):
         answer = client.get(path)
         assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, SECOND), path
     assert client.post("/admin/crm/deal/add/", {"title": "x"}).status_code == 302

@@ -126,7 +126,7 @@ def test_a_program_is_not_asked(root: User) -> None:
 def test_a_large_export_asks_and_a_small_one_does_not(root: User, late: Client, settings: Any) -> None:
     settings.EXPORT_REAUTH_ROWS = 1
     make_deal(owner=root)
-    url, body = "/admin/lists/export/new/crm.deal/", {"columns": ["title"], "format": "CSV", "style": "LOCAL"}
+    url, body = "/admin/lists/export/new/crm.deal/", {"columns": ["title"], "format": "csv", "language": "en"}
     over_rest = {"model": "crm.deal", "columns": ["title"], "filter": {}}
     assert late.post(url, body).status_code == 302
     make_deal(owner=root)

@@ -29,14 +29,8 @@ def _mark(name: str, reason: str) -> Callable[[_View], _View]:
 
 def reason_of(view: object) -> str:
     """Return why a view is outside of the policy; empty when nobody has said."""
-    return public_reason_of(view) or _said(view, "own_only")
-
-
-def public_reason_of(view: object) -> str:
-    """Return why anybody may open a view; empty when not anybody may."""
-    return _said(view, "public")
-
-
-def _said(view: object, name: str) -> str:
-    reason = getattr(view, name, "")
-    return reason if isinstance(reason, str) else ""
+    for name in ("public", "own_only"):
+        reason = getattr(view, name, "")
+        if isinstance(reason, str) and reason:
+            return reason
+    return ""

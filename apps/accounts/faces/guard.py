@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from rest_framework.views import APIView
 
-from apps.accounts.faces.declared import public_reason_of
 from apps.accounts.faces.keys import bearer_of
 from apps.accounts.faces.sessions import SecondFactorRequired
 from apps.accounts.second_factor import Step, person_behind, step_before
@@ -18,7 +17,7 @@ from apps.common.api.problems import problem, problem_response
 _ALWAYS = {
     *("account_login", "account_logout", "account_inactive", "account_second_factor", "set_language"),
     *("account_reset_password", "account_reset_password_done", "account_reset_password_from_key"),
-    "account_reset_password_from_key_done",
+    *("account_reset_password_from_key_done", "oauth:logout"),
 }
 _OPEN = {
     Step.ENROL: {"mfa_activate_totp", "mfa_add_webauthn"},
@@ -41,13 +40,14 @@ class SecondFactorMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        if _asks_itself(view) or public_reason_of(getattr(view, "view_class", view)):
+        # Not even what is "public": a page may be open to all and still let an application in as whoever is there.
+        if _asks_itself(view):
             return None
         is_api = request.path.startswith("/api/")
         user = person_behind(request.user)
         if user is None or (is_api and bearer_of(request) is not None):
             return None
-        name = getattr(request.resolver_match, "url_name", None)
+        name = request.resolver_match.view_name if request.resolver_match else ""
         if name in _ALWAYS:
             return None
         step = step_before(request.session, user)

@@ -42,6 +42,7 @@ UNSCOPED_MODELS = {
 DECLARED_VIEWS = {
     "allauth.headless": "the same over REST, as allauth guards it: what is one's own asks who is there",
     "allauth.account.views": "logging in and one's own password, for everybody",
+    "allauth.mfa": "one's own second factors",
     "django.views.i18n.set_language": "the language of one's own browser",
     "drf_spectacular.views": "the description of the API, for whoever is logged in",
 }

@@ -44,11 +44,6 @@ class DoorsAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             # Somebody else has signed up with this address a moment ago: the same answer as if it were long ago.
             raise ImmediateHttpResponse(self.respond_email_verification_sent(request, None)) from refused
 
-    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        services.vouch_for_address(user)
-        answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
-        return answer
-
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         if isinstance(request.user, User) and not request.user.is_staff:
             return reverse("account_waiting")

@@ -109,7 +109,14 @@ def role_data(role: Role, grants: dict[str, str]) -> dict[str, Any]:
 
     :param grants: the reach by permission
     """
-    return {"id": role.pk, "name": role.name, "key": role.key, "grants": grants, "version": role.version}
+    return {
+        "id": role.pk,
+        "name": role.name,
+        "key": role.key,
+        "requires_mfa": role.requires_mfa,
+        "grants": grants,
+        "version": role.version,
+    }
 
 
 def api_key_data(key: ApiKey) -> dict[str, Any]:

@@ -41,6 +41,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "allauth.mfa",
+    "allauth.usersessions",
     "oauth2_provider",
     "storages",
     "apps.common",
@@ -67,6 +69,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "apps.accounts.faces.impersonation.ImpersonationMiddleware",
     "apps.accounts.middleware.PersonalSettingsMiddleware",
+    "apps.accounts.middleware.LastUseMiddleware",
+    "apps.accounts.faces.guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -241,6 +245,8 @@ IMPORT_RETENTION_DAYS = env.int("IMPORT_RETENTION_DAYS", default=30)
 EXPORT_KEPT_HOURS = env.int("EXPORT_KEPT_HOURS", default=24)
 EXPORT_MAX_ROWS = env.int("EXPORT_MAX_ROWS", default=2_000_000)
 EXPORT_MAX_AT_ONCE = env.int("EXPORT_MAX_AT_ONCE", default=5)
+# More rows than this are taken away only by who has shown recently who they are.
+EXPORT_REAUTH_ROWS = env.int("EXPORT_REAUTH_ROWS", default=10_000)
 # Written in one transaction: a few tenths of a second, and a few megabytes.
 EXPORT_CHUNK_ROWS = env.int("EXPORT_CHUNK_ROWS", default=5_000)
 # The largest request anybody may send: an import file and the form around it.
@@ -259,7 +265,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "apps.accounts.faces.keys.BearerAuthentication",
-        "apps.common.api.authentication.BrowserSession",
+        "apps.accounts.faces.sessions.PersonSession",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["apps.common.api.throttling.RequestLimit"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

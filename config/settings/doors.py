@@ -36,6 +36,7 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_PASSWORD_RESET_BY_CODE_MAX_ATTEMPTS = CODE_ATTEMPTS
 ACCOUNT_FORMS = {
+    "login": "apps.accounts.forms.LoginForm",
     "change_password": "apps.accounts.code_forms.ChangePasswordForm",
     "confirm_login_code": "apps.accounts.code_forms.ConfirmLoginCodeForm",
     "confirm_email_verification_code": "apps.accounts.code_forms.ConfirmEmailVerificationCodeForm",

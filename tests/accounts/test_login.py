@@ -137,7 +137,7 @@ def test_an_unknown_address_gets_no_mail_and_the_same_answer() -> None:
     assert mail.outbox == []
 
 
-@pytest.mark.parametrize("path", ["email/"])
+@pytest.mark.parametrize("path", ["email/", "2fa/"])
 def test_what_is_not_offered_is_not_there(path: str) -> None:
     assert Client().get(f"/accounts/{path}").status_code == 404
 

@@ -152,6 +152,7 @@ class UserAdmin(ScopedModelAdmin):
     inlines = (MembershipInline,)
     actions_detail = ("set_password", "turn_off", "turn_on", "unlock")
     access_items = ("events", "why", "act_as")
+    recent_for = frozenset({"add", "change", "set_password", "turn_on", "turn_off", "act_as"})
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (

@@ -78,7 +78,7 @@ class RoleSerializer(ScopedModelSerializer[Role]):
 
     class Meta:
         model = Role
-        fields = ["id", "key", "name", "description", "grants", "version"]
+        fields = ["id", "key", "name", "description", "requires_mfa", "grants", "version"]
         read_only_fields = fields
 
 
@@ -89,6 +89,7 @@ class RoleInputSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
+    requires_mfa = serializers.BooleanField(required=False)
     grants = GrantSerializer(many=True, required=False)
 
     def validate_grants(self, grants: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -68,6 +68,7 @@ class UserViewSet(ScopedEditViewSet):
         "deactivate": "change",
         "explain": "change",
     }
+    recent_for = frozenset({"create", "update", "partial_update", "activate", "deactivate"})
 
     @extend_schema(request=NewUserSerializer, responses={201: UserSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -182,6 +183,7 @@ class RoleViewSet(DestroyMixin, ScopedEditViewSet):
     serializer_class = RoleSerializer
     filterset_fields: ClassVar[list[str]] = ["key"]
     requires_if_match = True
+    recent_for = frozenset({"create", "update", "partial_update", "destroy"})
 
     def get_input_class(self) -> type[Any]:
         return NewRoleSerializer
@@ -207,6 +209,10 @@ class RoleViewSet(DestroyMixin, ScopedEditViewSet):
         services.delete_role(row.pk, actor=self.actor)
 
     def _granting(self, role: Role, values: dict[str, Any]) -> Role:
+        if "requires_mfa" in values:
+            role = services.require_second_factor(
+                role.pk, is_required=values["requires_mfa"], actor=self.actor
+            )
         if "grants" not in values:
             return role
         grants = {grant["permission"]: grant["reach"] for grant in values["grants"]}
@@ -219,6 +225,7 @@ class MembershipViewSet(CreateMixin, DestroyMixin, RetrieveMixin, ListMixin, Sco
     queryset = Membership.objects.all()
     serializer_class = MembershipSerializer
     filterset_fields: ClassVar[list[str]] = ["user", "team", "role"]
+    recent_for = frozenset({"create", "destroy"})
 
     def perform_create(self, serializer: Any) -> Membership:
         values = serializer.validated_data
@@ -237,6 +244,7 @@ class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     serializer_class = ApiKeySerializer
     filterset_fields: ClassVar[dict[str, list[str]]] = {"owner": ["exact"], "revoked_at": ["isnull"]}
     action_permissions: ClassVar[dict[str, str]] = {"rotate": "change", "revoke": "change"}
+    recent_for = frozenset({"create", "rotate"})
 
     @extend_schema(request=NewApiKeySerializer, responses={201: MadeApiKeySerializer})
     def create(self, request: Request) -> Response:
@@ -361,6 +369,7 @@ class AccessGrantViewSet(CreateMixin, ListMixin, RetrieveMixin, ScopedViewSet):
         "expires_at": ["gt", "lt"],
     }
     action_permissions: ClassVar[dict[str, str]] = {"extend": "change", "revoke": "change"}
+    recent_for = frozenset({"create", "extend"})
 
     @extend_schema(request=NewAccessGrantSerializer, responses={201: AccessGrantSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

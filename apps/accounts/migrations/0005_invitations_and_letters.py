@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0009_access_grants_and_impersonation"),
+        ("accounts", "0004_second_factor"),
     ]
 
     operations = [

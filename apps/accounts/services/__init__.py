@@ -44,9 +44,17 @@ from apps.accounts.services.letters import deliver_letter, deliver_letters, send
 from apps.accounts.services.locks import unlock_user
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
-from apps.accounts.services.roles import create_role, delete_role, describe_role, set_role_grants, sync_roles
+from apps.accounts.services.roles import (
+    create_role,
+    delete_role,
+    describe_role,
+    require_second_factor,
+    set_role_grants,
+    sync_roles,
+)
+from apps.accounts.services.sessions import end_other_sessions, end_session, end_sessions, note_use
 from apps.accounts.services.signing_keys import revoke_key, rotate_keys, rotate_now
-from apps.accounts.services.signing_up import sign_up, vouch_for_address
+from apps.accounts.services.signing_up import sign_up
 from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team, restore_team
 from apps.accounts.services.token_families import (
     Login,
@@ -64,11 +72,13 @@ from apps.accounts.services.token_families import (
 )
 from apps.accounts.services.users import (
     activate_user,
+    change_own_email,
     change_own_settings,
     change_user,
     create_user,
     deactivate_user,
     set_password,
+    vouch_for_unknown_email,
 )
 
 __all__ = [
@@ -82,6 +92,7 @@ __all__ = [
     "authenticate_key",
     "authenticate_token",
     "change_application",
+    "change_own_email",
     "change_own_settings",
     "change_user",
     "clear_tokens",
@@ -97,6 +108,9 @@ __all__ = [
     "disable_application",
     "enable_application",
     "end_browser_session",
+    "end_other_sessions",
+    "end_session",
+    "end_sessions",
     "ensure_member",
     "ensure_team",
     "extend_access",
@@ -112,6 +126,7 @@ __all__ = [
     "issue_code",
     "move_team",
     "new_refresh_token",
+    "note_use",
     "open_invitation",
     "own_consents",
     "poll_device",
@@ -120,6 +135,7 @@ __all__ = [
     "redeem_device",
     "register_application",
     "rename_team",
+    "require_second_factor",
     "resend_invitation",
     "restore_team",
     "revoke_access",
@@ -147,7 +163,7 @@ __all__ = [
     "unlock_user",
     "user_of_claims",
     "user_of_key",
-    "vouch_for_address",
+    "vouch_for_unknown_email",
     "who_acts",
     "withdraw_consent",
 ]

@@ -1,6 +1,5 @@
-"""People who make an account for themselves, and the addresses that administrators vouch for."""
+"""People who make an account for themselves."""
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -29,15 +28,3 @@ def sign_up(name: str, *, email: str, password: str, locale: str = "") -> User:
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=user.pk)
     record_auth_event("signed_up", user=user, actor=user)
     return user
-
-
-def vouch_for_address(user: User) -> None:
-    """
-    Take an address for confirmed that an administrator has entered.
-
-    Who signs up by themselves has an unconfirmed one from the first moment, and whoever changes theirs too.
-    """
-    if user.email and not EmailAddress.objects.filter(user=user).exists():
-        EmailAddress.objects.get_or_create(
-            user=user, email=user.email, defaults={"verified": True, "primary": True}
-        )

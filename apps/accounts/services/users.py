@@ -16,6 +16,7 @@ from apps.accounts.services.impersonation import end_impersonations_of
 from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
+from apps.accounts.services.sessions import end_other_sessions
 from apps.accounts.services.token_families import revoke_families
 from apps.events.services import publish
 
@@ -62,6 +63,7 @@ def create_user(
     else:
         give_password(user, password)
     rows.insert(user, actor=actor)
+    _vouch_for_email(user)
     grant_membership(user.pk, team_id, role_id, actor=actor, is_new=True)
     access.require(actor, "add", user)
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=actor.pk)
@@ -72,6 +74,24 @@ def create_user(
 def clean_email(email: str | None) -> str | None:
     """Return an address as it is compared; none for an empty one."""
     return (email or "").strip().lower() or None
+
+
+def _vouch_for_email(user: User) -> None:
+    """Count the address that an administrator gave as confirmed, in place of what was known before."""
+    EmailAddress.objects.filter(user=user).delete()
+    if user.email is None:
+        return
+    # Somebody who had only claimed it has not confirmed it.
+    EmailAddress.objects.filter(email=user.email).exclude(user__email=user.email).delete()
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+
+
+@transaction.atomic
+def vouch_for_unknown_email(user_id: int) -> None:
+    """Do the same for somebody who was made past the services, as by `createsuperuser`, and has no address on record."""
+    user = User.objects.select_for_update().get(pk=user_id)
+    if not EmailAddress.objects.filter(user=user).exists():
+        _vouch_for_email(user)
 
 
 def give_password(user: User, password: str) -> None:
@@ -110,7 +130,7 @@ def change_user(
     rows.write(user, values, actor=actor)
     if "email" in values:
         # Whoever reads the old address must not be able to reset the password by it.
-        EmailAddress.objects.filter(user=user).delete()
+        _vouch_for_email(user)
         record_auth_event("email_changed", user=user, actor=actor, data={"from": before, "to": user.email})
     if "is_staff" in values:
         tell_watchers([user.pk])
@@ -138,6 +158,23 @@ def change_own_settings(*, actor: User, **fields: Unpack[OwnSettings]) -> User:
 
 
 @transaction.atomic
+def change_own_email(user_id: int, email: str) -> User:
+    """
+    Let somebody log in with another address from now on, which they have just shown to be theirs.
+
+    :raises ValidationError: the address is taken
+    """
+    user = User.objects.select_for_update().get(pk=user_id)
+    before = user.email
+    values = rows.differing(user, {"email": clean_email(email)})
+    if values:
+        rows.write(user, values, actor=user)
+        record_auth_event("email_changed", user=user, actor=user, data={"from": before, "to": user.email})
+        publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=user.pk)
+    return user
+
+
+@transaction.atomic
 def set_password(user_id: int, password: str, *, actor: User) -> User:
     """
     Give a user a new password, which ends their sessions and access tokens.
@@ -150,6 +187,7 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     require_over(actor, user)
     give_password(user, password)
     user.save(update_fields=["password"])
+    end_other_sessions(user.pk)
     cut_user(user.pk)
     # Whoever knew the old one may have let an application in.
     revoke_families(user_id=user.pk)
@@ -194,6 +232,7 @@ def activate_user(user_id: int, *, actor: User) -> User:
 def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
     if not is_active:
+        end_other_sessions(user.pk)
         cut_user(user.pk)
         revoke_families(user_id=user.pk)
         end_impersonations_of(user.pk, actor_id=actor.pk)

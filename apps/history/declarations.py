@@ -1,7 +1,7 @@
 """What is recorded of the apps below, which know nothing of history."""
 
 from apps.accounts.models import ApiKey, Membership, Role, RoleGrant, Team, User
-from apps.history.models import Change, ChangeSet, Conflict, Undo
+from apps.history.models import Change, ChangeSet, Conflict, Creation, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
 
@@ -17,5 +17,5 @@ def declare() -> None:
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
-    for record in (ChangeSet, Change, Undo, Conflict):
+    for record in (ChangeSet, Change, Creation, Undo, Conflict):
         exempt(record, "History itself.")

@@ -42,6 +42,9 @@ def _forget_until(last: int | None) -> int:
     if last is None:
         return 0
     gone = 0
+    # First, for a creation that is told by the row itself must not outlive what has become of that row.
+    while _delete_creations(last):
+        pass
     while deleted := _delete_changes(last):
         gone += deleted
     while _delete_sets(last):
@@ -57,10 +60,17 @@ def _delete_sets(last: int) -> int:
 
 
 def _delete_changes(last: int) -> int:
+    return _delete_batch("history_change", last)
+
+
+def _delete_creations(last: int) -> int:
+    return _delete_batch("history_creation", last)
+
+
+def _delete_batch(table: str, last: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "delete from history_change where id in"
-            " (select id from history_change where change_set_id <= %s limit %s)",
+            f"delete from {table} where id in (select id from {table} where change_set_id <= %s limit %s)",  # noqa: S608
             [last, BATCH],
         )
         return int(cursor.rowcount)

@@ -46,8 +46,8 @@ class Importing:
         from apps.crm.imports.sql import run as execute
 
         execute(
-            "truncate history_change, history_creation, crm_person, crm_contactpoint, crm_employment, crm_importrow, crm_importreference,"
-            " crm_importbatch, crm_importmapping cascade"
+            "truncate history_change, history_creation, crm_person, crm_contactpoint, crm_employment,"
+            " crm_importrow, crm_importreference, crm_importbatch, crm_importmapping cascade"
         )
         self._copy(_person_lines(range(KNOWN), self.actor.pk), _point_lines(range(KNOWN)))
         execute("vacuum analyze crm_person, crm_contactpoint, crm_importrow")

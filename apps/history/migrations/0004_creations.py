@@ -12,7 +12,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 # Statements with up to so many rows write each row's change at once, by statements whose plans are kept.
-FEW = "create function history_few() returns bigint language sql immutable parallel safe as 'select 10::bigint'"
+FEW = "create function history_few() returns bigint language sql immutable parallel safe as 'select 10'"
 DROP_FEW = "drop function history_few()"
 
 # The function of the migration before. New in it: many rows of an insert become ranges of keys, each with as many ids

@@ -160,7 +160,7 @@ def _fetch(queries: Sequence[_Query], rest: str = "", parameters: Sequence[Any] 
     given = [value for query in queries for value in query.parameters]
     with connection.cursor() as cursor:
         cursor.execute(f"select * from ({text}) as created {rest}", [*given, *parameters])  # noqa: S608
-        return [Created(*row[:-1], exact.loads(row[-1])) for row in cursor.fetchall()]
+        return [Created._make((*row[:-1], exact.loads(row[-1]))) for row in cursor.fetchall()]
 
 
 def _numbers(ids: Sequence[str]) -> list[int]:

@@ -199,9 +199,8 @@ def test_undo_takes_back_what_is_as_it_was_created(admin: User) -> None:
     before = everything()
     with recorded(admin) as work:
         people = make_people(admin)
-    with recorded(admin) as later:
-        people[1].contact_points.update(raw="8 495")
-        Person.objects.filter(pk=people[2].pk).update(given_name="Ida")
+    people[1].contact_points.update(raw="8 495")
+    Person.objects.filter(pk=people[2].pk).update(given_name="Ida")
     preview = {one.label: len(one.blocked) for one in undoing.preview_undo(set_of(work), actor=admin)}
     assert preview == {"crm.person": 2, "crm.contactpoint": 0}
     undone = undo(set_of(work), admin)
@@ -212,7 +211,6 @@ def test_undo_takes_back_what_is_as_it_was_created(admin: User) -> None:
     undone.conflicts.all().delete()
     Person.objects.filter(pk__in=[people[1].pk, people[2].pk]).delete()
     assert everything() == before
-    assert set_of(later)
 
 
 def test_rows_come_back_and_go_again(admin: User) -> None:

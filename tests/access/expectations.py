@@ -158,6 +158,7 @@ PART_OF = {
     "accounts.RoleGrant": "accounts.Role",
     "jobs.JobEvent": "jobs.Job",
     "history.Change": "history.ChangeSet",
+    "history.Creation": "history.ChangeSet",
     "history.Undo": "history.ChangeSet",
     "history.Conflict": "history.ChangeSet",
     "crm.Employment": "crm.Person",

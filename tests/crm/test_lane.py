@@ -234,9 +234,9 @@ def test_what_is_remembered_is_part_of_what_programs_pass_through() -> None:
 def test_nobody_waits_for_the_signals_that_are_not_sent() -> None:
     """Whoever begins to listen to Django's signals of requests has to be called by the lane as well."""
     listening = {
-        receiver().__name__
+        each[1]().__name__
         for signal in (signals.request_started, signals.request_finished)
-        for _key, receiver, *_rest in signal.receivers
+        for each in signal.receivers
     }
     assert listening <= {"reset_queries", "close_old_connections", "close_caches", "reset_urlconf"}
 

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
@@ -276,7 +276,7 @@ _bodies = st.one_of(
     st.fixed_dictionaries(
         {},
         optional={
-            name: st.one_of(_odd, *likely)
+            name: st.one_of(_odd, *cast("list[Any]", likely))
             for name, likely in {
                 "title": [_text, st.just("x" * 201), st.just(" x ")],
                 "stage": [st.integers(1, 5)],

@@ -1,19 +1,16 @@
-"""How people log in: nobody signs up by themselves, and everybody ends up where they wanted to go."""
+"""How people log in: invited or signed up, and everybody ends up where they wanted to go."""
 
-from allauth.account.adapter import DefaultAccountAdapter
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.accounts.cuts import cut_user
+from apps.accounts.doors import DoorsAdapter
 from apps.accounts.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Users are invited or imported by administrators."""
-
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
+class AccountAdapter(DoorsAdapter):
+    """What allauth asks the platform about, in one place."""
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("admin:index")

@@ -37,7 +37,7 @@ from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
 from apps.accounts import access
 from apps.accounts.faces import merging
-from apps.accounts.faces.access_pages import ACCESS_MENU, AccessPages
+from apps.accounts.faces.access_pages import AccessPages
 from apps.accounts.faces.visible import actor_of, has_rule, visible_rows
 from apps.accounts.models import User
 from apps.common.admin import BaseAdmin, call_service, refusal_text
@@ -275,7 +275,7 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
 
     def __init__(self, model: type[models.Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
-        self.actions_detail = (*self.actions_detail, ACCESS_MENU)
+        self.actions_detail = (*self.actions_detail, self.access_menu())
         suffix = f"_{model._meta.model_name}"
         for codename, _label in model._meta.permissions:
             action = codename.removesuffix(suffix)

@@ -9,6 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.common.postgresql.base import MOST_PLANS
 
+
 @contextmanager
 def kept_plans(connection: BaseDatabaseWrapper, *, is_wanted: bool = True) -> Iterator[None]:
     """

@@ -68,7 +68,12 @@ def _place_of(path: str, method: str) -> _Place | None:
         return None
     kind, actions = getattr(found.func, "cls", None), dict(getattr(found.func, "actions", None) or {})
     action = actions.get(method.lower(), "")
-    if kind is None or not issubclass(kind, HotReads) or action not in _ACTIONS[method] or len(found.kwargs) > 1:
+    if (
+        kind is None
+        or not issubclass(kind, HotReads)
+        or action not in _ACTIONS[method]
+        or len(found.kwargs) > 1
+    ):
         return None
     options = getattr(found.func, "initkwargs", {})
     view: Any = kind(**options)
@@ -109,7 +114,9 @@ class _Framing(WSGIHandler):
     @lru_cache(_MOST)  # noqa: B019 - there is one of it
     def frame_of(self, *counted: str | None) -> _Frame | None:
         """Return the frame of requests with these values in the environment; None where such are let no further."""
-        said = {name: value for name, value in zip(counted_names(), counted, strict=True) if value is not None}
+        said = {
+            name: value for name, value in zip(counted_names(), counted, strict=True) if value is not None
+        }
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/", "wsgi.input": BytesIO(), **said}
         request = WSGIRequest(environ)
         response = self.get_response(request)

@@ -321,9 +321,7 @@ def restore_deal(deal_id: int, *, actor: User, expected_version: int | None = No
     return deal
 
 
-def _ground(
-    stage_id: int | None, values: dict[str, Any], *, actor: User
-) -> tuple[Stage, list[Any] | None]:
+def _ground(stage_id: int | None, values: dict[str, Any], *, actor: User) -> tuple[Stage, list[Any] | None]:
     """
     Look up what a new deal stands on, and put its team among `values`; return its stage, and its tags if any are named.
 

@@ -13,7 +13,6 @@ _for_browsers = get_wsgi_application()
 
 from apps.accounts.faces.lane import Lane, handler_with  # noqa: E402 - once the apps are loaded
 
-
 _for_programs = Lane(handler_with(WSGIHandler, settings.PROGRAM_MIDDLEWARE))
 
 

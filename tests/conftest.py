@@ -42,6 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    from tests.support.sessions import connect
+
+    connect()
 
 
 def _start_services(config: pytest.Config) -> None:

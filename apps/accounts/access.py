@@ -245,6 +245,11 @@ def reaches_of(user: User, permission: str) -> Reaches | None:
     return Reaches(is_all=True, is_own=True) if user.is_superuser else grants_of(user).get(permission)
 
 
+def has_share(user: User, permission: str) -> bool:
+    """Tell whether `user` has a permission for single rows that are shared with them."""
+    return user.is_active and not user.is_superuser and permission in rights_of(user).shares
+
+
 def is_everything(user: User) -> bool:
     """Tell whether `user` may do everything, whatever the roles: an administrator in person, not by a limited key."""
     is_in_person = user.key_scopes is None and user.impersonation is None

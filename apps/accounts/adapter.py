@@ -1,28 +1,69 @@
-"""How people log in: nobody signs up by themselves, and everybody ends up where they wanted to go."""
+"""How people log in: invited or signed up, and everybody ends up where they wanted to go."""
 
-from allauth.account.adapter import DefaultAccountAdapter
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
+from apps.accounts import services
 from apps.accounts.cuts import cut_user
+from apps.accounts.doors import DoorsAdapter
+from apps.accounts.faces.recent import is_recent
 from apps.accounts.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Users are invited or imported by administrators."""
+class AccountAdapter(DoorsAdapter):
+    """What allauth asks the platform about, in one place."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Let in people only, whichever way they came; programs have keys."""
+        if user.kind != User.Kind.HUMAN:
+            answer: HttpResponse = self.respond_user_inactive(request, user)
+            return answer
+        services.vouch_for_unknown_email(user.pk)
+        refused: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return refused
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Let somebody log in with the address that they have just confirmed; `User.email` is the truth."""
+        try:
+            with transaction.atomic():
+                services.change_own_email(email_address.user_id, email_address.email)
+                return bool(super().confirm_email(request, email_address))
+        except ValidationError:
+            self.add_message(request, messages.ERROR, message=_("Somebody else uses this address already."))
+            return False
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        # Allauth itself counts no login as recent, and takes a password from who has a second factor.
+        return not is_recent(context.request)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Lead to the one page that knows how somebody can show who they are."""
+        if not user.is_authenticated:
+            return []
+        url = reverse("account_reauthenticate")
+        return [{"id": "reauthenticate", "description": _("Show who you are"), "url": url}]
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
-        return reverse("admin:index")
+        return reverse("account_security")
+
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        return reverse("account_security" if context.request.user.is_authenticated else "account_login")
+
+    def add_message(self, request: HttpRequest, level: int, *args: Any, **kwargs: Any) -> None:
+        """Say only what went wrong: that one is logged in or out can be seen."""
+        if level >= messages.ERROR:
+            super().add_message(request, level, *args, **kwargs)
 
     def set_password(self, user: User, password: str) -> None:
         """Keep a new password, and end the access tokens of before, as it does sessions."""
         with transaction.atomic():
             super().set_password(user, password)
             cut_user(user.pk)
-
-    def add_message(self, *args: object, **kwargs: object) -> None:
-        """Say nothing: that one is logged in or out can be seen."""

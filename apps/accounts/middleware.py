@@ -1,16 +1,18 @@
-"""Where a request comes from, and a person's own language and time zone."""
+"""Where a request comes from, a person's own language and time zone, and a note that their session is in use."""
 
+import time
 from collections.abc import Callable
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from allauth.core.internal.httpkit import clean_client_ip, get_client_ip
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 
+from apps.accounts.second_factor import person_behind
+from apps.accounts.services import note_use
+from apps.common.addresses import client_address
 from apps.common.origin import Origin, origin
 
 # Names of programs are cut: whoever calls may send kilobytes.
@@ -34,17 +36,7 @@ class OriginMiddleware:
 
 def _origin_of(request: HttpRequest) -> Origin:
     agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
-    return Origin(_address_of(request), agent)
-
-
-def _address_of(request: HttpRequest) -> str | None:
-    try:
-        address = get_client_ip(request)
-    except ImproperlyConfigured:
-        # Fewer proxies than we are told of, as when a probe comes from inside.
-        address = clean_client_ip(request.META.get("REMOTE_ADDR", ""))
-    # PostgreSQL knows no zones of addresses ("fe80::1%eth0").
-    return address.partition("%")[0] if address else None
+    return Origin(client_address(request) or None, agent)
 
 
 class PersonalSettingsMiddleware:
@@ -71,3 +63,35 @@ class PersonalSettingsMiddleware:
             return self.get_response(request)
         finally:
             timezone.deactivate()
+
+
+# Seconds between two notes of one session by one process, and when each was made.
+_NOTED_EVERY = 60.0
+_noted: dict[str, float] = {}
+_MOST_NOTED = 10_000
+
+
+def noted(session_key: str) -> None:
+    """Remember that the use of a session is on record, as when it has just begun."""
+    if len(_noted) >= _MOST_NOTED:
+        _noted.clear()
+    _noted[session_key] = time.monotonic()
+
+
+def _is_worth_noting(session_key: str) -> bool:
+    return time.monotonic() - _noted.get(session_key, -_NOTED_EVERY) >= _NOTED_EVERY
+
+
+class LastUseMiddleware:
+    """Notes when, and from where, a session was last used; most requests write nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user, key = person_behind(request.user), request.session.session_key
+        if key and user is not None and _is_worth_noting(key):
+            noted(key)
+            came = origin.get()
+            note_use(key, user, address=came.address or "", agent=came.agent)
+        return self.get_response(request)

@@ -1,15 +1,25 @@
-"""What the admin and the API do the same way: handing a file out."""
+"""What the admin and the API do the same way: asking who takes very much away, and handing a file out."""
 
-from typing import IO
+from typing import IO, Any
 
+from django.conf import settings
+from django.db.models import QuerySet
 from django.http import FileResponse
 
+from apps.accounts.models import User
 from apps.lists.models import Export
+from apps.lists.selectors.exports import about_how_many
+from apps.lists.services.exports import exportable
 
 _TYPES = {
     Export.Format.CSV: "text/csv; charset=utf-8",
     Export.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+
+
+def needs_recent(rows: QuerySet[Any], actor: User) -> bool:
+    """Tell whether so much is taken away that whoever asks should have shown recently who they are."""
+    return about_how_many(exportable(rows, actor)) > settings.EXPORT_REAUTH_ROWS
 
 
 def file_response(export: Export, file: IO[bytes]) -> FileResponse:

@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
 
+from config.settings.doors import *  # noqa: F403
 from config.settings.environment import ARTEL_HOME, ROOT, env
 from config.settings.machines import *  # noqa: F403
 from config.settings.people import *  # noqa: F403
@@ -39,6 +40,9 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
+    "allauth.usersessions",
     "oauth2_provider",
     "storages",
     "apps.common",
@@ -65,6 +69,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "apps.accounts.faces.impersonation.ImpersonationMiddleware",
     "apps.accounts.middleware.PersonalSettingsMiddleware",
+    "apps.accounts.middleware.LastUseMiddleware",
+    "apps.accounts.faces.guard.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -156,6 +162,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout"
 CELERY_TIMEZONE = "UTC"
 # Each of these may run twice at once without harm, so a second beat is only a waste.
 CELERY_BEAT_SCHEDULE = {
+    "deliver-letters": {
+        "task": "apps.accounts.tasks.deliver_letters",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
     "expire-imports": {"task": "apps.crm.tasks.expire_imports", "schedule": crontab(minute=17)},
     "expire-board-changes": {"task": "apps.crm.tasks.expire_board_changes", "schedule": crontab(minute=37)},
@@ -234,6 +245,8 @@ IMPORT_RETENTION_DAYS = env.int("IMPORT_RETENTION_DAYS", default=30)
 EXPORT_KEPT_HOURS = env.int("EXPORT_KEPT_HOURS", default=24)
 EXPORT_MAX_ROWS = env.int("EXPORT_MAX_ROWS", default=2_000_000)
 EXPORT_MAX_AT_ONCE = env.int("EXPORT_MAX_AT_ONCE", default=5)
+# More rows than this are taken away only by who has shown recently who they are.
+EXPORT_REAUTH_ROWS = env.int("EXPORT_REAUTH_ROWS", default=10_000)
 # Written in one transaction: a few tenths of a second, and a few megabytes.
 EXPORT_CHUNK_ROWS = env.int("EXPORT_CHUNK_ROWS", default=5_000)
 # The largest request anybody may send: an import file and the form around it.
@@ -241,15 +254,20 @@ BODY_MAX_BYTES = IMPORT_MAX_BYTES + 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # Mail
+# Where "filemail:///…" puts letters.
+EMAIL_FILE_PATH: str = ""
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
+# A worker waits no longer for a mail server that does not answer; the letter is tried again later.
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
 
 # REST
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "apps.accounts.faces.keys.BearerAuthentication",
-        "apps.common.api.authentication.BrowserSession",
+        "apps.accounts.faces.sessions.PersonSession",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.common.api.throttling.RequestLimit"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

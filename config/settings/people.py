@@ -22,12 +22,24 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_EMAIL_VERIFICATION = "none"
+# One address each: a new one takes the place of the old when it is confirmed.
+ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 # How many proxies of ours stand in front: the address that limits count by is taken from what the last one says.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 ACCOUNT_SESSION_REMEMBER = True
+# So long after showing who they are, people do dangerous things without being asked once more.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", default=15 * 60)
+
+# Second factors
+MFA_ADAPTER = "apps.accounts.factors.MFAAdapter"
+MFA_FORMS = {"add_webauthn": "apps.accounts.factors.PasskeyForm"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Artel"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+# Roles say so by themselves; this is about administrators of everything, who need no role.
+REQUIRE_MFA_OF_ADMINISTRATORS = env.bool("REQUIRE_MFA_OF_ADMINISTRATORS", default=False)

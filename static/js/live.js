@@ -31,6 +31,8 @@
   let isWelcome = false;
   let words = { away: "", out: "" };
   let sign = null;
+  // A page that has this dialog keeps its socket though it watches nothing: it wants to know when its session ends.
+  let loggedOut = null;
 
   // The sign. Whoever watches says in which words; without them it keeps silent.
 
@@ -58,7 +60,21 @@
     say("");
   }
 
+  // Over the page, so that what was typed there is not lost; the way back leads here.
+  function sayLoggedOut() {
+    if (!loggedOut) {
+      say(words.out);
+      return;
+    }
+    const here = `${window.location.pathname}${window.location.search}`;
+    loggedOut.querySelector("a").href = `${loggedOut.dataset.login}?next=${encodeURIComponent(here)}`;
+    say("");
+    if (!loggedOut.open) loggedOut.showModal();
+  }
+
   // The socket
+
+  const isNeeded = () => watched.size > 0 || loggedOut !== null;
 
   const since = (watch) => (watch.epoch ? { epoch: watch.epoch, seq: watch.seq } : {});
 
@@ -68,7 +84,7 @@
 
   function open() {
     window.clearTimeout(reconnect);
-    if (socket || isRefused || !watched.size || document.hidden) return;
+    if (socket || isRefused || !isNeeded() || document.hidden) return;
     const here = new WebSocket(`${window.location.protocol === "https:" ? "wss" : "ws"}://${window.location.host}/ws/`);
     socket = here;
     listen();
@@ -104,10 +120,11 @@
     if (REFUSED.includes(code)) {
       isRefused = true;
       window.clearTimeout(quiet);
-      say(code === LOGGED_OUT ? words.out : "");
+      if (code === LOGGED_OUT) sayLoggedOut();
+      else say("");
       return;
     }
-    if (!watched.size || document.hidden) return;
+    if (!isNeeded() || document.hidden) return;
     away();
     const delay = Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempts);
     attempts += 1;
@@ -349,6 +366,12 @@
   }
 
   window.artel = Object.assign(window.artel || {}, { live: { watch, bind, speak, isOpen: () => isWelcome, seqOf: (stream) => watched.get(stream)?.seq } });
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => bind(document));
-  else bind(document);
+  function start() {
+    loggedOut = document.getElementById("logged-out");
+    bind(document);
+    open();
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
 })();

@@ -153,7 +153,8 @@ def test_the_record_is_for_those_who_look_on_and_filtered_by_what_they_ask() -> 
     assert client_of(anna).get(ALL_EVENTS).status_code == 403
     auditor = join(make_user("Auditor"), make_team(), "auditor")
     client = client_of(auditor)
-    found = client.get(ALL_EVENTS, {"kind": "login", "user": anna.pk, "page_size": 1}).json()
+    asked: dict[str, Any] = {"kind": "login", "user": anna.pk, "page_size": 1}
+    found = client.get(ALL_EVENTS, asked).json()
     assert found["results"][0]["sentence"] == "Anna logged in"
     seen, page = [found["results"][0]["id"]], found
     while page["next"]:
@@ -166,6 +167,12 @@ def test_the_record_is_for_those_who_look_on_and_filtered_by_what_they_ask() -> 
     last = found["results"][0]["at"]
     assert client.get(ALL_EVENTS, {"at__gte": last, "user": anna.pk}).json()["results"] == found["results"]
     assert client.get(ALL_EVENTS, {"address": "10.0.0.1"}).json()["results"] == []
-    for wrong in ({"address": "nonsense"}, {"user": 10**9}, {"cursor": "cD14"}, {"at__gte": "soon"}):
+    nonsense: list[dict[str, Any]] = [
+        {"address": "nonsense"},
+        {"user": 10**9},
+        {"cursor": "cD14"},
+        {"at__gte": "soon"},
+    ]
+    for wrong in nonsense:
         assert client.get(ALL_EVENTS, wrong).status_code == 400, wrong
     assert client.post(ALL_EVENTS, {}).status_code in {403, 405}

@@ -140,7 +140,7 @@ def test_the_page_of_a_row_tells_who_sees_it_and_why_another_does_not(
     client = client_of(asker)
     base = f"/admin/crm/company/{near.pk}"
     assert f"{base}/who_sees/" in client.get(f"{base}/change/").content.decode()
-    page = client.get(f"{base}/who_sees/", {"action": "view", "person": blind.pk})
+    page = client.get(f"{base}/who_sees/", {"action": "view", "person": str(blind.pk)})
     assert {person.user for person in page.context["people"]} == {asker, watcher}
     assert "None of their roles" in page.content.decode()
     assert "So they may not." in page.content.decode()

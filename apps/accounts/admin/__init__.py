@@ -1,6 +1,8 @@
 """Who may do what, in the admin."""
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
@@ -11,6 +13,7 @@ from apps.accounts.admin import (
     applications,
     auth_events,
     impersonation,
+    invitations,
     people,
     roles,
     signing_keys,
@@ -23,6 +26,7 @@ __all__ = [
     "applications",
     "auth_events",
     "impersonation",
+    "invitations",
     "people",
     "roles",
     "signing_keys",
@@ -30,6 +34,7 @@ __all__ = [
 ]
 
 # Libraries bring pages that ask no policy; what they show has no meaning here.
-for _unwanted in (Group, EmailAddress, *apps.get_app_config("oauth2_provider").get_models()):
+_oauth = apps.get_app_config("oauth2_provider").get_models()
+for _unwanted in (Group, EmailAddress, Authenticator, UserSession, *_oauth):
     if admin.site.is_registered(_unwanted):
         admin.site.unregister(_unwanted)

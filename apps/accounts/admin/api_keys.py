@@ -76,6 +76,7 @@ class ApiKeyAdmin(ScopedModelAdmin):
     ordering = ("-pk",)
     actions = None
     actions_detail = ("rotate", "revoke")
+    recent_for = frozenset({"add", "rotate"})
     fields = ("name", "prefix", "owner", "in_words", "created_at", "expires_at", "last_used_at", "revoked_at")
     readonly_fields = fields
 

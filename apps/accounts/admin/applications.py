@@ -91,6 +91,7 @@ class ApplicationAdmin(ScopedModelAdmin):
     ordering = ("name",)
     actions = None
     actions_detail = ("rotate", "turn_off", "turn_on")
+    recent_for = frozenset({"add", "change", "rotate", "turn_on"})
     fields = (
         "name",
         "team",

@@ -58,7 +58,7 @@ class AccessForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     other = forms.ModelChoiceField(
-        label=_("beside"),
+        label=_("Beside"),
         queryset=Role.objects.none(),
         required=False,
         empty_label=_("no other"),

@@ -36,8 +36,9 @@ class RoleAdmin(ScopedModelAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     actions = None
+    recent_for = frozenset({"add", "change", "delete"})
     actions_list = ("who_may_what",)
-    actions_detail = ("holders", "compare")
+    access_items = ("holders", "compare")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
         roles: QuerySet[Role] = super().get_queryset(request).prefetch_related("grants")
@@ -56,11 +57,11 @@ class RoleAdmin(ScopedModelAdmin):
         return ("in_words",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Role | None = None) -> Any:
-        head = (None, {"fields": ["name", "description"]})
+        head = (None, {"fields": ["name", "description", "requires_mfa"]})
         if not (
             self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
         ):
-            return [(None, {"fields": ["name", "description", "in_words"]})]
+            return [(None, {"fields": ["name", "description", "requires_mfa", "in_words"]})]
         return [head, *((title, {"fields": names}) for title, names in _grant_fields())]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
@@ -81,6 +82,11 @@ class RoleAdmin(ScopedModelAdmin):
                 obj.pk, obj.name, obj.description, actor=actor, expected_version=version
             )
             version = version and described.version
+        if "requires_mfa" in form.changed_data:
+            told = services.require_second_factor(
+                obj.pk, is_required=obj.requires_mfa, actor=actor, expected_version=version
+            )
+            version = version and told.version
         grants = {
             field.removeprefix(_GRANT): reach
             for field, reach in form.cleaned_data.items()

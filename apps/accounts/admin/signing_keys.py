@@ -32,6 +32,7 @@ class SigningKeyAdmin(ScopedModelAdmin):
     ordering = ("-pk",)
     actions = None
     actions_detail = ("rotate", "leaked")
+    recent_for = frozenset({"rotate", "leaked"})
     fields = ("kid", "state", "published_at", "activated_at", "passive_at", "retired_at", "leaked_at")
     readonly_fields = fields
 

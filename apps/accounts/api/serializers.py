@@ -2,12 +2,23 @@
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
-from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    AuthEvent,
+    Invitation,
+    Membership,
+    Role,
+    RoleGrant,
+    Team,
+    User,
+)
 from apps.accounts.telling import sentence_of
 
 
@@ -67,7 +78,7 @@ class RoleSerializer(ScopedModelSerializer[Role]):
 
     class Meta:
         model = Role
-        fields = ["id", "key", "name", "description", "grants", "version"]
+        fields = ["id", "key", "name", "description", "requires_mfa", "grants", "version"]
         read_only_fields = fields
 
 
@@ -78,6 +89,7 @@ class RoleInputSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
+    requires_mfa = serializers.BooleanField(required=False)
     grants = GrantSerializer(many=True, required=False)
 
     def validate_grants(self, grants: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -143,6 +155,38 @@ class MadeApiKeySerializer(ApiKeySerializer):
     class Meta(ApiKeySerializer.Meta):
         fields = [*ApiKeySerializer.Meta.fields, "secret"]
         read_only_fields = fields
+
+
+class InvitationSerializer(ScopedModelSerializer[Invitation]):
+    """Somebody who was asked to join; the link was sent to them alone."""
+
+    state = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Invitation
+        fields = [
+            *[
+                "id",
+                "email",
+                "name",
+                "locale",
+                "team",
+                "role",
+                "invited_by",
+                "state",
+                "created_at",
+                "sent_at",
+            ],
+            *["expires_at", "accepted_at", "revoked_at", "user"],
+        ]
+        read_only_fields = [
+            name for name in fields if name not in {"email", "name", "locale", "team", "role"}
+        ]
+        validators: list[Any] = []
+
+    @extend_schema_field(serializers.ChoiceField(choices=Invitation.State.choices))
+    def get_state(self, invitation: Invitation) -> str:
+        return invitation.state_at(timezone.now()).value
 
 
 class AuthEventSerializer(ScopedModelSerializer[AuthEvent]):

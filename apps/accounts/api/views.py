@@ -22,6 +22,7 @@ from apps.accounts.api.serializers import (
     ApiKeySerializer,
     AuthEventSerializer,
     ExtendSerializer,
+    InvitationSerializer,
     MadeApiKeySerializer,
     MembershipSerializer,
     NewAccessGrantSerializer,
@@ -45,7 +46,8 @@ from apps.accounts.faces.api import (
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
-from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, Team, User
+from apps.accounts.faces.links import invitation_link
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Invitation, Membership, Role, Team, User
 from apps.accounts.scoping import Rule
 from apps.common.api.paging import LatestPages
 
@@ -66,6 +68,7 @@ class UserViewSet(ScopedEditViewSet):
         "deactivate": "change",
         "explain": "change",
     }
+    recent_for = frozenset({"create", "update", "partial_update", "activate", "deactivate"})
 
     @extend_schema(request=NewUserSerializer, responses={201: UserSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -180,6 +183,7 @@ class RoleViewSet(DestroyMixin, ScopedEditViewSet):
     serializer_class = RoleSerializer
     filterset_fields: ClassVar[list[str]] = ["key"]
     requires_if_match = True
+    recent_for = frozenset({"create", "update", "partial_update", "destroy"})
 
     def get_input_class(self) -> type[Any]:
         return NewRoleSerializer
@@ -205,6 +209,10 @@ class RoleViewSet(DestroyMixin, ScopedEditViewSet):
         services.delete_role(row.pk, actor=self.actor)
 
     def _granting(self, role: Role, values: dict[str, Any]) -> Role:
+        if "requires_mfa" in values:
+            role = services.require_second_factor(
+                role.pk, is_required=values["requires_mfa"], actor=self.actor
+            )
         if "grants" not in values:
             return role
         grants = {grant["permission"]: grant["reach"] for grant in values["grants"]}
@@ -217,6 +225,7 @@ class MembershipViewSet(CreateMixin, DestroyMixin, RetrieveMixin, ListMixin, Sco
     queryset = Membership.objects.all()
     serializer_class = MembershipSerializer
     filterset_fields: ClassVar[list[str]] = ["user", "team", "role"]
+    recent_for = frozenset({"create", "destroy"})
 
     def perform_create(self, serializer: Any) -> Membership:
         values = serializer.validated_data
@@ -235,6 +244,7 @@ class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     serializer_class = ApiKeySerializer
     filterset_fields: ClassVar[dict[str, list[str]]] = {"owner": ["exact"], "revoked_at": ["isnull"]}
     action_permissions: ClassVar[dict[str, str]] = {"rotate": "change", "revoke": "change"}
+    recent_for = frozenset({"create", "rotate"})
 
     @extend_schema(request=NewApiKeySerializer, responses={201: MadeApiKeySerializer})
     def create(self, request: Request) -> Response:
@@ -266,6 +276,44 @@ class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     def _told(self, key: ApiKey, secret: str) -> Response:
         body = ApiKeySerializer(key, context=self.get_serializer_context()).data | {"secret": secret}
         return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class InvitationViewSet(CreateMixin, RetrieveMixin, ListMixin, ScopedViewSet):
+    """People who were asked to join; each gets a link by mail that makes their account, once."""
+
+    queryset = Invitation.objects.all()
+    serializer_class = InvitationSerializer
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
+        "email": ["exact"],
+        "team": ["exact"],
+        "accepted_at": ["isnull"],
+        "revoked_at": ["isnull"],
+    }
+    action_permissions: ClassVar[dict[str, str]] = {"resend": "change", "revoke": "change"}
+
+    def perform_create(self, serializer: Any) -> Invitation:
+        values = serializer.validated_data
+        return services.invite(
+            values["email"],
+            name=values["name"],
+            team_id=values["team"].pk,
+            role_id=values["role"].pk,
+            locale=values.get("locale", ""),
+            link=invitation_link(self.request),
+            actor=self.actor,
+        )
+
+    @extend_schema(request=None, responses=InvitationSerializer)
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, pk: str) -> Response:
+        """Send an invitation again, with another link; the earlier one ends."""
+        return self.run(services.resend_invitation, link=invitation_link(request))
+
+    @extend_schema(request=None, responses=InvitationSerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Take an invitation back: its link ends at once."""
+        return self.run(services.revoke_invitation)
 
 
 class OwnApiKeyViewSet(ApiKeyViewSet):
@@ -321,6 +369,7 @@ class AccessGrantViewSet(CreateMixin, ListMixin, RetrieveMixin, ScopedViewSet):
         "expires_at": ["gt", "lt"],
     }
     action_permissions: ClassVar[dict[str, str]] = {"extend": "change", "revoke": "change"}
+    recent_for = frozenset({"create", "extend"})
 
     @extend_schema(request=NewAccessGrantSerializer, responses={201: AccessGrantSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

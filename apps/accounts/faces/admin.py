@@ -37,7 +37,8 @@ from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
 from apps.accounts import access
 from apps.accounts.faces import merging
-from apps.accounts.faces.access_pages import ACCESS_MENU, AccessPages
+from apps.accounts.faces.access_pages import AccessPages
+from apps.accounts.faces.recent import asked_before_saving
 from apps.accounts.faces.visible import actor_of, has_rule, visible_rows
 from apps.accounts.models import User
 from apps.common.admin import BaseAdmin, call_service, refusal_text
@@ -264,18 +265,20 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
     `@action(permissions=["win"])` works for "crm.win_deal".
 
     :cvar extra_lookups: look-ups that links into the list use besides its filters
+    :cvar recent_for: pages ("change", "set_password") that save only for who has shown recently who they are
     :cvar list_links: what apps above offer at the top of every list, given its admin and the request: a title,
         an icon and a path each, or None
     """
 
     extra_lookups: tuple[str, ...] = ()
     actions_detail: Any = ()
+    recent_for: frozenset[str] = frozenset()
     change_form_before_template: str | None = "admin/accounts/opened.html"
     list_links: ClassVar[list[Callable[[Any, HttpRequest], dict[str, Any] | None]]] = []
 
     def __init__(self, model: type[models.Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
-        self.actions_detail = (*self.actions_detail, ACCESS_MENU)
+        self.actions_detail = (*self.actions_detail, self.access_menu())
         suffix = f"_{model._meta.model_name}"
         for codename, _label in model._meta.permissions:
             action = codename.removesuffix(suffix)
@@ -304,6 +307,16 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def get_urls(self) -> list[Any]:
+        urls: list[Any] = super().get_urls()
+        place = f"{self.opts.app_label}_{self.opts.model_name}"
+        dangerous = {f"{place}_{action}" for action in self.recent_for}
+        for url in urls:
+            if url.name in dangerous:
+                # Around the page's transaction: the question and its answer are no part of what is saved.
+                url.callback = asked_before_saving(url.callback)
+        return urls
 
     # Lists
 

@@ -25,6 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import access
+from apps.accounts.faces.recent import require_recent
 from apps.accounts.models import User
 from apps.accounts.versions import changed_since
 from apps.common.api.kept import input_of
@@ -182,6 +183,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     :cvar action_permissions: for the viewset's own actions, what each asks of the policy, as {"win": "win"}
     :cvar requires_if_match: whether a change without `If-Match` is refused
+    :cvar recent_for: actions that are done only for who has shown recently who they are
     """
 
     queryset: QuerySet[Any] | None = None
@@ -189,6 +191,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
     filter_backends = (ScopedFilterBackend,)
     action_permissions: ClassVar[Mapping[str, str]] = {}
     requires_if_match = False
+    recent_for: ClassVar[frozenset[str]] = frozenset()
 
     _standard: ClassVar[Mapping[str, str]] = {
         "list": "view",
@@ -204,6 +207,11 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
     def permission_for(cls, action: str) -> str:
         """Return what `action` asks of the policy. :raises KeyError: nobody has said"""
         return cls.action_permissions[action] if action in cls.action_permissions else cls._standard[action]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action in self.recent_for:
+            require_recent(request)
 
     def permission_action(self) -> str:
         if self.action is None:

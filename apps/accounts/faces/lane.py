@@ -202,8 +202,8 @@ class Lane:
         if frame is None:
             return self._others(environ, start_response)
         set_script_prefix(get_script_name(environ))
-        # Instead of Django's two signals, each of which costs as much as reading a row: of those that listen to them, only
-        # the connections have anything to do here.
+        # Instead of Django's two signals, each of which costs as much as reading a row: of those that listen to them,
+        # only the connections have anything to do here.
         close_old_connections()
         translation.activate(frame.language)
         request: Any = _HotRequest(environ)
@@ -225,7 +225,7 @@ def _hot(environ: dict[str, Any]) -> tuple[_Place, str] | None:
         and path.isascii()
         and path.endswith("/")
         and environ.get("HTTP_ACCEPT", "") in ANY
-        and "HTTP_COOKIE" not in environ
+        and not environ.get("HTTP_COOKIE")
         and "format" not in environ.get("QUERY_STRING", "")
         and (method == "GET" or environ.get("CONTENT_TYPE", "").lower() in _JSON)
     )
@@ -234,4 +234,6 @@ def _hot(environ: dict[str, Any]) -> tuple[_Place, str] | None:
     head, _slash, key = path[:-1].rpartition("/")
     has_key = key.isdecimal()
     place = _place_of(f"{head}/0/" if has_key else path, method)
-    return None if place is None else (place, key if has_key else "")
+    if place is None or bool(place.key_name) != has_key:
+        return None
+    return place, key if has_key else ""

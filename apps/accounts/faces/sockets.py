@@ -15,6 +15,7 @@ from django.utils.crypto import constant_time_compare
 from apps.accounts import services
 from apps.accounts.faces.impersonation import IMPERSONATION_SESSION_KEY
 from apps.accounts.models import User
+from apps.accounts.second_factor import Step, step_before
 from apps.events import streams
 
 NOT_LOGGED_IN = 4401
@@ -89,7 +90,8 @@ def is_our_page(scope: Mapping[str, Any]) -> bool:
 
 def user_of_session(scope: Mapping[str, Any]) -> User | None:
     """
-    Return who is logged in with the session cookie, or as whom they act, read from the store each time.
+    Return who is logged in with the session cookie, or as whom they act, read from the store each time; None for who
+    still has to set up, or show, a second factor.
 
     A socket outlives the request that opened it: what was true then says nothing now.
     """
@@ -103,7 +105,8 @@ def user_of_session(scope: Mapping[str, Any]) -> User | None:
     if user is None:
         return None
     known = session.get(HASH_SESSION_KEY, "")
-    if not constant_time_compare(known, user.get_session_auth_hash()):
+    is_theirs = constant_time_compare(known, user.get_session_auth_hash())
+    if not is_theirs or step_before(session, user) is not Step.NOTHING:
         return None
     acting = session.get(IMPERSONATION_SESSION_KEY)
     return user if acting is None else services.who_acts(acting, actor=user) or user

@@ -190,6 +190,14 @@ class Role(Stamped, Versioned):
     # Set for the roles that come with the platform, under the name that code and imports know.
     key = models.SlugField(_("key"), max_length=50, null=True, blank=True, unique=True, editable=False)
     description = models.TextField(_("description"), blank=True, default="")
+    requires_mfa = models.BooleanField(
+        _("requires a second factor"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Who has this role anywhere sets up an authenticator app or a passkey before anything else."
+        ),
+    )
     # Permissions that the platform has granted by itself: what administrators took away is not granted again.
     offered = models.JSONField(default=list, editable=False)
 

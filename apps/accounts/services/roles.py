@@ -63,6 +63,29 @@ def describe_role(
 
 
 @transaction.atomic
+def require_second_factor(
+    role_id: int, *, is_required: bool, actor: User, expected_version: int | None = None
+) -> Role:
+    """
+    Say whether everybody who has a role needs a second factor; it holds from their next request on.
+
+    :raises PermissionDenied: the actor may not change roles
+    :raises ValidationError: somebody else was faster (code "stale")
+    """
+    require_in_person(actor)
+    role = rows.locked(Role, role_id, actor=actor, action="change", expected_version=expected_version)
+    if role.requires_mfa == is_required:
+        return role
+    rows.write(role, {"requires_mfa": is_required}, actor=actor)
+    access.forget(actor)
+    tell_watchers(Membership.objects.filter(role=role).values_list("user_id", flat=True).distinct())
+    grants = dict(role.grants.values_list("permission", "reach"))
+    publish(events.ROLE_CHANGED, role.pk, events.role_data(role, grants), actor_id=actor.pk)
+    _record(role, actor, requires_mfa=is_required)
+    return role
+
+
+@transaction.atomic
 def set_role_grants(
     role_id: int, grants: Mapping[str, str], *, actor: User, expected_version: int | None = None
 ) -> Role:

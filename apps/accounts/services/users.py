@@ -16,6 +16,7 @@ from apps.accounts.services.impersonation import end_impersonations_of
 from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.limits import require_over, tell_watchers
 from apps.accounts.services.memberships import grant_membership
+from apps.accounts.services.sessions import end_other_sessions
 from apps.accounts.services.token_families import revoke_families
 from apps.events.services import publish
 
@@ -40,7 +41,14 @@ class OwnSettings(TypedDict, total=False):
 
 @transaction.atomic
 def create_user(
-    name: str, *, email: str | None, team_id: int, role_id: int, actor: User, password: str | None = None
+    name: str,
+    *,
+    email: str | None,
+    team_id: int,
+    role_id: int,
+    actor: User,
+    password: str | None = None,
+    locale: str = "",
 ) -> User:
     """
     Make a user with a place in a team; without a password they set one by "Forgot your password?".
@@ -49,12 +57,13 @@ def create_user(
     :raises ValidationError: the address is taken, or the password too weak
     """
     access.require(actor, "add", User)
-    user = User(name=name, email=clean_email(email), is_staff=True)
+    user = User(name=name, email=clean_email(email), locale=locale, is_staff=True)
     if password is None:
         user.set_unusable_password()
     else:
-        _set_password(user, password)
+        give_password(user, password)
     rows.insert(user, actor=actor)
+    _vouch_for_email(user)
     grant_membership(user.pk, team_id, role_id, actor=actor, is_new=True)
     access.require(actor, "add", user)
     publish(events.USER_CREATED, user.pk, events.user_data(user), actor_id=actor.pk)
@@ -67,7 +76,30 @@ def clean_email(email: str | None) -> str | None:
     return (email or "").strip().lower() or None
 
 
-def _set_password(user: User, password: str) -> None:
+def _vouch_for_email(user: User) -> None:
+    """Count the address that an administrator gave as confirmed, in place of what was known before."""
+    EmailAddress.objects.filter(user=user).delete()
+    if user.email is None:
+        return
+    # Somebody who had only claimed it has not confirmed it.
+    EmailAddress.objects.filter(email=user.email).exclude(user__email=user.email).delete()
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+
+
+@transaction.atomic
+def vouch_for_unknown_email(user_id: int) -> None:
+    """Do the same for somebody who was made past the services, as by `createsuperuser`, and has no address on record."""
+    user = User.objects.select_for_update().get(pk=user_id)
+    if not EmailAddress.objects.filter(user=user).exists():
+        _vouch_for_email(user)
+
+
+def give_password(user: User, password: str) -> None:
+    """
+    Set a password without saving it.
+
+    :raises ValidationError: it is too weak
+    """
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -98,7 +130,7 @@ def change_user(
     rows.write(user, values, actor=actor)
     if "email" in values:
         # Whoever reads the old address must not be able to reset the password by it.
-        EmailAddress.objects.filter(user=user).delete()
+        _vouch_for_email(user)
         record_auth_event("email_changed", user=user, actor=actor, data={"from": before, "to": user.email})
     if "is_staff" in values:
         tell_watchers([user.pk])
@@ -126,6 +158,23 @@ def change_own_settings(*, actor: User, **fields: Unpack[OwnSettings]) -> User:
 
 
 @transaction.atomic
+def change_own_email(user_id: int, email: str) -> User:
+    """
+    Let somebody log in with another address from now on, which they have just shown to be theirs.
+
+    :raises ValidationError: the address is taken
+    """
+    user = User.objects.select_for_update().get(pk=user_id)
+    before = user.email
+    values = rows.differing(user, {"email": clean_email(email)})
+    if values:
+        rows.write(user, values, actor=user)
+        record_auth_event("email_changed", user=user, actor=user, data={"from": before, "to": user.email})
+        publish(events.USER_CHANGED, user.pk, events.user_data(user), actor_id=user.pk)
+    return user
+
+
+@transaction.atomic
 def set_password(user_id: int, password: str, *, actor: User) -> User:
     """
     Give a user a new password, which ends their sessions and access tokens.
@@ -136,8 +185,9 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     require_in_person(actor)
     user = rows.locked(User, user_id, actor=actor, action="change")
     require_over(actor, user)
-    _set_password(user, password)
+    give_password(user, password)
     user.save(update_fields=["password"])
+    end_other_sessions(user.pk)
     cut_user(user.pk)
     # Whoever knew the old one may have let an application in.
     revoke_families(user_id=user.pk)
@@ -182,6 +232,7 @@ def activate_user(user_id: int, *, actor: User) -> User:
 def _switch(user: User, *, actor: User, is_active: bool) -> User:
     rows.write(user, {"is_active": is_active}, actor=actor)
     if not is_active:
+        end_other_sessions(user.pk)
         cut_user(user.pk)
         revoke_families(user_id=user.pk)
         end_impersonations_of(user.pk, actor_id=actor.pk)

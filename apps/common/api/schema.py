@@ -79,6 +79,7 @@ class BrowserSessionScheme(SessionScheme):  # type: ignore[no-untyped-call]
     """Describes our session as the cookie that it is."""
 
     target_class = "apps.common.api.authentication.BrowserSession"
+    match_subclasses = True
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

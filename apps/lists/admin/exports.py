@@ -25,13 +25,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 from unfold.decorators import display
 
+from apps.accounts.faces import recent
 from apps.accounts.faces.admin import ScopedModelAdmin, actor_of, refusal_text
 from apps.common.lists.changelist import FILTERS_VAR
 from apps.common.lists.estimates import counted
 from apps.common.templatetags.artel import number, when
 from apps.lists.admin.export_form import ExportForm
 from apps.lists.exporting.columns import columns_of
-from apps.lists.faces import file_response
+from apps.lists.faces import file_response, needs_recent
 from apps.lists.models import Export
 from apps.lists.selectors.exports import about_how_many
 from apps.lists.services import exports as services
@@ -201,6 +202,9 @@ class ExportAdmin(ScopedModelAdmin):
         form = ExportForm(model_admin, request, request.POST)
         try:
             rows = self._rows(request, model_admin, chosen)
+            question = recent.ask(request) if needs_recent(rows, actor_of(request)) else None
+            if question is not None:
+                return question
             export = services.request_export(rows, actor=actor_of(request), **form.options())
         except Refusal as refusal:
             return self.ask_how(request, model_admin, chosen, form=form, refused=refusal_text(refusal))

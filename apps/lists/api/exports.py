@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.faces.api import ListMixin, RetrieveMixin, ScopedViewSet
+from apps.accounts.faces.recent import require_recent
 from apps.lists.api.choosing import ChosenRowsSerializer, chosen_rows
-from apps.lists.faces import file_response
+from apps.lists.faces import file_response, needs_recent
 from apps.lists.models import Export
 from apps.lists.services import exports as services
 
@@ -87,6 +88,8 @@ class ExportViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
         given.is_valid(raise_exception=True)
         said = dict(given.validated_data)
         rows = chosen_rows(said, request)
+        if needs_recent(rows, self.actor):
+            require_recent(request)
         options = {name: said[name] for name in said if name not in {"model", "ids", "filter"}}
         export = services.request_export(rows, actor=self.actor, **options)
         place = {"Location": f"/api/v1/lists/exports/{export.pk}/"}

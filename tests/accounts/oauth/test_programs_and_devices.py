@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts import services
 from apps.accounts.models import AuthEvent, ConsentGrant, DeviceCode, Membership, Role, TokenFamily, User
 from apps.crm.models import Deal
-from tests.accounts.factories import make_superuser, make_team, make_user
+from tests.accounts.factories import PASSWORD, make_superuser, make_team, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import (
     Browser,
@@ -182,6 +182,17 @@ def test_nobody_comes_for_too_long(television: Relying, browser: Browser) -> Non
 @pytest.mark.parametrize("typed", ["", "AAAA-AAAA", "\x00", "x" * 500, "Ы"])
 def test_a_code_that_nobody_waits_for(browser: Browser, typed: str) -> None:
     assert browser.client.post("/o/device/", {"user_code": typed, "decision": "allow"}).status_code == 400
+
+
+def test_nobody_guesses_for_long(television: Relying, browser: Browser) -> None:
+    begun = begin(television)
+    for _n in range(20):
+        assert browser.client.post("/o/device/", {"user_code": "BBBB-BBBB"}).status_code == 400
+    page = browser.client.post("/o/device/", {"user_code": begun["user_code"]})
+    assert "tried too many codes" in page.content.decode()
+    other = Browser(make_user(password=PASSWORD)).log_in().client
+    for _n in range(25):
+        assert other.post("/o/device/", {"user_code": begun["user_code"]}).status_code == 200
 
 
 def test_the_page_is_for_whoever_is_logged_in_and_needs_our_own_form(

@@ -101,10 +101,9 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
     def _serve(self, request: HttpRequest) -> HttpResponse:
         try:
             asked = self._asked(request)
+            return self._person_first(request, asked) or self._consent_next(request, asked)
         except OAuthToolkitError as error:
             return self._refuse(request, error.oauthlib_error)
-        try:
-            return self._person_first(request, asked) or self._consent_next(request, asked)
         except OAuth2Error as error:
             return self._refuse(request, error)
 

@@ -31,7 +31,15 @@ from tests.accounts.entering import (
     log_in,
     set_up_app,
 )
-from tests.accounts.factories import PASSWORD, join, make_role, make_superuser, make_team, make_user
+from tests.accounts.factories import (
+    PASSWORD,
+    join,
+    make_member,
+    make_role,
+    make_superuser,
+    make_team,
+    make_user,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("committing")]
 DEALS = "/api/v1/crm/deals/"
@@ -259,6 +267,18 @@ def test_a_program_with_a_key_is_asked_for_its_key_alone() -> None:
     client = log_in(careful_member())
     client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
     assert client.get(DEALS).status_code == 200
+
+
+def test_who_acts_as_somebody_is_asked_for_their_own_factor_alone() -> None:
+    target, role = careful_member(), Role.objects.get(key="administrator")
+    client = log_in(make_member(make_team(), role, password=PASSWORD))
+    body = {"reason": "They asked for help", "minutes": "15"}
+    client.post(f"/admin/accounts/user/{target.pk}/act_as/", body)
+    assert client.get("/api/v1/me/").json()["id"] == target.pk
+    assert client.get("/admin/").status_code == 200
+    services.require_second_factor(role.pk, is_required=True, actor=make_superuser())
+    assert client.get("/admin/")["Location"].startswith(SECOND)
+    assert client.get("/api/v1/me/").json()["code"] == "mfa_required"
 
 
 def test_only_who_may_change_roles_says_that_one_requires_it(user: User) -> None:

@@ -91,6 +91,7 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
         _("Access"),
         [
             Place("accounts.user", "person", _("Users")),
+            Place("accounts.invitation", "mail", _("Invitations")),
             Place("accounts.team", "groups", _("Teams")),
             Place("accounts.role", "shield_person", _("Roles")),
             Place("accounts.role", "grid_view", _("Who may what"), page="accounts_role_who_may_what"),

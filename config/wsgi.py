@@ -11,17 +11,9 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 _for_browsers = get_wsgi_application()
 
+from apps.accounts.faces.lane import Lane, handler_with  # noqa: E402 - once the apps are loaded
 
-def _handler_for_programs() -> WSGIHandler:
-    """Return a handler with the shorter middleware, which Django takes from the settings when it makes one."""
-    everything, settings.MIDDLEWARE = settings.MIDDLEWARE, settings.PROGRAM_MIDDLEWARE
-    try:
-        return WSGIHandler()
-    finally:
-        settings.MIDDLEWARE = everything
-
-
-_for_programs = _handler_for_programs()
+_for_programs = Lane(handler_with(WSGIHandler, settings.PROGRAM_MIDDLEWARE))
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -52,7 +52,7 @@ _NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession",
 # What nobody does while they act as somebody else, whatever either of them may: it would outlast the hour.
 _NEVER_AS_SOMEBODY = frozenset(
     f"accounts.{action}_{model}"
-    for model in ("role", "membership", "accessgrant", "apikey", "impersonationsession")
+    for model in ("role", "membership", "accessgrant", "apikey", "application", "impersonationsession")
     for action in ("add", "change", "delete")
 ) | {"accounts.impersonate_user"}
 
@@ -245,6 +245,11 @@ def reaches_of(user: User, permission: str) -> Reaches | None:
     return Reaches(is_all=True, is_own=True) if user.is_superuser else grants_of(user).get(permission)
 
 
+def has_share(user: User, permission: str) -> bool:
+    """Tell whether `user` has a permission for single rows that are shared with them."""
+    return user.is_active and not user.is_superuser and permission in rights_of(user).shares
+
+
 def is_everything(user: User) -> bool:
     """Tell whether `user` may do everything, whatever the roles: an administrator in person, not by a limited key."""
     is_in_person = user.key_scopes is None and user.impersonation is None
@@ -421,16 +426,7 @@ def can_with(
 
     :param is_active: only as long as it is not in the trash
     """
-    if actor.__dict__.get("_settled") != actor.perm_version:
-        return _rows_with(actor, action, model, is_active=is_active).filter(pk=pk).exists()
-    key = (identity_of(actor), action, model, is_active)
-    question = _questions.get(key)
-    if question is None:
-        question = _question(_rows_with(actor, action, model, is_active=is_active))
-        if len(_questions) >= _MOST_QUESTIONS:
-            _questions.clear()
-        _questions[key] = question
-    sql, params = question
+    sql, params = asked(actor, action, model, is_active=is_active)
     if not sql:
         return False
     with connection.cursor() as cursor:
@@ -438,7 +434,28 @@ def can_with(
         return cursor.fetchone() is not None
 
 
-# What `can` asks the database, by whom it asks it for: writing it down takes longer than the answer.
+def asked(
+    actor: User, action: str, model: type[models.Model], *, is_active: bool = False
+) -> tuple[str, tuple[Any, ...]]:
+    """
+    Return the same as a question to the database, which finds something where the answer is yes.
+
+    Its last value is the key, left out here. Several questions may be put into one statement; it is empty where no key
+    is let in.
+    """
+    if actor.__dict__.get("_settled") != actor.perm_version:
+        return _question(_rows_with(actor, action, model, is_active=is_active))
+    key = (identity_of(actor), action, model, is_active)
+    question = _questions.get(key)
+    if question is None:
+        question = _question(_rows_with(actor, action, model, is_active=is_active))
+        if len(_questions) >= _MOST_QUESTIONS:
+            _questions.clear()
+        _questions[key] = question
+    return question
+
+
+# By whom it is asked for: writing a question down takes longer than the answer.
 _questions: dict[Any, tuple[str, tuple[Any, ...]]] = {}
 _MOST_QUESTIONS = 4000
 

@@ -1,8 +1,7 @@
-"""How people log in: nobody signs up by themselves, and everybody ends up where they wanted to go."""
+"""How people log in: invited or signed up, and everybody ends up where they wanted to go."""
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from django.contrib import messages
@@ -14,15 +13,13 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import services
 from apps.accounts.cuts import cut_user
+from apps.accounts.doors import DoorsAdapter
 from apps.accounts.faces.recent import is_recent
 from apps.accounts.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Users are invited or imported by administrators."""
-
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
+class AccountAdapter(DoorsAdapter):
+    """What allauth asks the platform about, in one place."""
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Let in people only, whichever way they came; programs have keys."""

@@ -130,6 +130,11 @@ register(
     ),
     AuthKind("code_sent", pgettext_lazy("event", "code sent"), _("A code was sent to %(user)s")),
     AuthKind(
+        "code_asked_in_vain",
+        pgettext_lazy("event", "code asked for in vain"),
+        _("Somebody asked for a code with an address that nobody has: %(user)s"),
+    ),
+    AuthKind(
         "code_refused",
         pgettext_lazy("event", "code refused"),
         _("A wrong code was given for %(user)s"),

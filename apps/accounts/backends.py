@@ -4,7 +4,10 @@ from django.contrib.auth.backends import BaseBackend
 from django.db.models import Model
 from django.http import HttpRequest
 
+from apps.accounts import attempts
 from apps.accounts.models import User
+from apps.accounts.services import record_auth_event
+from apps.common.addresses import client_address
 
 
 class PolicyBackend(BaseBackend):
@@ -13,15 +16,45 @@ class PolicyBackend(BaseBackend):
     def authenticate(
         self, request: HttpRequest | None, email: str = "", password: str = "", **credentials: object
     ) -> User | None:
-        """Return the active person with this address and password; takes as long when there is nobody."""
-        user = User.objects.filter(email=email.lower(), kind=User.Kind.HUMAN).first() if email else None
-        if user is None:
-            User().set_password(password)
+        """
+        Return the active person with this address and password; takes as long when there is nobody.
+
+        Whichever page, form or program asks, wrong passwords are counted here.
+
+        :raises Locked: there were too many of them
+        """
+        if not email:
             return None
-        return user if user.check_password(password) and user.is_active else None
+        subject, address = attempts.person(email), client_address(request) if request else ""
+        try:
+            attempts.refuse_if_locked(subject, address)
+        except attempts.Locked as locked:
+            # One record, and not one for each of thousands that are refused.
+            if locked.is_news:
+                _record_lock(email)
+            raise
+        user = _person(email, password)
+        if user is None:
+            attempts.note_failure(subject, address)
+        else:
+            attempts.forget(subject, address)
+        return user
 
     def get_user(self, user_id: int) -> User | None:
         return User.objects.filter(pk=user_id, is_active=True).first()
 
     def has_perm(self, user_obj: User, perm: str, obj: Model | None = None) -> bool:  # type: ignore[override]
         return user_obj.has_perm(perm, obj)
+
+
+def _record_lock(email: str) -> None:
+    user = User.objects.filter(email=email.strip().lower()).first()
+    record_auth_event("locked", user=user, data={} if user else {"email": email})
+
+
+def _person(email: str, password: str) -> User | None:
+    user = User.objects.filter(email=email.strip().lower(), kind=User.Kind.HUMAN).first()
+    if user is None:
+        User().set_password(password)
+        return None
+    return user if user.check_password(password) and user.is_active else None

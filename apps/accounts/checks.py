@@ -19,6 +19,8 @@ from apps.accounts.scoping import Rule
 
 # Models without a rule: nobody is shown their rows as rows.
 UNSCOPED_MODELS = {
+    "accounts.KnownDevice": "whether a login is worth a letter, asked with each login alone",
+    "accounts.Letter": "letters on their way, encrypted, read by the workers that send them",
     "accounts.AuthEventHead": "where the chain of access events ends, read by the database and its verification",
     "accounts.TokenCut": "tokens that ended early, read by the check of tokens alone",
     "accounts.AuthorizationCode": "codes of applications on their way to being swapped, read by the swap alone",
@@ -38,6 +40,7 @@ UNSCOPED_MODELS = {
 }
 # Addresses of libraries, which cannot say it themselves.
 DECLARED_VIEWS = {
+    "allauth.headless": "the same over REST, as allauth guards it: what is one's own asks who is there",
     "allauth.account.views": "logging in and one's own password, for everybody",
     "allauth.mfa": "one's own second factors",
     "django.views.i18n.set_language": "the language of one's own browser",

@@ -8,6 +8,7 @@ from apps.accounts.models import (
     Application,
     ConsentGrant,
     ImpersonationSession,
+    Invitation,
     Membership,
     Role,
     Team,
@@ -28,6 +29,9 @@ ROLE_DELETED = Fact("accounts.role.deleted.v1")
 API_KEY_CREATED = Fact("accounts.api_key.created.v1")
 API_KEY_ROTATED = Fact("accounts.api_key.rotated.v1")
 API_KEY_REVOKED = Fact("accounts.api_key.revoked.v1")
+INVITATION_MADE = Fact("accounts.invitation.made.v1")
+INVITATION_ACCEPTED = Fact("accounts.invitation.accepted.v1")
+INVITATION_REVOKED = Fact("accounts.invitation.revoked.v1")
 APPLICATION_REGISTERED = Fact("accounts.application.registered.v1")
 APPLICATION_CHANGED = Fact("accounts.application.changed.v1")
 CONSENT_GIVEN = Fact("accounts.consent.given.v1")
@@ -52,6 +56,9 @@ FACTS = [
     API_KEY_CREATED,
     API_KEY_ROTATED,
     API_KEY_REVOKED,
+    INVITATION_MADE,
+    INVITATION_ACCEPTED,
+    INVITATION_REVOKED,
     APPLICATION_REGISTERED,
     APPLICATION_CHANGED,
     CONSENT_GIVEN,
@@ -121,6 +128,20 @@ def api_key_data(key: ApiKey) -> dict[str, Any]:
         "scopes": key.scopes,
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
+    }
+
+
+def invitation_data(invitation: Invitation) -> dict[str, Any]:
+    return {
+        "id": invitation.pk,
+        "email": invitation.email,
+        "team_id": invitation.team_id,
+        "role_id": invitation.role_id,
+        "invited_by_id": invitation.invited_by_id,
+        "expires_at": invitation.expires_at,
+        "accepted_at": invitation.accepted_at,
+        "revoked_at": invitation.revoked_at,
+        "user_id": invitation.user_id,
     }
 
 

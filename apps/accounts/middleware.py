@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from allauth.core.internal.httpkit import clean_client_ip, get_client_ip
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+from django.utils.functional import SimpleLazyObject
 
 from apps.accounts.second_factor import person_behind
 from apps.accounts.services import note_use
+from apps.common.addresses import client_address
 from apps.common.origin import Origin, origin
 
 # Names of programs are cut: whoever calls may send kilobytes.
@@ -25,22 +26,17 @@ class OriginMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
-        token = origin.set(Origin(_address_of(request), agent))
+        # Worked out when somebody asks: most requests record nothing.
+        token = origin.set(cast("Origin", SimpleLazyObject(lambda: _origin_of(request))))
         try:
             return self.get_response(request)
         finally:
             origin.reset(token)
 
 
-def _address_of(request: HttpRequest) -> str | None:
-    try:
-        address = get_client_ip(request)
-    except ImproperlyConfigured:
-        # Fewer proxies than we are told of, as when a probe comes from inside.
-        address = clean_client_ip(request.META.get("REMOTE_ADDR", ""))
-    # PostgreSQL knows no zones of addresses ("fe80::1%eth0").
-    return address.partition("%")[0] if address else None
+def _origin_of(request: HttpRequest) -> Origin:
+    agent = request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:_LONGEST_AGENT]
+    return Origin(client_address(request) or None, agent)
 
 
 class PersonalSettingsMiddleware:

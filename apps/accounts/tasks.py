@@ -42,3 +42,15 @@ def expire_token_cuts() -> int:
 def clear_tokens() -> int:
     """Delete codes and tokens that have expired."""
     return services.clear_tokens()
+
+
+@shared_task
+def deliver_letter(*, letter_id: int) -> None:
+    """Give a letter to the mail server."""
+    services.deliver_letter(letter_id)
+
+
+@shared_task
+def deliver_letters() -> int:
+    """Send the letters that are due and that no worker was told of."""
+    return services.deliver_letters()

@@ -11,12 +11,12 @@ import re
 import secrets
 import time
 from collections import OrderedDict
+from functools import lru_cache
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
 from apps.accounts import cuts, keyring
@@ -27,9 +27,10 @@ ACCESS_TOKEN_SECONDS = 300
 # Clocks of our own machines differ by less.
 LEEWAY_SECONDS = 5
 _LONGEST_TOKEN = 8 * 1024
-_SHAPE = re.compile(r"([\w-]{16,512})\.([\w-]{2,})\.([\w-]{86})", re.ASCII)
+_SHAPE = re.compile(r"(([\w-]{16,512})\.([\w-]{2,}))\.([\w-]{86})", re.ASCII)
+_ALGORITHM = jws.default_registry.get_alg(keyring.ALGORITHM)
 _HEADER = frozenset({"alg", "typ", "kid"})
-# In place of a signature's second number, the order of the curve (P-256) less it would do as well: ours is the lower.
+# In a signature, the order of the curve (P-256) less its second number would do in place of that: ours is the lower.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HALF_ORDER = _ORDER // 2
 _MOST_REMEMBERED = 4096
@@ -109,18 +110,28 @@ def read(
 
     :raises InvalidToken: as `verify` does
     """
-    kid, kind, claims = _seen.get(token) or _seen.keep(token, _check_signature(token))
+    name = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+    found = _seen.get(name) or _seen.keep(name, _check_signature(token))
     # Of remembered ones too: the key may have been retired meanwhile.
-    if not keyring.is_published(kid):
+    if not keyring.is_published(found.kid):
         raise InvalidToken("unknown_key")
-    if kind != typ.lower():
+    if found.kind != typ.lower():
         raise InvalidToken("wrong_type")
-    if claims.get("iss") != settings.OIDC_ISSUER:
+    if found.claims.get("iss") != settings.OIDC_ISSUER:
         raise InvalidToken("wrong_issuer")
-    if audience is not None and not _is_for(audience, claims.get("aud")):
+    if audience is not None and not _is_for(audience, found.claims.get("aud")):
         raise InvalidToken("wrong_audience")
-    _check_time(claims, allow_expired=allow_expired)
-    return kid, dict(claims)
+    now = time.time()
+    if now >= found.ends and not allow_expired:
+        raise InvalidToken("expired")
+    if found.begins > now + LEEWAY_SECONDS:
+        raise InvalidToken("not_yet")
+    return found.kid, dict(found.claims)
+
+
+def forget_seen() -> None:
+    """Compute the signatures of tokens that were seen before again."""
+    _seen.forget()
 
 
 def public_jwks() -> dict[str, Any]:
@@ -128,32 +139,38 @@ def public_jwks() -> dict[str, Any]:
     return {"keys": keyring.published()}
 
 
-Verified = tuple[str, str, dict[str, Any]]
+class _Verified(NamedTuple):
+    """What one of our keys has signed, whatever that says."""
+
+    kid: str
+    kind: str
+    claims: dict[str, Any]
+    begins: float
+    ends: float
 
 
-def _check_signature(token: str) -> Verified:
-    """Return name of the key, type and claims of a token that one of our keys has signed, whatever it says."""
-    if len(token) > _LONGEST_TOKEN:
-        raise InvalidToken("malformed")
-    shape = _SHAPE.fullmatch(token)
+def _check_signature(token: str) -> _Verified:
+    """Return what one of our keys has signed; the algorithm is the key's, whatever a token wants."""
+    shape = _SHAPE.fullmatch(token) if len(token) <= _LONGEST_TOKEN else None
     if shape is None:
         raise InvalidToken("malformed")
-    kid, kind = _read_header(shape[1])
+    said, header, payload, signature = shape.groups()
+    kid, kind = _read_header(header)
     key = keyring.public_key(kid)
     if key is None:
         raise InvalidToken("unknown_key")
     try:
-        if _second_half(shape[3]) > _HALF_ORDER:
+        numbers = urlsafe_b64decode(signature.encode())
+        if _second(numbers) > _HALF_ORDER or not _ALGORITHM.verify(said.encode(), numbers, key):
             raise InvalidToken("bad_signature")
-        signed = jws.deserialize_compact(token, key, algorithms=[keyring.ALGORITHM])
-        claims = json.loads(signed.payload or b"")
-    except (JoseError, ValueError, RecursionError) as error:
-        raise InvalidToken("bad_signature") from error
-    if not isinstance(claims, dict):
-        raise InvalidToken("malformed")
-    return kid, kind, claims
+        claims = json.loads(urlsafe_b64decode(payload.encode()))
+        begins = max(_moment(claims["iat"]), _moment(claims.get("nbf", 0)))
+        return _Verified(kid, kind, claims, begins, _moment(claims["exp"]))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InvalidToken("malformed") from error
 
 
+@lru_cache(maxsize=64)
 def _read_header(text: str) -> tuple[str, str]:
     """Return key and type that a header names; what else it may want of us, like another algorithm, is refused."""
     try:
@@ -168,62 +185,52 @@ def _read_header(text: str) -> tuple[str, str]:
     return kid, kind.lower()
 
 
-def _second_half(signature: str) -> int:
-    return int.from_bytes(urlsafe_b64decode(signature.encode())[32:])
+def _moment(said: Any) -> float:
+    # A bool is an int to Python.
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        raise TypeError(said)
+    return said
+
+
+def _second(numbers: bytes) -> int:
+    return int.from_bytes(numbers[32:])
 
 
 def _lower(signature: str) -> str:
     """Return that spelling of a signature whose second number is the lower one: anybody can make each of the other."""
-    first, second = urlsafe_b64decode(signature.encode())[:32], _second_half(signature)
-    return urlsafe_b64encode(first + min(second, _ORDER - second).to_bytes(32)).decode()
+    numbers = urlsafe_b64decode(signature.encode())
+    second = _second(numbers)
+    return urlsafe_b64encode(numbers[:32] + min(second, _ORDER - second).to_bytes(32)).decode()
 
 
 def _is_for(audience: str, said: Any) -> bool:
     return audience in said if isinstance(said, list) else said == audience
 
 
-def _check_time(claims: dict[str, Any], *, allow_expired: bool) -> None:
-    now = time.time()
-    expires, issued, begins = (_second(claims, name) for name in ("exp", "iat", "nbf"))
-    if now >= expires and not allow_expired:
-        raise InvalidToken("expired")
-    if max(issued, begins) > now + LEEWAY_SECONDS:
-        raise InvalidToken("not_yet")
-
-
-def _second(claims: dict[str, Any], name: str) -> float:
-    said: Any = claims.get(name, 0 if name == "nbf" else None)
-    # A bool is an int to Python.
-    if isinstance(said, bool) or not isinstance(said, int | float):
-        raise InvalidToken("malformed")
-    return said
-
-
 class _Seen:
     """Tokens whose signature was right, by their hash; those not seen for longest are forgotten first."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, Verified] = OrderedDict()
+        self._known: OrderedDict[bytes, _Verified] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, token: str) -> Verified | None:
-        name = _hash(token)
+    def get(self, name: bytes) -> _Verified | None:
         with self._lock:
             found = self._known.get(name)
             if found is not None:
                 self._known.move_to_end(name)
         return found
 
-    def keep(self, token: str, verified: Verified) -> Verified:
+    def keep(self, name: bytes, verified: _Verified) -> _Verified:
         with self._lock:
-            self._known[_hash(token)] = verified
+            self._known[name] = verified
             if len(self._known) > _MOST_REMEMBERED:
                 self._known.popitem(last=False)
         return verified
 
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
 
 
 _seen = _Seen()

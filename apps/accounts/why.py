@@ -44,16 +44,21 @@ def who_may(action: str, row: models.Model, *, asker: User, term: str = "") -> l
 
     :param term: part of a name; only such people are looked at
     """
-    people = list(
-        User.objects.visible_to(asker)
-        .filter(is_active=True, name__icontains=term)
-        .order_by("name", "pk")[:MOST_PEOPLE]
-    )
+    people = list(_people(asker, term)[:MOST_PEOPLE])
     access.read_rights([user for user in people if not user.is_superuser])
     allowed = [user for user in people if access.can(user, action, row)]
     whole, action_on_whole = _deciding(action, row)
     told = _Told(whole, action_on_whole, allowed, _Names(asker))
     return [Person(user, told.lines(user)) for user in allowed]
+
+
+def has_more_people(asker: User, term: str = "") -> bool:
+    """Tell whether more people are in sight than are gone through at once."""
+    return _people(asker, term)[MOST_PEOPLE : MOST_PEOPLE + 1].exists()
+
+
+def _people(asker: User, term: str) -> models.QuerySet[User]:
+    return User.objects.visible_to(asker).filter(is_active=True, name__icontains=term).order_by("name", "pk")
 
 
 class _Names:

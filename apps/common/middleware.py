@@ -24,7 +24,8 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
+        # Not `headers`, which are made of the whole environment.
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         token = request_id.set(given if _ID.fullmatch(given) else uuid.uuid4().hex)
         try:
             response = self.get_response(request)

@@ -7,8 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# What all hot requests together ask, of a few people with rights of their own; the oldest make room for others.
-_MOST = 400
+from apps.common.postgresql.base import MOST_PLANS
 
 
 @contextmanager
@@ -23,7 +22,7 @@ def kept_plans(connection: BaseDatabaseWrapper, *, is_wanted: bool = True) -> It
     if not is_wanted or not settings.KEEP_PLANS or raw is None:
         yield
         return
-    before, raw.prepare_threshold, raw.prepared_max = raw.prepare_threshold, 0, _MOST
+    before, raw.prepare_threshold, raw.prepared_max = raw.prepare_threshold, 0, MOST_PLANS
     try:
         yield
     finally:

@@ -8,6 +8,9 @@ from apps.accounts.models import (
     AuthEventHead,
     ConsentGrant,
     ImpersonationSession,
+    Invitation,
+    KnownDevice,
+    Letter,
     Membership,
     Role,
     RoleGrant,
@@ -30,6 +33,11 @@ def declare() -> None:
     track(RoleGrant, part_of=("role",), is_guarded=True)
     track(Membership, part_of=("user",), is_guarded=True)
     exempt(ApiKey, "Each step of a key is a fact of its own, and an undo must not bring a revoked one back.")
+    exempt(
+        Invitation, "Each step of an invitation is a fact of its own, and an undo must not open one again."
+    )
+    exempt(KnownDevice, "What people log in with is remembered for them alone.")
+    exempt(Letter, "A letter is gone once it is sent.")
     exempt(AccessGrant, "Each step is a fact of its own, and an undo must not bring a revoked one back.")
     exempt(ImpersonationSession, "It is a record itself, and what is done meanwhile names it.")
     for audit in (AuthEvent, AuthEventHead):

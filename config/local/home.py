@@ -47,6 +47,11 @@ class Home:
         return self.path / "run"
 
     @property
+    def mail(self) -> Path:
+        """Where letters are put that no mail server takes."""
+        return self.path / "mail"
+
+    @property
     def demo_logins(self) -> Path:
         return self.path / "demo-logins.txt"
 
@@ -59,7 +64,7 @@ class Home:
         try:
             # Uploaded files and keys are nobody else's business.
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ["run", "media", "static"]:
+            for name in ["run", "media", "static", "mail"]:
                 (self.path / name).mkdir(exist_ok=True)
             tempfile.TemporaryFile(dir=self.run).close()
         except OSError as problem:
@@ -121,6 +126,9 @@ def start_services(home: Home) -> dict[str, str]:
         settings["REDIS_URL"] = redis.url()
     if not is_set("SECRET_KEY"):
         settings["SECRET_KEY"] = home.secret_key()
+    if not is_set("EMAIL_URL"):
+        # Letters are shown at /accounts/mailbox/.
+        settings["EMAIL_URL"] = f"filemail://{home.mail}"
     return settings
 
 

@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 from kombu import Queue
 
+from config.settings.doors import *  # noqa: F403
 from config.settings.environment import ARTEL_HOME, ROOT, env
 from config.settings.machines import *  # noqa: F403
 from config.settings.people import *  # noqa: F403
@@ -39,6 +40,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "allauth",
     "allauth.account",
+    "allauth.headless",
     "allauth.mfa",
     "allauth.usersessions",
     "oauth2_provider",
@@ -85,6 +87,14 @@ PROGRAM_MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apps.history.middleware.ChangeSetMiddleware",
+]
+
+# Of these, what says the same of all requests to the same host, in the same languages, by the same kind of program: it is
+# asked once for all of them where the requests are hot (`apps.accounts.faces.lane`).
+REMEMBERED_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -152,6 +162,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout"
 CELERY_TIMEZONE = "UTC"
 # Each of these may run twice at once without harm, so a second beat is only a waste.
 CELERY_BEAT_SCHEDULE = {
+    "deliver-letters": {
+        "task": "apps.accounts.tasks.deliver_letters",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
     "expire-imports": {"task": "apps.crm.tasks.expire_imports", "schedule": crontab(minute=17)},
     "expire-board-changes": {"task": "apps.crm.tasks.expire_board_changes", "schedule": crontab(minute=37)},
@@ -239,7 +254,11 @@ BODY_MAX_BYTES = IMPORT_MAX_BYTES + 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # Mail
+# Where "filemail:///…" puts letters.
+EMAIL_FILE_PATH: str = ""
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
+# A worker waits no longer for a mail server that does not answer; the letter is tried again later.
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
 
 # REST
@@ -248,6 +267,7 @@ REST_FRAMEWORK = {
         "apps.accounts.faces.keys.BearerAuthentication",
         "apps.accounts.faces.sessions.PersonSession",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.common.api.throttling.RequestLimit"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

@@ -41,6 +41,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "change": RULERS,
         "delete": RULERS,
     },
+    "accounts.Invitation": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        # They are revoked, and stay on record.
+        "delete": set(),
+    },
     # Whoever may do something may let a program do it for them; an auditor looks on.
     "accounts.ApiKey": {
         "view": ALL,
@@ -215,9 +222,15 @@ OTHERS = {
     "accounts/password/change/": "login",
     "accounts/password/set/": "login",
     "accounts/password/reset/": "public",
+    # Whoever has asked for no code is led back to the login.
+    "accounts/password/reset/confirm/": "login",
+    "accounts/password/reset/complete/": "public",
     "accounts/password/reset/done/": "public",
-    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "public",
-    "accounts/password/reset/key/done/": "public",
+    "accounts/signup/": "public",
+    # Whoever holds the link.
+    "accounts/invitation/<str:token>/": "public",
+    "accounts/waiting/": "login",
+    "accounts/mailbox/": "login",
     "accounts/security/": "login",
     "accounts/security/sessions/<int:pk>/end/": "login",
     "accounts/security/sessions/end-others/": "login",
@@ -231,6 +244,27 @@ OTHERS = {
     "accounts/security/passkeys/<int:pk>/rename/": "login",
     "accounts/security/passkeys/<int:pk>/remove/": "login",
     "i18n/setlang/": "public",
+    # Logging in over REST; what is one's own asks who is there.
+    **{
+        f"_allauth/{client}/v1/{path}": who
+        for client in ("browser", "app")
+        for path, who in {
+            "config": "public",
+            "auth/session": "login",
+            "auth/reauthenticate": "login",
+            "auth/code/confirm": "public",
+            "auth/password/request": "public",
+            "auth/password/reset": "public",
+            "auth/login": "public",
+            "auth/signup": "public",
+            "auth/email/verify": "public",
+            "auth/email/verify/resend": "public",
+            "auth/code/request": "public",
+            "auth/code/resend": "public",
+            "account/password/change": "login",
+            "account/email": "login",
+        }.items()
+    },
     "api/v1/schema/": "login",
     "api/v1/docs/": "login",
     "api/v1/me/": "login",

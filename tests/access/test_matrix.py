@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 from django.contrib import admin
@@ -45,7 +45,7 @@ class Operation:
         return "/" + route.replace("^", "").replace("$", "")
 
 
-def is_about_rows(view: Any) -> bool:
+def is_about_rows(view: Any) -> TypeGuard[type[ScopedViewSet]]:
     """Tell whether an address shows rows as the policy says; what is one's own alone is declared among the others."""
     return isinstance(view, type) and issubclass(view, ScopedViewSet) and not reason_of(view)
 

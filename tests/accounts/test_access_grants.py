@@ -290,7 +290,7 @@ def test_the_database_counts_every_change_of_it_as_one_of_rights(
     grant = None if change == "insert" else share(guest, company, giver)
     before = again(guest).perm_version
     others = again(giver).perm_version
-    rows = AccessGrant.objects.filter(pk=grant.pk if grant else None)
+    rows = AccessGrant.objects.filter(pk=grant.pk if grant else 0)
     {
         "insert": lambda: share(guest, company, giver),
         "extend": lambda: rows.update(expires_at=timezone.now() + 2 * DAY),
@@ -499,3 +499,19 @@ def test_roles_that_come_with_the_platform_share_as_far_as_they_lead() -> None:
         RoleGrant.objects.filter(permission="accounts.add_accessgrant").values_list("role__key", "reach")
     )
     assert reaches == {"administrator": "ALL", "sales_lead": "SUBTREE"}
+
+
+def test_what_is_shared_stands_in_the_policy_that_frontends_are_told(
+    guest: User, giver: User, company: Company
+) -> None:
+    client = Client()
+    client.force_login(guest)
+    before = client.get("/api/v1/me/policy/")
+    share(guest, company, giver, "change")
+    told = client.get("/api/v1/me/policy/")
+    assert told["ETag"] != before["ETag"]
+    reaches = {
+        each["permission"]: each["reach"] for model in told.json()["models"] for each in model["permissions"]
+    }
+    assert (reaches["crm.view_company"], reaches["crm.change_company"]) == ("rows", "rows")
+    assert "crm.view_deal" not in reaches

@@ -506,7 +506,7 @@ def over_wsgi(
 
     response: Any = application(environ, start)
     content = b"".join(response)
-    response.close()
+    getattr(response, "close", lambda: None)()
     return said["status"], said["headers"], content
 
 

@@ -1,19 +1,29 @@
 """Facts about access: recorded with the change they tell of, refusals whatever happens, and never changed."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.contrib.auth import authenticate
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
+from apps.accounts import services
 from apps.accounts.auth_kinds import AuthKind, all_kinds, register
 from apps.accounts.middleware import OriginMiddleware
-from apps.accounts.models import AuthEvent, AuthEventHead
+from apps.accounts.models import AuthEvent, AuthEventHead, Role
 from apps.accounts.services import record_auth_event
+from apps.accounts.services.verifying import verify_auth_events
+from apps.accounts.telling import program_of, sentence_of
+from apps.common.logs import request_id
 from apps.common.origin import NOWHERE, Origin, impersonator, origin
-from tests.accounts.factories import make_user
+from tests.accounts.factories import PASSWORD, make_member, make_superuser, make_team, make_user
 
 
 def chain() -> None:
@@ -152,3 +162,239 @@ def test_a_request_says_where_it_comes_from() -> None:
     assert (seen[0].address, len(seen[0].agent)) == ("10.1.2.3", 300)
     assert [each.address for each in seen[1:]] == ["fe80::1", None]
     assert origin.get() is NOWHERE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_make_one_chain_without_gaps() -> None:
+    start = Barrier(8)
+
+    def work(number: int) -> None:
+        start.wait()
+        for _turn in range(10):
+            with suppress(DatabaseError), transaction.atomic():
+                record_auth_event("login", user=None, data={"by": number})
+                record_auth_event("logout", user=None, data={"by": number})
+                if number % 4 == 0:
+                    raise DatabaseError("taken back")
+        connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    # Two of the eight have taken everything back.
+    assert verify_auth_events().count == AuthEvent.objects.count() == 6 * 10 * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_transaction_keeps_nobody_from_logging_in() -> None:
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        record_auth_event("role_changed", user=None)
+
+        def log_in() -> None:
+            record_auth_event("login", user=None)
+            connections.close_all()
+
+        # Would wait for this very transaction, were the chain held from the insert on.
+        pool.submit(log_in).result(timeout=60)
+        assert [e.position for e in AuthEvent.objects.filter(kind="login")] == [1]
+    assert AuthEvent.objects.get(kind="role_changed").position == 2
+    assert verify_auth_events().count == 2
+
+
+# What is recorded without being called
+
+
+@pytest.fixture
+def client() -> Client:
+    cache.clear()
+    return Client(REMOTE_ADDR="10.1.2.3", headers={"user-agent": FIREFOX})
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+LOGIN = "/accounts/login/"
+
+
+def sentences() -> list[str]:
+    rows = AuthEvent.objects.select_related("user", "actor", "impersonator").order_by("id")
+    return [sentence_of(event) for event in rows]
+
+
+@pytest.mark.django_db
+def test_logging_in_and_out_and_being_refused_is_told(client: Client) -> None:
+    anna = make_user("Anna", email="anna@example.org", password=PASSWORD)
+    client.post(LOGIN, {"login": "anna@example.org", "password": "wrong"})
+    client.post(LOGIN, {"login": "nobody@example.org", "password": "wrong"})
+    client.post(LOGIN, {"login": anna.email, "password": PASSWORD})
+    client.post("/accounts/logout/")
+    where = " from 10.1.2.3 with Firefox on Linux"
+    assert sentences() == [
+        f"Somebody failed to log in as Anna{where}",
+        f"Somebody failed to log in as nobody@example.org{where}",
+        f"Anna logged in{where}",
+        f"Anna logged out{where}",
+    ]
+    assert len(set(AuthEvent.objects.values_list("request_id", flat=True))) == 4
+    record = str(list(AuthEvent.objects.values()))
+    assert PASSWORD not in record
+    assert "wrong" not in record
+
+
+@pytest.mark.django_db
+def test_a_password_typed_in_the_wrong_place_is_not_recorded() -> None:
+    authenticate(RequestFactory().get("/"), email="correct horse", password="x")
+    assert AuthEvent.objects.get().data == {}
+
+
+@pytest.mark.django_db
+def test_a_new_password_is_told_whoever_sets_it(client: Client) -> None:
+    anna, root = make_user("Anna", password=PASSWORD), make_superuser()
+    client.force_login(anna)
+    fields = {"oldpassword": PASSWORD, "password1": "another good one", "password2": "another good one"}
+    client.post("/accounts/password/change/", fields)
+    services.set_password(anna.pk, "a third good one", actor=root)
+    kinds = list(
+        AuthEvent.objects.filter(kind="password_changed").order_by("id").values_list("actor_id", flat=True)
+    )
+    assert kinds == [anna.pk, root.pk]
+    assert sentences()[-1] == "Root set a new password for Anna"
+
+
+@pytest.mark.django_db
+def test_what_changes_rights_is_told() -> None:
+    root, team = make_superuser(), make_team("North")
+    role = Role.objects.get(key="auditor")
+    anna = services.create_user("Anna", email="a@example.org", team_id=team.pk, role_id=role.pk, actor=root)
+    services.change_user(anna.pk, actor=root, email="b@example.org", is_staff=False)
+    services.deactivate_user(anna.pk, actor=root)
+    services.activate_user(anna.pk, actor=root)
+    services.revoke_membership(anna.memberships.get().pk, actor=root)
+    assert sentences() == [
+        "Root made Anna “Auditor” in the team “North”",
+        "Root made Anna a user",
+        "Root changed the e-mail address of Anna",
+        "Root changed whether Anna may open the admin",
+        "Root turned the account of Anna off",
+        "Root turned the account of Anna on",
+        "Root made Anna no longer “Auditor” in the team “North”",
+    ]
+
+
+@pytest.mark.django_db
+def test_a_refused_change_leaves_no_event() -> None:
+    with pytest.raises(PermissionDenied):
+        services.create_role("Scout", actor=make_user())
+    assert not AuthEvent.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        (FIREFOX, "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari on iOS"),
+        ("curl/8.5.0", "curl"),
+        ("", ""),
+    ],
+)
+def test_programs_are_told_by_their_names(agent: str, told: str) -> None:
+    assert program_of(agent) == told
+
+
+@pytest.mark.django_db
+def test_every_kind_can_be_told_of_anybody() -> None:
+    anna, root = make_user("Anna"), make_superuser()
+    for kind in all_kinds():
+        for user, actor in ((anna, None), (anna, anna), (anna, root), (None, None)):
+            told = sentence_of(AuthEvent(kind=kind.name, user=user, actor=actor, data={"x": "%(y)s"}))
+            assert "%" not in told
+    assert sentence_of(AuthEvent(kind="of an app that is gone")) == "of an app that is gone"
+    acting = sentence_of(AuthEvent(kind="logout", user=anna, impersonator=root))
+    assert acting == "Anna logged out, as Root acting in their name"
+
+
+# In the admin
+
+LIST = "/admin/accounts/authevent/"
+
+
+@pytest.fixture
+def auditor() -> Client:
+    client = Client()
+    client.force_login(make_member(make_team(), "auditor", "Auditor"))
+    return client
+
+
+@pytest.mark.django_db
+def test_the_list_tells_sentences_and_finds_by_name_address_and_request(auditor: Client) -> None:
+    anna, boris = make_user("Anna"), make_user("<b>Boris</b>")
+    came, known = origin.set(Origin("10.1.2.3", FIREFOX)), request_id.set("abc-123")
+    record_auth_event("login", user=anna, actor=anna)
+    origin.reset(came)
+    request_id.reset(known)
+    record_auth_event("user_activated", user=boris, actor=anna)
+    record_auth_event("logout", user=boris, actor=boris)
+    first, second, third = (
+        "Anna logged in from 10.1.2.3 with Firefox on Linux",
+        "Anna turned the account of &lt;b&gt;Boris&lt;/b&gt; on",
+        "&lt;b&gt;Boris&lt;/b&gt; logged out",
+    )
+    asked = {
+        "": [first, second, third],
+        "?q=anna": [first, second],
+        "?q=10.1.2.3": [first],
+        "?q=abc-123": [first],
+        "?q=nobody": [],
+        "?kind=logout": [third],
+        f"?user__id__exact={boris.pk}": [second, third],
+        f"?actor__id__exact={anna.pk}": [first, second],
+        "?address__icontains=10.1.2.3": [first],
+        "?address__icontains=10.1": [],
+        "?at_from=2000-01-01&at_to=2000-01-02": [],
+    }
+    for query, found in asked.items():
+        page = auditor.get(LIST + query)
+        assert page.status_code == 200, query
+        shown = page.content.decode()
+        assert [each for each in (first, second, third) if each in shown] == found, query
+
+
+@pytest.mark.django_db
+def test_an_event_has_a_page_that_changes_nothing(auditor: Client) -> None:
+    anna = make_user("Anna")
+    record_auth_event("login", user=anna, actor=anna, data={"note": "<script>"})
+    pk = anna.pk
+    anna.delete()
+    event = AuthEvent.objects.get(user_id=pk)
+    page = auditor.get(f"{LIST}{event.pk}/change/")
+    assert f"person no. {pk} logged in" in page.content.decode()
+    assert "&lt;script&gt;" in page.content.decode()
+    assert auditor.post(f"{LIST}{event.pk}/change/", {"kind": "logout"}).status_code == 403
+    for path in (f"{LIST}add/", f"{LIST}{event.pk}/delete/"):
+        assert auditor.get(path).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_persons_page_leads_to_what_is_on_record_about_them() -> None:
+    client, anna = Client(), make_user("Anna")
+    client.force_login(make_superuser())
+    path = f"/admin/accounts/user/{anna.pk}/events"
+    assert path in client.get(f"/admin/accounts/user/{anna.pk}/change/").content.decode()
+    answer = client.get(path, follow=True)
+    assert answer.redirect_chain[-1][0] == f"{LIST}?user__id__exact={anna.pk}"
+    assert answer.status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_list_costs_the_same_however_many_there_are(
+    auditor: Client, django_assert_max_num_queries: Any
+) -> None:
+    anna = make_user("Anna")
+    auditor.get(LIST)
+    for _ in range(30):
+        record_auth_event("user_activated", user=make_user(), actor=anna)
+    with django_assert_max_num_queries(8):
+        page = auditor.get(LIST).content.decode()
+    assert page.count("Anna turned the account of Person") == 30

@@ -238,11 +238,12 @@ def test_what_is_written_names_both(client: Client, anna: User, boris: User, com
     assert (change_set.actor, change_set.impersonator) == (anna, None)
     root = Client()
     root.force_login(make_superuser())
-    answer = root.get("/api/v1/history/change-sets/").json()["results"]
-    assert [each["impersonator"] and each["impersonator"]["name"] for each in answer[:2]] == [
-        None,
-        "Anna Adams",
-    ]
+    told_of = {
+        each["id"]: each["impersonator"]
+        for each in root.get("/api/v1/history/change-sets/").json()["results"]
+    }
+    assert told_of[change_set.pk] is None
+    assert "Anna Adams" in {named and named["name"] for named in told_of.values()}
     assert "Anna Adams as Boris Brown" in root.get("/admin/history/changeset/").content.decode()
 
 
@@ -297,7 +298,7 @@ NEVER: list[Callable[[User, User], Any]] = [
     lambda boris, other: services.revoke_access(1, actor=boris),
     lambda boris, other: services.extend_access(1, expires_at=timezone.now(), actor=boris),
     lambda boris, other: start(boris, other),
-    lambda boris, other: start_job("crm.import", actor=boris, title="x", params={}),
+    lambda boris, other: start_job("lists.export", actor=boris, title="x", params={}),
 ]
 
 
@@ -443,12 +444,12 @@ def test_the_record_is_read_by_administrators(client: Client, anna: User, boris:
 
 
 def test_whoever_acts_as_nobody_pays_no_query(
-    anna: User, boris: User, django_assert_num_queries: Any
+    anna: User, boris: User, django_assert_max_num_queries: Any
 ) -> None:
     client = Client()
     client.force_login(boris)
     client.get("/api/v1/crm/companies/")
-    with django_assert_num_queries(4) as queries:
+    with django_assert_max_num_queries(4) as queries:
         client.get("/api/v1/crm/companies/")
     assert not [each for each in queries.captured_queries if re.search("impersonation", each["sql"])]
 

@@ -40,7 +40,8 @@ def all_triggers() -> list[tuple[str, str]]:
         cursor.execute(
             "select tgrelid::regclass::text, tgname from pg_trigger where tgname like 'auth_event%%' order by 2"
         )
-        return cursor.fetchall()
+        rows: list[tuple[str, str]] = cursor.fetchall()
+    return rows
 
 
 @pytest.fixture(autouse=True)

@@ -59,6 +59,10 @@ def share(user: User, row: Any, giver: User) -> None:
     )
 
 
+def question(company: Company) -> dict[str, Any]:
+    return {"model": "crm.company", "row_id": company.pk}
+
+
 def client_of(user: User) -> Client:
     client = Client()
     client.force_login(user)
@@ -136,7 +140,7 @@ def test_the_page_of_a_row_tells_who_sees_it_and_why_another_does_not(
     client = client_of(asker)
     base = f"/admin/crm/company/{near.pk}"
     assert f"{base}/who_sees/" in client.get(f"{base}/change/").content.decode()
-    page = client.get(f"{base}/who_sees/", {"action": "view", "person": blind.pk})
+    page = client.get(f"{base}/who_sees/", {"action": "view", "person": str(blind.pk)})
     assert {person.user for person in page.context["people"]} == {asker, watcher}
     assert "None of their roles" in page.content.decode()
     assert "So they may not." in page.content.decode()
@@ -166,22 +170,26 @@ def test_every_page_of_a_row_offers_it(asker: User, watcher: User) -> None:
 def test_administrators_are_told_over_rest(watcher: User, near: Company, far: Company) -> None:
     client = client_of(make_superuser())
     path = f"/api/v1/accounts/users/{watcher.pk}/explain/"
-    told = client.get(path, {"model": "crm.company", "row_id": near.pk}).json()
+    told = client.get(path, question(near)).json()
     assert told["allowed"] is True
     assert "Watcher" in told["reasons"][0]
-    told = client.get(path, {"model": "crm.company", "row_id": far.pk}).json()
+    told = client.get(path, question(far)).json()
     assert (told["allowed"], told["reasons"][-1]) == (False, "So they may not.")
-    for wrong in ({"model": "crm.nothing", "row_id": 1}, {"model": "crm.company", "row_id": 10**9}):
+    wrong_ones: list[dict[str, Any]] = [
+        question(near) | {"row_id": 10**9},
+        question(near) | {"model": "crm.nothing"},
+    ]
+    for wrong in wrong_ones:
         assert client.get(path, wrong).status_code == 404
     assert client.get(path).status_code == 400
-    assert client_of(watcher).get(path, {"model": "crm.company", "row_id": near.pk}).status_code == 403
+    assert client_of(watcher).get(path, question(near)).status_code == 403
 
 
 def test_rest_tells_only_of_rows_that_the_asker_sees(watcher: User, far: Company, north: Team) -> None:
     grants = {"accounts.view_user": "ALL", "accounts.change_user": "ALL", "crm.view_company": "TEAM"}
     client = client_of(make_member(north, make_role(grants)))
     path = f"/api/v1/accounts/users/{watcher.pk}/explain/"
-    assert client.get(path, {"model": "crm.company", "row_id": far.pk}).status_code == 404
+    assert client.get(path, question(far)).status_code == 404
 
 
 def test_it_costs_as_many_questions_as_there_are_people_in_doubt(

@@ -206,15 +206,18 @@ def write_row(measured: Measured, results: Path) -> None:
 
 
 @contextmanager
-def own_services(options: Mapping[str, str] = FOR_WORK) -> Iterator[Services]:
+def own_services(
+    options: Mapping[str, str] = FOR_WORK, settings: str = "config.settings.base"
+) -> Iterator[Services]:
     """
     Start PostgreSQL and Redis for one benchmark, set Django up against them, and remove it all at the end.
 
     :param options: PostgreSQL's; the default waits for the disk as a real server does
+    :param settings: Django's
     """
     services = start_services(options)
     os.environ.update(services.environment())
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.base"
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings
     try:
         import django
         from django.core.management import call_command

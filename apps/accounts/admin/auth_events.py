@@ -114,7 +114,7 @@ class AuthEventAdmin(ScopedModelAdmin):
         """Find what an address, a request or a person has to do with: each is looked up by an index."""
         term = search_term.replace("\0", "").strip()
         if not term:
-            return queryset.none(), False
+            return queryset, False
         address = _address(term)
         if address is not None:
             return queryset.filter(address=address), False

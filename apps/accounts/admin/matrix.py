@@ -58,7 +58,7 @@ class AccessForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     other = forms.ModelChoiceField(
-        label=_("beside"),
+        label=_("Beside"),
         queryset=Role.objects.none(),
         required=False,
         empty_label=_("no other"),
@@ -134,7 +134,7 @@ class AccessMatrix:
         for name in self._permissions:
             reaches = [self._held[role.pk].get(name, "") for role in self._roles]
             if len(set(reaches)) > 1:
-                told = [_REACH(reach).label if reach else gettext("not") for reach in reaches]
+                told: list[Words] = [_REACH(reach).label if reach else gettext("not") for reach in reaches]
                 found.append(Difference(capfirst(str(access.subjects_of(name))), access.verb_of(name), told))
         return sorted(found, key=lambda each: each.kind)
 

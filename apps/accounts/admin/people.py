@@ -26,6 +26,7 @@ from unfold.widgets import (
 
 from apps.accounts import access, services, why
 from apps.accounts.admin.impersonation import act_as
+from apps.accounts.attempts import is_locked, person
 from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, actor_of, has_rule
 from apps.accounts.faces.merging import expected_version
 from apps.accounts.models import AuthEvent, Membership, User
@@ -149,8 +150,9 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
+    actions_detail = ("set_password", "turn_off", "turn_on", "unlock")
+    access_items = ("events", "why", "act_as")
     recent_for = frozenset({"add", "change", "set_password", "turn_on", "turn_off", "act_as"})
-    actions_detail = ("set_password", "turn_off", "turn_on", "why", "act_as", "events")
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (
@@ -271,12 +273,27 @@ class UserAdmin(ScopedModelAdmin):
             done=gettext("The account is turned on."),
         )
 
+    @action(description=_("Unlock"), permissions=["change"], icon="lock_open")
+    def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        actor = actor_of(request)
+        return self.ask(
+            request,
+            object_id,
+            lambda user, _values: services.unlock_user(user.pk, actor=actor),
+            action="change",
+            title=gettext("Unlock account"),
+            text=gettext("Too many wrong passwords were given. They may try again at once."),
+            done=gettext("The account is unlocked."),
+        )
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to turn an account off or on, whichever makes sense."""
+        """Offer to turn an account off or on, and to unlock it, whichever makes sense."""
         actions = super().get_actions_detail(request, object_id)
-        is_active = User.objects.filter(pk=object_id, is_active=True).exists()
-        hidden = ("turn_on",) if is_active else ("turn_off", "act_as")
-        return [found for found in actions if not found.action_name.endswith(hidden)]
+        user = User.objects.filter(pk=object_id).first()
+        hidden = ["turn_on"] if user is not None and user.is_active else ["turn_off", "act_as"]
+        if user is None or not is_locked(person(user.email or "")):
+            hidden.append("unlock")
+        return [found for found in actions if not found.action_name.endswith(tuple(hidden))]
 
     @action(description=_("Access events"), permissions=["see_events"], icon="policy")
     def events(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -38,7 +38,7 @@ class RoleAdmin(ScopedModelAdmin):
     actions = None
     recent_for = frozenset({"add", "change", "delete"})
     actions_list = ("who_may_what",)
-    actions_detail = ("holders", "compare")
+    access_items = ("holders", "compare")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
         roles: QuerySet[Role] = super().get_queryset(request).prefetch_related("grants")

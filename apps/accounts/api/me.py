@@ -87,7 +87,7 @@ class MeView(APIView):
 
     def _answer(self, user: User, request: Request) -> Response:
         shown = User.objects.prefetch_related("memberships__team", "memberships__role").get(pk=user.pk)
-        shown.key_scopes = user.key_scopes
+        shown.key_scopes, shown.impersonation = user.key_scopes, user.impersonation
         return Response(MeSerializer(shown, context={"request": request}).data)
 
 
@@ -96,7 +96,9 @@ class PermissionSerializer(serializers.Serializer[Any]):
 
     action = serializers.CharField()
     permission = serializers.CharField()
-    reach = serializers.ChoiceField(["own", "teams", "all"])
+    reach = serializers.ChoiceField(
+        ["own", "teams", "all", "rows"], help_text="“rows” are single ones that are shared with the caller."
+    )
     teams = serializers.ListField(
         child=serializers.IntegerField(), help_text="Where the reach is “teams”: besides one's own rows."
     )
@@ -137,11 +139,14 @@ class PolicyView(APIView):
 
 def _tag_of(actor: User) -> str:
     """Return what changes as soon as the actor may do something else, or there is something else to be done."""
-    pk, version, scopes = access.identity_of(actor)
+    pk, version, scopes, is_acted = access.identity_of(actor)
     parts = [
         str(pk),
         str(version),
         "all" if scopes is None else " ".join(sorted(scopes)),
+        str(is_acted),
+        # As soon as something shared ends, the next end is another.
+        str(access.rights_of(actor).lapses_at),
         *access.all_permissions(),
     ]
     return f'"{version}-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:16]}"'
@@ -150,16 +155,23 @@ def _tag_of(actor: User) -> str:
 def _policy_of(actor: User) -> list[dict[str, Any]]:
     by_model: dict[str, list[dict[str, Any]]] = {}
     for permission in access.all_permissions():
-        reaches = access.reaches_of(actor, permission)
-        if reaches is not None:
+        reach, teams = _reach_of(actor, permission)
+        if reach:
             app_label, _dot, codename = permission.partition(".")
             action, _underscore, model = codename.rpartition("_")
-            is_all = reaches.is_all or access.is_shared(permission)
-            reach = "all" if is_all else "teams" if reaches.team_ids else "own"
-            teams = [] if is_all else sorted(reaches.team_ids)
             told = {"action": action, "permission": permission, "reach": reach, "teams": teams}
             by_model.setdefault(f"{app_label}.{model}", []).append(told)
     return [{"model": model, "permissions": told} for model, told in sorted(by_model.items())]
+
+
+def _reach_of(actor: User, permission: str) -> tuple[str, list[int]]:
+    """Return how far a permission reaches and the teams; "" where they do not have it at all."""
+    reaches = access.reaches_of(actor, permission)
+    if reaches is None:
+        return ("rows" if access.has_share(actor, permission) else ""), []
+    if reaches.is_all or access.is_shared(permission):
+        return "all", []
+    return ("teams" if reaches.team_ids else "own"), sorted(reaches.team_ids)
 
 
 class OwnAuthEventsView(ListAPIView[AuthEvent]):

@@ -2,12 +2,23 @@
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedPrimaryKeyRelatedField
-from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, RoleGrant, Team, User
+from apps.accounts.models import (
+    AccessGrant,
+    ApiKey,
+    AuthEvent,
+    Invitation,
+    Membership,
+    Role,
+    RoleGrant,
+    Team,
+    User,
+)
 from apps.accounts.telling import sentence_of
 
 
@@ -82,6 +93,9 @@ class RoleInputSerializer(serializers.Serializer[Any]):
     grants = GrantSerializer(many=True, required=False)
 
     def validate_grants(self, grants: list[dict[str, str]]) -> list[dict[str, str]]:
+        # A part of a role does not make its grants partial.
+        if any({"permission", "reach"} - grant.keys() for grant in grants):
+            raise serializers.ValidationError(_("A grant is a permission and its reach."), code="required")
         names = [grant["permission"] for grant in grants]
         if len(set(names)) != len(names):
             raise serializers.ValidationError(_("A permission is granted once."), code="repeated")
@@ -141,6 +155,38 @@ class MadeApiKeySerializer(ApiKeySerializer):
     class Meta(ApiKeySerializer.Meta):
         fields = [*ApiKeySerializer.Meta.fields, "secret"]
         read_only_fields = fields
+
+
+class InvitationSerializer(ScopedModelSerializer[Invitation]):
+    """Somebody who was asked to join; the link was sent to them alone."""
+
+    state = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Invitation
+        fields = [
+            *[
+                "id",
+                "email",
+                "name",
+                "locale",
+                "team",
+                "role",
+                "invited_by",
+                "state",
+                "created_at",
+                "sent_at",
+            ],
+            *["expires_at", "accepted_at", "revoked_at", "user"],
+        ]
+        read_only_fields = [
+            name for name in fields if name not in {"email", "name", "locale", "team", "role"}
+        ]
+        validators: list[Any] = []
+
+    @extend_schema_field(serializers.ChoiceField(choices=Invitation.State.choices))
+    def get_state(self, invitation: Invitation) -> str:
+        return invitation.state_at(timezone.now()).value
 
 
 class AuthEventSerializer(ScopedModelSerializer[AuthEvent]):

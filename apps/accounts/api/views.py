@@ -22,6 +22,7 @@ from apps.accounts.api.serializers import (
     ApiKeySerializer,
     AuthEventSerializer,
     ExtendSerializer,
+    InvitationSerializer,
     MadeApiKeySerializer,
     MembershipSerializer,
     NewAccessGrantSerializer,
@@ -45,7 +46,8 @@ from apps.accounts.faces.api import (
     ScopedReadOnlyViewSet,
     ScopedViewSet,
 )
-from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Membership, Role, Team, User
+from apps.accounts.faces.links import invitation_link
+from apps.accounts.models import AccessGrant, ApiKey, AuthEvent, Invitation, Membership, Role, Team, User
 from apps.accounts.scoping import Rule
 from apps.common.api.paging import LatestPages
 
@@ -274,6 +276,44 @@ class ApiKeyViewSet(ListMixin, RetrieveMixin, ScopedViewSet):
     def _told(self, key: ApiKey, secret: str) -> Response:
         body = ApiKeySerializer(key, context=self.get_serializer_context()).data | {"secret": secret}
         return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class InvitationViewSet(CreateMixin, RetrieveMixin, ListMixin, ScopedViewSet):
+    """People who were asked to join; each gets a link by mail that makes their account, once."""
+
+    queryset = Invitation.objects.all()
+    serializer_class = InvitationSerializer
+    filterset_fields: ClassVar[dict[str, list[str]]] = {
+        "email": ["exact"],
+        "team": ["exact"],
+        "accepted_at": ["isnull"],
+        "revoked_at": ["isnull"],
+    }
+    action_permissions: ClassVar[dict[str, str]] = {"resend": "change", "revoke": "change"}
+
+    def perform_create(self, serializer: Any) -> Invitation:
+        values = serializer.validated_data
+        return services.invite(
+            values["email"],
+            name=values["name"],
+            team_id=values["team"].pk,
+            role_id=values["role"].pk,
+            locale=values.get("locale", ""),
+            link=invitation_link(self.request),
+            actor=self.actor,
+        )
+
+    @extend_schema(request=None, responses=InvitationSerializer)
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, pk: str) -> Response:
+        """Send an invitation again, with another link; the earlier one ends."""
+        return self.run(services.resend_invitation, link=invitation_link(request))
+
+    @extend_schema(request=None, responses=InvitationSerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Take an invitation back: its link ends at once."""
+        return self.run(services.revoke_invitation)
 
 
 class OwnApiKeyViewSet(ApiKeyViewSet):

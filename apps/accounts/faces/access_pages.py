@@ -32,7 +32,7 @@ from apps.accounts.models import AccessGrant, User
 from apps.common.admin import call_service
 
 # What every page of a row offers about it, one click away from what people do all day.
-ACCESS_MENU = {"title": _("Access"), "icon": "shield_person", "items": ["share", "who_sees"]}
+_ACCESS_ITEMS = ("share", "who_sees")
 _USUAL = timedelta(days=7)
 
 
@@ -100,7 +100,17 @@ def _askable(model: type[models.Model]) -> list[str]:
 
 
 class AccessPages:
-    """The pages; `self` is a ModelAdmin of scoped rows."""
+    """
+    The pages; `self` is a ModelAdmin of scoped rows.
+
+    :cvar access_items: actions of the page itself that belong with them
+    """
+
+    access_items: tuple[str, ...] = ()
+
+    def access_menu(self) -> dict[str, Any]:
+        """Return what the page of a row offers about who may do what with it, under one heading."""
+        return {"title": _("Access"), "icon": "shield_person", "items": [*_ACCESS_ITEMS, *self.access_items]}
 
     def has_share_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         page: Any = self
@@ -187,6 +197,7 @@ class AccessPages:
             "person": person,
             "lines": why.explain(person, what, row, asker=asker) if person is not None else [],
             "most": why.MOST_PEOPLE,
+            "is_cut": why.has_more_people(asker, asked.get("term", "")),
             "media": page.media + form.media,
         }
         return TemplateResponse(request, "admin/accounts/who_sees.html", context)

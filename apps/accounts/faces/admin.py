@@ -37,7 +37,7 @@ from unfold.widgets import UnfoldForeignKeyRawIdWidget
 
 from apps.accounts import access
 from apps.accounts.faces import merging
-from apps.accounts.faces.access_pages import ACCESS_MENU, AccessPages
+from apps.accounts.faces.access_pages import AccessPages
 from apps.accounts.faces.recent import asked_before_saving
 from apps.accounts.faces.visible import actor_of, has_rule, visible_rows
 from apps.accounts.models import User
@@ -271,13 +271,14 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
     """
 
     extra_lookups: tuple[str, ...] = ()
+    actions_detail: Any = ()
     recent_for: frozenset[str] = frozenset()
     change_form_before_template: str | None = "admin/accounts/opened.html"
     list_links: ClassVar[list[Callable[[Any, HttpRequest], dict[str, Any] | None]]] = []
 
     def __init__(self, model: type[models.Model], admin_site: Any) -> None:
         super().__init__(model, admin_site)
-        self.actions_detail = (*self.actions_detail, ACCESS_MENU)
+        self.actions_detail = (*self.actions_detail, self.access_menu())
         suffix = f"_{model._meta.model_name}"
         for codename, _label in model._meta.permissions:
             action = codename.removesuffix(suffix)

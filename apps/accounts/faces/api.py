@@ -9,7 +9,7 @@ policy's word on what came of it.
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -28,6 +28,7 @@ from apps.accounts import access
 from apps.accounts.faces.recent import require_recent
 from apps.accounts.models import User
 from apps.accounts.versions import changed_since
+from apps.common.api.kept import input_of
 from apps.common.api.problems import PreconditionFailed, PreconditionRequired
 from apps.common.plans import kept_plans
 
@@ -84,8 +85,7 @@ class JudgedByService(ScopedPrimaryKeyRelatedField):
             self.fail("incorrect_type", data_type=type(data).__name__)
         if not 0 < pk < 2**63:
             self.fail("does_not_exist", pk_value=data)
-        rows = super(ScopedPrimaryKeyRelatedField, self).get_queryset()
-        return None if rows is None else rows.model(pk=pk)
+        return PKOnlyObject(pk)
 
 
 @contextmanager
@@ -417,7 +417,13 @@ class RetrieveMixin:
 
 
 class CreateMixin:
-    """POST of a new row, which the subclass makes by a service."""
+    """
+    POST of a new row, which the subclass makes by a service.
+
+    :cvar service_decides: whether the service is a transaction by itself that ends with the policy's word on the new row
+    """
+
+    service_decides = False
 
     def perform_create(self, serializer: Any) -> Any:
         """Call the service with `serializer.validated_data`, and return the row."""
@@ -425,12 +431,13 @@ class CreateMixin:
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         view: Any = self
-        serializer = view.get_input_class()(data=request.data, context=view.get_serializer_context())
+        serializer = input_of(view.get_input_class(), request.data, view.get_serializer_context())
         # What a new row asks is the same each time, and about single rows.
-        with transaction.atomic(), kept_plans(connection):
+        with nullcontext() if self.service_decides else transaction.atomic(), kept_plans(connection):
             serializer.is_valid(raise_exception=True)
             row = self.perform_create(serializer)
-            access.require(view.actor, "add", row)
+            if not self.service_decides:
+                access.require(view.actor, "add", row)
         response: Response = view.respond_if_visible(row, status.HTTP_201_CREATED)
         return response
 

@@ -1,6 +1,7 @@
 """Acting as somebody else: the session stays one's own and names the time beside, and each request is theirs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -42,7 +43,8 @@ def is_remembered(request: HttpRequest) -> bool:
 def forget(request: HttpRequest, actor: User) -> None:
     """Let this browser be the person's own again, and write down that it ended."""
     session_id = request.session.pop(IMPERSONATION_SESSION_KEY)
-    services.stop_impersonation(session_id, actor=actor)
+    with suppress(ImpersonationSession.DoesNotExist):
+        services.stop_impersonation(session_id, actor=actor)
     request.session.cycle_key()
 
 
@@ -92,30 +94,35 @@ class ImpersonationMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        session = getattr(request.user, "impersonation", None)
-        name = request.resolver_match.view_name if request.resolver_match else ""
-        if session is None or name in _ALWAYS:
+        session: ImpersonationSession | None = request.__dict__.get(_ACTING)
+        if session is None or request.path in _always():
             return None
         names = {"name": session.target}
         if view.__module__.startswith("allauth.") or request.path.startswith(_account_pages()):
             raise PermissionDenied(
                 _("You act as %(name)s. What belongs to their account is theirs alone.") % names
             )
-        if session.is_read_only and request.method not in {"GET", "HEAD", "OPTIONS"}:
+        if session.is_read_only and request.method not in _READING:
             raise PermissionDenied(_("You act as %(name)s, and only look. Nothing was changed.") % names)
         return None
 
     def _over(self, request: HttpRequest, actor: User) -> HttpResponse:
         """Let somebody be themselves again; what they sent as somebody else is not done in their own name."""
         forget(request, actor)
-        if request.method in {"GET", "HEAD", "OPTIONS"}:
+        if request.method in _READING or request.path in _always():
             return self.get_response(request)
         text = _("The time in which you acted as somebody else is over. Nothing was changed.")
         return response_for_exception(request, PermissionDenied(text))
 
 
-# Leaving, and the language of one's own browser.
-_ALWAYS = {"account_logout", "impersonation_stop", "set_language"}
+_ACTING = "acting"
+_READING = {"GET", "HEAD", "OPTIONS"}
+
+
+@cache
+def _always() -> set[str]:
+    """Leaving, and the language of one's own browser."""
+    return {reverse(name) for name in ("account_logout", "impersonation_stop", "set_language")}
 
 
 @cache
@@ -128,4 +135,5 @@ def _become(request: HttpRequest, target: User) -> None:
         return target
 
     request.user = target
+    request.__dict__[_ACTING] = target.impersonation
     request.auser = auser

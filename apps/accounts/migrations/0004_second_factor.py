@@ -37,7 +37,7 @@ insert into account_emailaddress (user_id, email, verified, "primary")
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0009_access_grants_and_impersonation"),
+        ("accounts", "0003_api_keys"),
         ("account", "0009_emailaddress_unique_primary_email"),
     ]
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     run_before = [("oauth2_provider", "0001_initial")]
 
     dependencies = [
-        ("accounts", "0007_signing_keys"),
+        ("accounts", "0005_invitations_and_letters"),
     ]
 
     operations = [

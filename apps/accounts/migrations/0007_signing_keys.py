@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_auth_events"),
+        ("accounts", "0006_oauth"),
     ]
 
     operations = [

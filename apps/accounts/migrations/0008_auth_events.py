@@ -136,7 +136,7 @@ drop function accounts_auth_event_guard();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_api_keys"),
+        ("accounts", "0007_signing_keys"),
     ]
 
     operations = [

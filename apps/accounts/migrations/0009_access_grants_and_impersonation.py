@@ -30,7 +30,7 @@ drop trigger access_grant_added on accounts_accessgrant;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_oauth"),
+        ("accounts", "0008_auth_events"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
 

@@ -4,6 +4,8 @@ from apps.accounts.models.access_grants import AccessGrant
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.auth_events import AuthEvent, AuthEventHead
 from apps.accounts.models.impersonation import ImpersonationSession
+from apps.accounts.models.invitations import Invitation, KnownDevice
+from apps.accounts.models.letters import Letter
 from apps.accounts.models.oauth import (
     Application,
     AuthorizationCode,
@@ -34,6 +36,9 @@ __all__ = [
     "ConsentGrant",
     "DeviceCode",
     "ImpersonationSession",
+    "Invitation",
+    "KnownDevice",
+    "Letter",
     "Membership",
     "RefreshToken",
     "Role",

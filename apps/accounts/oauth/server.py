@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from oauthlib.oauth2.rfc6749.endpoints import AuthorizationEndpoint, RevocationEndpoint, TokenEndpoint
-from oauthlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
+from oauthlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, OAuth2Error
 from oauthlib.oauth2.rfc6749.grant_types import AuthorizationCodeGrant as PlainCodeGrant
 from oauthlib.oauth2.rfc6749.grant_types import ClientCredentialsGrant
 from oauthlib.oauth2.rfc6749.grant_types.authorization_code import code_challenge_method_s256
@@ -22,6 +22,7 @@ from oauthlib.openid.connect.core.grant_types.dispatchers import (
 )
 
 from apps.accounts import services, tokens
+from apps.accounts.models import User
 from apps.accounts.scopes import OFFLINE
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -117,15 +118,22 @@ class _Tokens(BearerToken):  # type: ignore[misc]
 
 
 def access_token(request: Any) -> str:
-    """Sign an access token for whom oauthlib has found to be asking."""
+    """
+    Sign an access token for whom oauthlib has found to be asking.
+
+    :raises InvalidGrantError: they were turned off at this very moment
+    """
     request.family_id = request.family_id or uuid.uuid4()
-    token, _claims = tokens.issue_access_token(
-        user_id=request.user.pk,
-        client_id=request.client.client_id,
-        scope=" ".join(request.scopes),
-        session_id=str(request.family_id),
-        lifetime=settings.OAUTH_ACCESS_SECONDS,
-    )
+    try:
+        token, _claims = tokens.issue_access_token(
+            user_id=request.user.pk,
+            client_id=request.client.client_id,
+            scope=" ".join(request.scopes),
+            session_id=str(request.family_id),
+            lifetime=settings.OAUTH_ACCESS_SECONDS,
+        )
+    except User.DoesNotExist:
+        raise InvalidGrantError(request=request) from None
     return token
 
 

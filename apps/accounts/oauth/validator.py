@@ -16,6 +16,7 @@ from apps.accounts import cuts, services, tokens
 from apps.accounts.digests import digest
 from apps.accounts.models import Application, AuthorizationCode, RefreshToken
 from apps.accounts.oauth.scopes import known_scopes
+from apps.accounts.scopes import OFFLINE
 
 _GRANT_OF = {
     "authorization_code": {Application.Grant.CODE},
@@ -73,7 +74,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        if client.authorization_grant_type not in _GRANT_OF[grant_type]:
+        if client.authorization_grant_type not in _GRANT_OF.get(grant_type, ()):
             return False
         if grant_type == "client_credentials":
             request.user = client.service_user
@@ -192,7 +193,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
         request.family_id, request.response_type = family.pk, None
         # What the application has lost since, it does not get again.
         request.original_scopes = [name for name in family.scopes if name in client.scopes]
-        return bool(request.original_scopes)
+        return OFFLINE in request.original_scopes
 
     def get_original_scopes(self, refresh_token: str, request: Any, *args: Any, **kwargs: Any) -> list[str]:
         return list(request.original_scopes)
@@ -231,7 +232,7 @@ class Validator(OAuth2Validator):  # type: ignore[misc]
             family = services.redeem_code(request.code, refresh_token=refresh_token, **common)
         elif request.grant_type == "refresh_token":
             family = services.rotate_refresh_token(
-                request.refresh_token, application=request.client, successor=refresh_token or ""
+                request.refresh_token, application=request.client, successor=token["refresh_token"]
             )
         elif request.grant_type == Application.Grant.DEVICE:
             family = services.redeem_device(request.device_code, refresh_token=refresh_token, **common)

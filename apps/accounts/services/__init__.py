@@ -33,6 +33,15 @@ from apps.accounts.services.devices import (
     start_device,
 )
 from apps.accounts.services.impersonation import start_impersonation, stop_impersonation, who_acts
+from apps.accounts.services.invitations import (
+    accept_invitation,
+    invite,
+    open_invitation,
+    resend_invitation,
+    revoke_invitation,
+)
+from apps.accounts.services.letters import deliver_letter, deliver_letters, send_letter
+from apps.accounts.services.locks import unlock_user
 from apps.accounts.services.memberships import grant_membership, revoke_membership
 from apps.accounts.services.people import ensure_member, ensure_team
 from apps.accounts.services.roles import (
@@ -45,6 +54,7 @@ from apps.accounts.services.roles import (
 )
 from apps.accounts.services.sessions import end_other_sessions, end_session, end_sessions, note_use
 from apps.accounts.services.signing_keys import revoke_key, rotate_keys, rotate_now
+from apps.accounts.services.signing_up import sign_up
 from apps.accounts.services.teams import archive_team, create_team, move_team, rename_team, restore_team
 from apps.accounts.services.token_families import (
     Login,
@@ -73,6 +83,7 @@ from apps.accounts.services.users import (
 
 __all__ = [
     "Login",
+    "accept_invitation",
     "activate_user",
     "answer_device",
     "archive_team",
@@ -91,6 +102,8 @@ __all__ = [
     "create_user",
     "deactivate_user",
     "delete_role",
+    "deliver_letter",
+    "deliver_letters",
     "describe_role",
     "disable_application",
     "enable_application",
@@ -108,11 +121,13 @@ __all__ = [
     "grant_access",
     "grant_membership",
     "has_consent",
+    "invite",
     "is_live",
     "issue_code",
     "move_team",
     "new_refresh_token",
     "note_use",
+    "open_invitation",
     "own_consents",
     "poll_device",
     "record_auth_event",
@@ -121,12 +136,14 @@ __all__ = [
     "register_application",
     "rename_team",
     "require_second_factor",
+    "resend_invitation",
     "restore_team",
     "revoke_access",
     "revoke_api_key",
     "revoke_families",
     "revoke_family",
     "revoke_family_of",
+    "revoke_invitation",
     "revoke_key",
     "revoke_membership",
     "rotate_api_key",
@@ -134,13 +151,16 @@ __all__ = [
     "rotate_keys",
     "rotate_now",
     "rotate_refresh_token",
+    "send_letter",
     "set_password",
     "set_role_grants",
+    "sign_up",
     "spoken",
     "start_device",
     "start_impersonation",
     "stop_impersonation",
     "sync_roles",
+    "unlock_user",
     "user_of_claims",
     "user_of_key",
     "vouch_for_unknown_email",

@@ -9,14 +9,12 @@ from django.db import connection
 
 from apps.accounts import cuts, tokens
 from apps.accounts.models import User
-from apps.accounts.scopes import ALL
+from apps.accounts.scopes import ALL, OPENID_SCOPES
 from apps.accounts.services.api_keys import COLUMNS, NAMES, authenticate_key, is_key
 from apps.accounts.tokens import ACCESS_TOKEN, InvalidToken
 from apps.accounts.trust import Trusted
 from apps.common.plans import kept_plans
 
-# What OpenID Connect asks for is about the person, not about rows.
-OPENID_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 _USER = (
     f"select {COLUMNS} from accounts_user u where u.id = %s and u.is_active and not exists ("
     " select 1 from unnest(%s::text[], %s::bigint[]) as shown (subject, rank)"

@@ -149,16 +149,16 @@ def authenticate_key(secret: str, *, is_reading: bool = False) -> User | None:
     """
     if not _TOKEN.fullmatch(secret):
         return None
-    digest = _digest(secret)
+    name = digest(secret)
     # Within a transaction everything is asked, for it may have changed what others are told.
     if not is_reading or connection.in_atomic_block:
-        return _user_by(_BY_SECRET, digest)
-    user = _trusted.recall(digest)
+        return _user_by(_BY_SECRET, name)
+    user = _trusted.recall(name)
     if user is None:
         asked_at = time.monotonic()
-        user = _user_by(_BY_SECRET, digest)
+        user = _user_by(_BY_SECRET, name)
         if user is not None:
-            _trusted.keep(digest, user, asked_at=asked_at)
+            _trusted.keep(name, user, asked_at=asked_at)
     return user
 
 
@@ -185,11 +185,12 @@ def _user_by(sql: str, value: str | int) -> User | None:
 
 def _insert(key: ApiKey, *, actor: User) -> tuple[ApiKey, str]:
     secret = _MARK + secrets.token_urlsafe(_RANDOM_BYTES)
-    key.prefix, key.digest = secret[:_SHOWN], _digest(secret)
+    key.prefix, key.digest = secret[:_SHOWN], digest(secret)
     return rows.insert(key, actor=actor), secret
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """Return what is kept of a secret of 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from apps.accounts import access, cuts, events, rows
+from apps.accounts import access, attempts, cuts, events, rows
 from apps.accounts.auth_kinds import AuthKind, register
 from apps.accounts.digests import digest, new_secret
 from apps.accounts.models import Application, Team, User
@@ -20,6 +20,7 @@ from apps.accounts.scopes import OPENID_SCOPES, unknown
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over
 from apps.accounts.services.memberships import grant_membership
+from apps.common.origin import origin
 from apps.events.services import publish
 
 register(
@@ -187,8 +188,18 @@ def authenticate_application(client_id: str, secret: str) -> Application | None:
     """
     Return the application that shows this secret; None where it is not the right one, or none is kept.
 
-    Every address at which applications show a secret comes through here.
+    Every address at which applications show a secret comes through here. After too many wrong ones the right one is
+    refused as well, as passwords are.
     """
+    subject, address = attempts.client(client_id), origin.get().address or ""
+    if attempts.is_refused(subject, address):
+        return None
+    application = _shown_by(client_id, secret)
+    attempts.settle(subject, address, was_right=application is not None)
+    return application
+
+
+def _shown_by(client_id: str, secret: str) -> Application | None:
     application = find_application(client_id)
     kept = application.secret_digest if application is not None else ""
     # Compared in any case: nobody learns from the time it takes whether there is such an application.

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import events
 from apps.accounts.models import Application, ConsentGrant, User
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 from apps.accounts.services.token_families import revoke_families
 from apps.events.services import publish
 
@@ -19,7 +20,7 @@ def give_consent(application_id: int, scopes: Iterable[str], *, actor: User) -> 
     """
     Keep on record that `actor` lets an application do this for them, with what they have agreed to before.
 
-    :raises PermissionDenied: they came with a key or a token themselves
+    :raises PermissionDenied: they came with a key or a token themselves, or somebody acts as them
     """
     _require_person(actor)
     # Two windows that agree at once do so one after the other.
@@ -78,6 +79,7 @@ def _record(kind: str, consent: ConsentGrant) -> None:
 
 
 def _require_person(actor: User) -> None:
-    """A stolen key must not be able to let other applications in."""
+    """Neither a stolen key nor an hour of acting as somebody must be able to let applications in for longer."""
+    require_in_person(actor)
     if actor.key_id is not None or actor.claims is not None:
         raise PermissionDenied(_("People agree to this in person."))

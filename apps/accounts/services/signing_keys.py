@@ -17,10 +17,8 @@ from apps.accounts.models import SigningKey, User
 from apps.accounts.services.auth_events import record_auth_event
 
 State = SigningKey.State
-# Others may keep our public keys for so long without asking again.
-JWKS_MAX_AGE_SECONDS = 300
 # So long a key is published before it signs, unless somebody is in a hurry: twice as long as others keep what they know.
-PUBLISHED_AHEAD = timedelta(seconds=2 * JWKS_MAX_AGE_SECONDS)
+PUBLISHED_AHEAD = timedelta(seconds=2 * settings.JWKS_MAX_AGE_SECONDS)
 
 
 @transaction.atomic

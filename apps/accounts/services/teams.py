@@ -110,9 +110,10 @@ def restore_team(team_id: int, *, actor: User) -> Team:
     team = rows.locked(Team, team_id, actor=actor, action="delete")
     if team.archived_at is None:
         raise ValidationError(_("This team is not in the trash."), code="not_archived")
-    parent = Team.objects.select_for_update().filter(pk=team.parent_id).first()
-    if parent is not None and parent.archived_at is not None:
-        raise ValidationError(_("Take the team above it out of the trash first."), code="parent_archived")
+    if team.parent_id is not None:
+        above = Team.objects.select_for_update().get(pk=team.parent_id)
+        if above.archived_at is not None:
+            raise ValidationError(_("Take the team above it out of the trash first."), code="parent_archived")
     rows.write(team, {"archived_at": None}, actor=actor)
     access.forget(actor)
     tell_team_watchers(team.path)

@@ -21,6 +21,7 @@ from apps.accounts.digests import digest, new_secret
 from apps.accounts.models import Application, AuthorizationCode, RefreshToken, TokenFamily, User
 from apps.accounts.scopes import OFFLINE
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.in_person import require_in_person
 
 _REFRESH_MARK = "artel_refresh_"
 
@@ -50,7 +51,12 @@ def issue_code(
     nonce: str,
     login: Login,
 ) -> AuthorizationCode:
-    """Keep the hash of a code, and what it stands for, until the application comes with it."""
+    """
+    Keep the hash of a code, and what it stands for, until the application comes with it.
+
+    :raises PermissionDenied: somebody acts as the actor just now, which the tokens would outlast
+    """
+    require_in_person(actor)
     issued: AuthorizationCode = AuthorizationCode.objects.create(
         digest=digest(code),
         application=application,
@@ -189,7 +195,9 @@ def revoke_family_of(claims: Mapping[str, Any]) -> None:
 @transaction.atomic
 def revoke_families(*, user_id: int, application_id: int | None = None) -> int:
     """End all families of a user, or those of one application; return how many."""
-    families = TokenFamily.objects.filter(user=user_id, revoked_at=None, expires_at__gt=timezone.now())
+    # An access token may outlive its family by its own life.
+    ended = timezone.now() - timedelta(seconds=settings.OAUTH_ACCESS_SECONDS)
+    families = TokenFamily.objects.filter(user=user_id, revoked_at=None, expires_at__gt=ended)
     if application_id is not None:
         families = families.filter(application=application_id)
     return sum(revoke_family(pk) for pk in families.values_list("pk", flat=True))

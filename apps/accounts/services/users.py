@@ -41,7 +41,14 @@ class OwnSettings(TypedDict, total=False):
 
 @transaction.atomic
 def create_user(
-    name: str, *, email: str | None, team_id: int, role_id: int, actor: User, password: str | None = None
+    name: str,
+    *,
+    email: str | None,
+    team_id: int,
+    role_id: int,
+    actor: User,
+    password: str | None = None,
+    locale: str = "",
 ) -> User:
     """
     Make a user with a place in a team; without a password they set one by "Forgot your password?".
@@ -50,11 +57,11 @@ def create_user(
     :raises ValidationError: the address is taken, or the password too weak
     """
     access.require(actor, "add", User)
-    user = User(name=name, email=clean_email(email), is_staff=True)
+    user = User(name=name, email=clean_email(email), locale=locale, is_staff=True)
     if password is None:
         user.set_unusable_password()
     else:
-        _set_password(user, password)
+        give_password(user, password)
     rows.insert(user, actor=actor)
     _vouch_for_email(user)
     grant_membership(user.pk, team_id, role_id, actor=actor, is_new=True)
@@ -87,7 +94,12 @@ def vouch_for_unknown_email(user_id: int) -> None:
         _vouch_for_email(user)
 
 
-def _set_password(user: User, password: str) -> None:
+def give_password(user: User, password: str) -> None:
+    """
+    Set a password without saving it.
+
+    :raises ValidationError: it is too weak
+    """
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -173,7 +185,7 @@ def set_password(user_id: int, password: str, *, actor: User) -> User:
     require_in_person(actor)
     user = rows.locked(User, user_id, actor=actor, action="change")
     require_over(actor, user)
-    _set_password(user, password)
+    give_password(user, password)
     user.save(update_fields=["password"])
     end_other_sessions(user.pk)
     cut_user(user.pk)

@@ -150,4 +150,5 @@ def _rows() -> Iterator[_Row]:
 def _ask(sql: str, params: Any = None) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows

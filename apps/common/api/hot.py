@@ -16,15 +16,11 @@ from functools import cached_property
 from typing import Any, Self
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 from rest_framework import serializers
 from rest_framework.relations import ManyRelatedField, PrimaryKeyRelatedField
-
-from apps.common.plans import kept_plans
 
 # What JSON says of a column is what these say of its value.
 _AS_IT_IS = (
@@ -295,15 +291,6 @@ def _quoted(name: Any) -> str:
     return connection.ops.quote_name(name)
 
 
-class _Unread(Loader):
-    """Leaves a text as the bytes that came: connections speak UTF-8, as JSON does."""
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
-
 def _fetch(sql: str, params: tuple[Any, ...], selection: Selection) -> Any:
-    with connection.cursor() as cursor, kept_plans(connection, is_wanted=selection.is_steady):
-        cursor.adapters.register_loader("text", _Unread)
-        cursor.execute(sql, params)
-        return cursor.fetchone()
+    here: Any = connections[DEFAULT_DB_ALIAS]
+    return here.read_first(sql, params, is_kept=selection.is_steady)

@@ -7,7 +7,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-_ANY = {"", "*/*", "application/json"}
+ANY = {"", "*/*", "application/json"}
 
 
 class JsonNegotiation(DefaultContentNegotiation):
@@ -19,6 +19,6 @@ class JsonNegotiation(DefaultContentNegotiation):
         offered = list(renderers)
         first = offered[0]
         is_plain = format_suffix is None and "format" not in request.query_params
-        if is_plain and first.format == "json" and request.META.get("HTTP_ACCEPT", "") in _ANY:
+        if is_plain and first.format == "json" and request.META.get("HTTP_ACCEPT", "") in ANY:
             return first, str(first.media_type)
         return super().select_renderer(request, offered, format_suffix)

@@ -21,6 +21,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from apps.common.api.throttling import throttled_stranger
 from apps.common.constraints import name_of, words_of
 
 CONTENT_TYPE = "application/problem+json"
@@ -75,6 +76,8 @@ def problem(
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn a refusal into a problem document; anything else is a fault and goes on to Django."""
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        error = throttled_stranger(context["request"]) or error
     body, headers = _translate(error)
     if body is None:
         return None

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 from unfold.contrib.filters.admin import RangeDateFilter
 
 
-class DaysFilter(RangeDateFilter):
+class DaysFilter(RangeDateFilter):  # type: ignore[misc]
     """A range of whole days, the last one included, over a column of moments, as the person's calendar says."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

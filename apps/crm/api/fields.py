@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.common.api.kept import input_of
+
 
 class MoneyValue(serializers.Serializer[Any]):
     """An amount in its currency."""
@@ -40,7 +42,7 @@ class MoneyField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and isinstance(data.get("amount"), float):
             raise serializers.ValidationError({"amount": "A string, not a floating-point number."})
-        value = MoneyValue(data=data)
+        value = input_of(MoneyValue, data)
         value.is_valid(raise_exception=True)
         return {self.column: value.validated_data["amount"], "currency": value.validated_data["currency"]}
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Model
 from rest_framework import serializers
+from rest_framework.relations import PKOnlyObject
 
 from apps.accounts.faces.api import JudgedByService, ScopedModelSerializer, ScopedPrimaryKeyRelatedField
 from apps.accounts.models import User
@@ -34,7 +35,7 @@ def service_values(data: dict[str, Any]) -> dict[str, Any]:
     """Return validated data as services take them: relations by id."""
     values: dict[str, Any] = {}
     for name, value in data.items():
-        if isinstance(value, Model) or name in _RELATIONS:
+        if isinstance(value, Model | PKOnlyObject) or name in _RELATIONS:
             values[f"{name}_id"] = None if value is None else value.pk
         elif name == "tags":
             values["tag_ids"] = [tag.pk for tag in value]

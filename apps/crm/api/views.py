@@ -338,6 +338,8 @@ class StageViewSet(ScopedEditViewSet, DestroyMixin):
 class DealViewSet(HotReads, SalesViewSet):
     """Deals. Where a deal stands is changed by its actions, never by an edit."""
 
+    service_decides = True
+
     queryset = Deal.objects.select_related("stage", "company", "person", "owner").prefetch_related(_tags())
     serializer_class = shapes.DealSerializer
     input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewDealSerializer}

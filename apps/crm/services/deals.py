@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +19,16 @@ from apps.crm.models import Company, Deal, LostReason, Person, Pipeline, Stage, 
 from apps.crm.services import rows
 
 Face = StageTransition.Face
+
+# The stage as `_open_stage` wants it, the team as `rows.first_team_id` does, and what else has to be there.
+_GROUND = """
+    select s.pipeline_id, s.probability, (
+        select m.team_id from accounts_membership m join accounts_team t on t.id = m.team_id
+        where m.user_id = %s and t.archived_at is null order by m.id limit 1
+    )
+    from crm_stage s join crm_pipeline p on p.id = s.pipeline_id and p.archived_at is null
+    where s.id = %s and s.kind = 'OPEN' and exists ({stage}){exists}
+"""
 
 
 class DealFields(TypedDict, total=False):
@@ -37,7 +48,7 @@ class DealFields(TypedDict, total=False):
     tag_ids: Sequence[int]
 
 
-@transaction.atomic
+@rows.refusals()
 def create_deal(
     *,
     actor: User,
@@ -59,22 +70,20 @@ def create_deal(
     access.require(actor, "add", Deal)
     if owner_id not in {None, actor.pk}:
         access.require(actor, "assign", Deal)
-    stage = _first_stage(actor) if stage_id is None else _open_stage(stage_id, actor=actor)
-    began = _moment(at)
-    values, tags = _checked(dict(fields), actor=actor)
-    values["owner_id"] = owner_id or actor.pk
+    values: dict[str, Any] = {**fields, "owner_id": owner_id or actor.pk}
     if team_id is not None:
         values["team_id"] = team_id
-    rows.owner_and_team(values, actor=actor)
+    stage, tags = _usual_ground(stage_id, values, actor=actor) or _ground(stage_id, values, actor=actor)
+    began = _moment(at)
     values.setdefault("currency", settings.BASE_CURRENCY)
     values.setdefault("opened_date", timezone.localdate(began))
     values.update(probability_for(values.pop("probability", None), stage))
     deal = Deal(stage=stage, pipeline_id=stage.pipeline_id, stage_entered_at=began, **values)
-    rows.insert(deal, actor=actor)
+    rows.insert(deal, actor=actor, is_guarded=True)
     if tags:
         deal.tags.set(tags)
-    StageTransition.objects.create(
-        deal=deal, to_stage=stage, at=began, actor=actor, face=face, amount=deal.amount
+    rows.save_new(
+        StageTransition(deal=deal, to_stage=stage, at=began, actor=actor, face=face, amount=deal.amount)
     )
     events.publish_deal(events.DEAL_CREATED, deal.pk, actor_id=actor.pk)
     return deal
@@ -312,10 +321,58 @@ def restore_deal(deal_id: int, *, actor: User, expected_version: int | None = No
     return deal
 
 
+def _ground(stage_id: int | None, values: dict[str, Any], *, actor: User) -> tuple[Stage, list[Any] | None]:
+    """
+    Look up what a new deal stands on, and put its team among `values`; return its stage, and its tags if any are named.
+
+    :raises ValidationError: something is not there for this actor
+    """
+    stage = _first_stage(actor) if stage_id is None else _open_stage(stage_id, actor=actor)
+    tags = _look_up(values, actor=actor)
+    rows.owner_and_team(values, actor=actor)
+    return stage, tags
+
+
+def _usual_ground(
+    stage_id: int | None, values: dict[str, Any], *, actor: User
+) -> tuple[Stage, list[Any] | None] | None:
+    """
+    Do the same in one question for a deal of the actor's own in a stage that is named.
+
+    None where there is more to ask, or something is refused: the single questions know the words.
+    """
+    is_usual = stage_id is not None and actor.is_active and values["owner_id"] == actor.pk
+    if not is_usual or {"team_id", "tag_ids"} & values.keys():
+        return None
+    named = {Company: values.get("company_id"), Person: values.get("person_id")}
+    judged = {model: pk for model, pk in named.items() if pk is not None}
+    questions = [access.asked(actor, "view", model, is_active=True) for model in judged]
+    sql, params = access.asked(actor, "view", Stage)
+    if not (sql and all(question for question, _params in questions)):
+        return None
+    exists = "".join(f" and exists ({question})" for question, _params in questions)
+    keys = [[*of_question, pk] for (_sql, of_question), pk in zip(questions, judged.values(), strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _GROUND.format(stage=sql, exists=exists), [actor.pk, stage_id, *params, stage_id, *chain(*keys)]
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    pipeline_id, probability, values["team_id"] = found
+    kind = Stage.Kind.OPEN
+    return Stage(pk=stage_id, pipeline_id=pipeline_id, kind=kind, probability=probability), None
+
+
 def _checked(
     values: dict[str, Any], *, actor: User, before: Deal | None = None
 ) -> tuple[dict[str, Any], list[Any] | None]:
     """Look up what newly named relations stand for; return the values and the tags, if any are named."""
+    tags = _look_up(values, actor=actor, before=before)
+    return values, tags
+
+
+def _look_up(values: dict[str, Any], *, actor: User, before: Deal | None = None) -> list[Any] | None:
     tag_ids = values.pop("tag_ids", None)
     tags = None if tag_ids is None else rows.named_tags(tag_ids, actor=actor)
     company_id, person_id = values.get("company_id"), values.get("person_id")
@@ -323,7 +380,7 @@ def _checked(
         rows.require_named(Company, company_id, actor=actor, field="company")
     if before is None or before.person_id != person_id:
         rows.require_named(Person, person_id, actor=actor, field="person")
-    return values, tags
+    return tags
 
 
 def require_open(deal: Deal) -> None:

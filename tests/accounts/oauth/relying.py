@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 from django.test import Client
 
-from apps.accounts import keyring, services, tokens
-from apps.accounts.models import Application, SigningKey, User
+from apps.accounts import services, tokens
+from apps.accounts.models import Application, User
 from tests.accounts.factories import PASSWORD, make_superuser, make_user
 
 REDIRECT = "https://app.example.org/callback"
@@ -196,10 +196,7 @@ def bearer(token: str) -> Client:
 
 def rotate_keys() -> None:
     """Let the next key sign, and the one that has signed so far only verify."""
-    state = SigningKey.State
-    SigningKey.objects.filter(state=state.ACTIVE).update(state=state.PASSIVE)
-    SigningKey.objects.filter(state=state.NEXT).update(state=state.ACTIVE)
-    keyring.make_first_keys()
+    services.rotate_now(actor=make_superuser())
 
 
 def csrf_of(page: Any) -> str:

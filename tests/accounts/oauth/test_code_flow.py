@@ -193,6 +193,7 @@ WRONG_SWAPS: list[tuple[dict[str, str | None], int, str]] = [
     ({"grant_type": "password"}, 400, "unsupported_grant_type"),
     ({"grant_type": None}, 400, "unsupported_grant_type"),
     ({"grant_type": "implicit"}, 400, "unsupported_grant_type"),
+    ({"grant_type": "openid"}, 400, "unauthorized_client"),
     ({"grant_type": "client_credentials"}, 400, "unauthorized_client"),
     ({"client_secret": "twice"}, 401, "invalid_client"),
     ({"client_id": "somebody else"}, 401, "invalid_client"),

@@ -48,7 +48,7 @@ def test_anew_is_asked_once(calendar: Relying, browser: Browser) -> None:
     logged_in_ago(browser, 3600)
     question = calendar.question(prompt="login")
     sent = browser.open(question)
-    assert sent["Location"].startswith("/accounts/reauthenticate/?next=/o/authorize/")
+    assert sent["Location"].startswith("/accounts/reauthenticate/?next=%2Fo%2Fauthorize%2F")
     # Coming back without having shown it leads there again.
     assert browser.open(question)["Location"] == sent["Location"]
     back = browser.show_again(sent["Location"])

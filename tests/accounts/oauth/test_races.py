@@ -92,6 +92,7 @@ def winner_of(answers: list[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_code_is_swapped_once_by_many_at_once(artel_server: Server, crowd: Crowd) -> None:
     calendar = register()
     for number in range(ROUNDS):
@@ -113,6 +114,7 @@ def test_a_code_is_swapped_once_by_many_at_once(artel_server: Server, crowd: Cro
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_refresh_token_is_swapped_once_by_many_at_once(artel_server: Server, crowd: Crowd) -> None:
     calendar = register()
     for number in range(ROUNDS):

@@ -71,7 +71,10 @@ def test_what_the_application_has_lost_it_does_not_get_again(calendar: Relying, 
     services.change_application(
         calendar.application.pk, actor=make_superuser(), scopes=["openid", "offline_access"]
     )
-    assert calendar.refresh(first["refresh_token"]).json()["scope"] == "openid offline_access"
+    second = calendar.refresh(first["refresh_token"]).json()
+    assert second["scope"] == "openid offline_access"
+    services.change_application(calendar.application.pk, actor=make_superuser(), scopes=["openid"])
+    assert error_of(calendar.refresh(second["refresh_token"])) == (400, "invalid_grant")
 
 
 def test_they_are_for_one_application(calendar: Relying, browser: Browser) -> None:

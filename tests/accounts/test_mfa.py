@@ -40,6 +40,7 @@ from tests.accounts.factories import (
     make_team,
     make_user,
 )
+from tests.accounts.letters import code_in, delivered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("committing")]
 DEALS = "/api/v1/crm/deals/"
@@ -92,17 +93,14 @@ def test_a_recovery_code_opens_once(user: User) -> None:
     assert "_auth_user_id" not in again.session
 
 
-def test_neither_the_admins_login_nor_a_code_by_mail_goes_around_it(
-    user: User, mailoutbox: list[Any]
-) -> None:
+def test_neither_the_admins_login_nor_a_code_by_mail_goes_around_it(user: User) -> None:
     set_up_app(log_in(user))
     client = browser()
     client.post("/admin/login/", {"username": user.email, "password": PASSWORD})
     assert "_auth_user_id" not in client.session
     client.post("/accounts/login/code/", {"email": user.email})
-    found = re.search(r"^\s*([A-Z0-9-]{6,9})\s*$", mailoutbox[-1].body, re.MULTILINE)
-    assert found is not None, mailoutbox[-1].body
-    answer = client.post("/accounts/login/code/confirm/", {"code": found[1], "action": "verify"})
+    code = code_in(delivered()[-1])
+    answer = client.post("/accounts/login/code/confirm/", {"code": code, "action": "verify"})
     assert answer["Location"] == ANSWER
     assert "_auth_user_id" not in client.session
 
@@ -267,6 +265,18 @@ def test_a_program_with_a_key_is_asked_for_its_key_alone() -> None:
     client = log_in(careful_member())
     client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
     assert client.get(DEALS).status_code == 200
+
+
+def test_over_rest_one_enrols_and_a_password_is_not_enough_either() -> None:
+    user = careful_member()
+    client = log_in(user)
+    answer = client.get("/_allauth/browser/v1/auth/session")
+    assert (answer.status_code, answer.json()["data"]["user"]["id"]) == (200, user.pk)
+    set_up_app(client)
+    body = {"password": PASSWORD}
+    refused = client.post("/_allauth/browser/v1/auth/reauthenticate", body, content_type="application/json")
+    assert refused.status_code == 400
+    assert "a password is not enough" in refused.json()["errors"][0]["message"]
 
 
 def test_who_acts_as_somebody_is_asked_for_their_own_factor_alone() -> None:

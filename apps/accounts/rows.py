@@ -87,7 +87,7 @@ def save_new(row: models.Model) -> None:
         # What the database gives by itself.
         if isinstance(value, DatabaseDefault) or (field.primary_key and value is None):
             continue
-        columns.append(field.column)
+        columns.append(str(field.column))
         values.append(field.get_db_prep_save(value, connection))
     sql, returned = _insert_of(model, tuple(columns))
     with connection.cursor() as cursor:
@@ -104,7 +104,7 @@ def _insert_of(model: type[models.Model], columns: tuple[str, ...]) -> tuple[str
     meta, quote = model._meta, connection.ops.quote_name
     given = [f for f in meta.local_concrete_fields if f.primary_key or f.generated or f.column not in columns]
     names, places = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
-    back = ", ".join(quote(f.column) for f in given)
+    back = ", ".join(quote(str(f.column)) for f in given)
     # Names of our own models' tables and columns; the values are parameters.
     sql = f"insert into {quote(meta.db_table)} ({names}) values ({places}) returning {back}"  # noqa: S608
     return sql, [f.attname for f in given]

@@ -19,7 +19,7 @@ from apps.accounts.models import (
     TokenCut,
     User,
 )
-from apps.history.models import Change, ChangeSet, Conflict, Undo
+from apps.history.models import Change, ChangeSet, Conflict, Creation, Undo
 from apps.history.tracking import exempt, track
 from apps.jobs.models import Job, JobEvent
 
@@ -54,5 +54,5 @@ def declare() -> None:
     )
     for model in (Job, JobEvent):
         exempt(model, "A job is the record of its own work and changes with every chunk.")
-    for record in (ChangeSet, Change, Undo, Conflict):
+    for record in (ChangeSet, Change, Creation, Undo, Conflict):
         exempt(record, "History itself.")

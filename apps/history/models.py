@@ -4,6 +4,8 @@ import uuid
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import BigIntegerRangeField
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -82,7 +84,7 @@ class ChangeSet(models.Model):
 
 class Change(models.Model):
     """
-    One row, as one statement changed it. Written by triggers only.
+    One row, as one statement changed it. Written by triggers only; see also :class:`Creation`.
 
     Without a foreign key to its set: checking it for each of 20,000 rows would cost as much as writing them.
     """
@@ -121,6 +123,41 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_op_display()} {self.model}:{self.row_id}"
+
+
+class Creation(models.Model):
+    """
+    Rows that one statement created, with keys and changes that follow each other. Written by triggers only.
+
+    A created row's values stand in the row itself until it is changed for the first time; what it was is then
+    written as a change of its own, under the id that is kept for it here. While there is no change under that id,
+    the row is as it was created. Nothing here is ever changed, so that nobody waits for another's row.
+    """
+
+    change_set = models.ForeignKey(
+        ChangeSet,
+        on_delete=models.DO_NOTHING,
+        related_name="creations",
+        db_constraint=False,
+        db_index=False,
+    )
+    model = models.CharField(max_length=80)
+    rows = BigIntegerRangeField()
+    # The id of the change of the first row; those of the others follow.
+    first_change = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    access = Rule(via=("change_set",))
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [
+            models.Index(fields=["change_set", "model"], name="creation_of_set"),
+            GistIndex(fields=["rows"], name="creation_of_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.rows}"
 
 
 class Undo(models.Model):

@@ -77,6 +77,10 @@ class Tracked:
             if f.column not in self.hidden and not f.generated
         }
 
+    def unrecorded(self) -> list[str]:
+        """Return the columns that are never recorded."""
+        return [*self.hidden, *(str(f.column) for f in self.model._meta.concrete_fields if f.generated)]
+
     def following(self) -> list[str]:
         columns = {f.column for f in self.model._meta.concrete_fields}
         return [column for column in FOLLOWING if column in columns]

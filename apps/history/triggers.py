@@ -28,10 +28,9 @@ _TABLES = "select relname from pg_class where relkind in ('r', 'p') and relnames
 
 def arguments(tracked: Tracked) -> list[str]:
     """Return what the recording function is told about a model; see the migration that makes it."""
-    generated = [str(f.column) for f in tracked.model._meta.concrete_fields if f.generated]
     about = [text for model, column in tracked.wholes() for text in (model._meta.label_lower, column)]
-    unrecorded = ",".join([*tracked.hidden, *generated])
-    return [tracked.label, tracked.key, unrecorded, ",".join(tracked.following()), *about]
+    unrecorded, following = ",".join(tracked.unrecorded()), ",".join(tracked.following())
+    return [tracked.label, tracked.key, unrecorded, following, *about]
 
 
 def expected() -> dict[tuple[str, str], list[str]]:

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.postgres.fields import BigIntegerRangeField
 from django.db import DatabaseError, models, transaction
 from django.test import Client
 from django.utils import timezone
+from psycopg.types.range import Range
 
 from apps.accounts.checks import scoped_models
 from apps.accounts.models import AccessGrant, ApiKey, ImpersonationSession, Team, User
@@ -193,6 +195,7 @@ def _value(f: Any, side: Side) -> Any:
         (models.DateTimeField, timezone.now()),
         ((models.IntegerField, models.DecimalField, models.FloatField), 1),
         (models.JSONField, {}),
+        (BigIntegerRangeField, Range(1, 2)),
     ]
     return next(value for kind, value in by_kind if isinstance(f, kind))
 

@@ -47,12 +47,12 @@ def test_a_browser_logs_in_with_cookie_and_csrf_token(artel_server: Any) -> None
         assert browser.get(f"{site}{BROWSER}/auth/session", timeout=60).status_code == 401
         refused = browser.post(f"{site}{BROWSER}/auth/login", json=body, timeout=60)
         assert refused.status_code == 403
-        browser.headers["X-CSRFToken"] = browser.cookies["csrftoken"]
+        browser.headers["X-CSRFToken"] = str(browser.cookies["csrftoken"])
         said = browser.post(f"{site}{BROWSER}/auth/login", json=body, timeout=60)
         assert said.status_code == 200
         assert said.json()["data"]["user"]["email"] == user.email
         assert browser.get(f"{site}/api/v1/me/", timeout=60).json()["name"] == "Anna"
-        browser.headers["X-CSRFToken"] = browser.cookies["csrftoken"]
+        browser.headers["X-CSRFToken"] = str(browser.cookies["csrftoken"])
         assert browser.delete(f"{site}{BROWSER}/auth/session", timeout=60).status_code == 401
         assert browser.get(f"{site}/api/v1/me/", timeout=60).status_code == 401
 

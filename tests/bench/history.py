@@ -60,7 +60,7 @@ def main() -> int:
         """Dead rows of the round before must not burden the next one."""
         Deal.objects.update(probability=0, next_step="")
         with connection.cursor() as cursor:
-            cursor.execute("truncate history_change")
+            cursor.execute("truncate history_change, history_creation")
             cursor.execute("vacuum (analyze) crm_deal")
             cursor.execute("checkpoint")
 

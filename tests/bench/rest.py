@@ -267,7 +267,8 @@ class Serving:
         execute(f"delete from crm_stagetransition where deal_id > {self.deals}")
         execute(f"delete from crm_deal where id > {self.deals}")
         execute(
-            "truncate events_outbox, events_delivery, events_event, events_aggregate, history_change cascade"
+            "truncate events_outbox, events_delivery, events_event, events_aggregate,"
+            " history_change, history_creation cascade"
         )
         execute("delete from history_changeset")
         execute("set session_replication_role = origin")

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
@@ -234,9 +234,9 @@ def test_what_is_remembered_is_part_of_what_programs_pass_through() -> None:
 def test_nobody_waits_for_the_signals_that_are_not_sent() -> None:
     """Whoever begins to listen to Django's signals of requests has to be called by the lane as well."""
     listening = {
-        receiver().__name__
+        each[1]().__name__
         for signal in (signals.request_started, signals.request_finished)
-        for _key, receiver, *_rest in signal.receivers
+        for each in signal.receivers
     }
     assert listening <= {"reset_queries", "close_old_connections", "close_caches", "reset_urlconf"}
 
@@ -276,7 +276,7 @@ _bodies = st.one_of(
     st.fixed_dictionaries(
         {},
         optional={
-            name: st.one_of(_odd, *likely)
+            name: st.one_of(_odd, *cast("list[Any]", likely))
             for name, likely in {
                 "title": [_text, st.just("x" * 201), st.just(" x ")],
                 "stage": [st.integers(1, 5)],

@@ -37,3 +37,17 @@ def admin(db: None) -> "User":
     from tests.crm import factories
 
     return factories.make_admin()
+
+
+@pytest.fixture(params=["written", "by keys"])
+def creations(request: pytest.FixtureRequest, db: None) -> str:
+    """How created rows are recorded, once as single ones are and once as many are, however many there are."""
+    from django.db import connection
+
+    if request.param == "by keys":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "create or replace function history_few() returns bigint language sql immutable parallel safe"
+                " as 'select 0'"
+            )
+    return str(request.param)

@@ -12,8 +12,9 @@ from apps.accounts.models import User
 from apps.history import rows
 from apps.history.context import Face, Work, change_set
 from apps.history.models import Change, ChangeSet, Undo
+from apps.history.selectors import creations
 from apps.history.services import undoing
-from apps.history.tracking import FOLLOWING, tracked_models
+from apps.history.tracking import FOLLOWING, tracked, tracked_models
 from apps.jobs.models import Job
 
 
@@ -30,8 +31,16 @@ def set_of(work: Work) -> ChangeSet:
 
 
 def changes_of(work: Work, model: type[models.Model]) -> list[Change]:
-    found = Change.objects.filter(change_set__uid=work.uid, model=model._meta.label_lower)
-    return list(found.order_by("id"))
+    made, label = ChangeSet.objects.filter(uid=work.uid).first(), model._meta.label_lower
+    if made is None:
+        return []
+    written = Change.objects.filter(change_set=made, model=label)
+    subject = tracked(label)
+    assert subject is not None
+    rows = creations.row_ids(made.pk, label, 0, 1_000)
+    created = creations.of_rows(made.pk, subject, rows)
+    unwritten = [Change(op=Change.Op.INSERT, **one._asdict()) for one in created]
+    return sorted([*unwritten, *written], key=lambda change: change.pk)
 
 
 def undo(subject: ChangeSet, actor: User) -> Undo:

@@ -51,7 +51,7 @@ def journey(files: dict[str, Path], admin: User) -> list[ChangeSet]:
     return sets
 
 
-def test_a_sample_of_the_data_set(admin: User) -> None:
+def test_a_sample_of_the_data_set(admin: User, creations: str) -> None:
     sets = journey(
         {kind: DATA / f"{kind}.csv" for kind in ["products", "users", "companies", "deals"]}, admin
     )

@@ -113,7 +113,7 @@ def do(steps: list[tuple[str, int]], actor: User) -> ChangeSet | None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(earlier=acts, steps=acts)
 def test_undo_is_the_inverse(
-    earlier: list[tuple[str, int]], steps: list[tuple[str, int]], admin: User
+    earlier: list[tuple[str, int]], steps: list[tuple[str, int]], admin: User, creations: str
 ) -> None:
     with transaction.atomic():
         make_company("Iron", owner=admin)

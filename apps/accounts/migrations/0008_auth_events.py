@@ -48,9 +48,9 @@ declare
     head accounts_autheventhead;
     event accounts_authevent;
 begin
-    delete from accounts_autheventqueue where event_id = new.event_id;
-    select * into event from accounts_authevent where id = new.event_id and position is null;
+    perform 1 from accounts_autheventqueue where event_id = new.event_id;
     if not found then
+        -- Chained already, together with the first of its transaction.
         return null;
     end if;
     select * into head from accounts_autheventhead where id = 1 for no key update;
@@ -58,12 +58,22 @@ begin
         insert into accounts_autheventhead (id, count, hash) values (1, 0, '') on conflict do nothing;
         select * into strict head from accounts_autheventhead where id = 1 for no key update;
     end if;
-    event.position := head.count + 1;
-    event.previous := head.hash;
-    event.hash := accounts_auth_event_hash(event);
-    update accounts_authevent set position = event.position, previous = event.previous, hash = event.hash
-        where id = event.id;
-    update accounts_autheventhead set count = event.position, hash = event.hash where id = 1;
+    -- The queue shows nobody but this transaction's events: those of others are not committed, or not there any more.
+    for event in
+        select e.* from accounts_authevent e join accounts_autheventqueue on event_id = e.id
+        where position is null order by e.id
+    loop
+        event.position := head.count + 1;
+        event.previous := head.hash;
+        event.hash := accounts_auth_event_hash(event);
+        update accounts_authevent
+            set position = event.position, previous = event.previous, hash = event.hash where id = event.id;
+        head.count := event.position;
+        head.hash := event.hash;
+    end loop;
+    delete from accounts_autheventqueue;
+    -- Once, for each version of the row that a transaction makes has to be passed by the next.
+    update accounts_autheventhead set count = head.count, hash = head.hash where id = 1;
     return null;
 end $$;
 

@@ -15,11 +15,11 @@ def input_of(kind: type[_Serializer], data: Any, context: dict[str, Any] | None 
 
     What it was told before is forgotten. Its fields find the context where they always do, at their serializer.
     """
-    by_kind: dict[Any, Any] = _kept.__dict__
+    by_kind: dict[type[_Serializer], _Serializer] = _kept.__dict__.setdefault("by_kind", {})
     one = by_kind.get(kind)
     if one is None:
         one = by_kind[kind] = kind(data=None)
     for told in ("_validated_data", "_errors", "_data"):
         one.__dict__.pop(told, None)
     one.initial_data, one._context = data, context or {}
-    return one  # type: ignore[no-any-return]
+    return one

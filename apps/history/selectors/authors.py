@@ -9,6 +9,7 @@ from django.db import models
 from apps.accounts.faces.merging import Author
 from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
+from apps.history.selectors.stories import latest
 from apps.history.selectors.words import Words
 
 # So many of the latest changes are looked through: nobody keeps a page open for longer.
@@ -37,8 +38,7 @@ class LastAuthors:
 
     @cached_property
     def _changes(self) -> list[Change]:
-        about = f"{self.row._meta.label_lower}:{self.row.pk}"
-        return list(Change.objects.filter(about=about).order_by("-id")[:LOOKED_THROUGH])
+        return latest(self.row._meta.label_lower, str(self.row.pk), limit=LOOKED_THROUGH)
 
     @cached_property
     def _names_of_sets(self) -> dict[int, str]:

@@ -11,6 +11,7 @@ from django.db.models.expressions import RawSQL
 from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Net, fold
+from apps.history.selectors import creations
 from apps.history.tracking import Tracked, parents_first
 
 
@@ -46,6 +47,7 @@ def touched(change_set_id: int) -> list[Touched]:
     A row that was created and then changed counts as created, one that was created and deleted not at all.
     """
     found: dict[str, Touched] = {}
+    unchanged = creations.counts(change_set_id)
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [change_set_id])
         for model, ops, count in cursor.fetchall():
@@ -54,20 +56,39 @@ def touched(change_set_id: int) -> list[Touched]:
             if ops in _COUNTED:
                 name = _COUNTED[ops]
                 setattr(entry, name, getattr(entry, name) + count)
+    for model, count in unchanged.items():
+        entry = found.setdefault(model, Touched(model))
+        entry.ops.add("I")
+        entry.created += count
     order = {tracked.label: place for place, tracked in enumerate(parents_first())}
     return sorted(found.values(), key=lambda entry: (order.get(entry.label, len(order)), entry.label))
 
 
 def row_ids(change_set_id: int, label: str, after: str, limit: int) -> list[str]:
-    """Return the next rows of one model that a change set touched, in the order of their texts."""
-    rows = Change.objects.filter(change_set=change_set_id, model=label, row_id__gt=after)
-    return list(rows.order_by("row_id").values_list("row_id", flat=True).distinct()[:limit])
+    """
+    Return the next rows of one model that a change set touched: first those that it created many at a time, by
+    their numbers, then the others in the order of their texts. What is done to rows meanwhile changes no order.
+    """
+    found: list[str] = []
+    if not after or creations.among(change_set_id, label, [after]):
+        found = creations.row_ids(change_set_id, label, int(after or 0), limit)
+        after = ""
+    while len(found) < limit:
+        rows = Change.objects.filter(change_set=change_set_id, model=label, row_id__gt=after)
+        others = list(rows.order_by("row_id").values_list("row_id", flat=True).distinct()[:limit])
+        known = creations.among(change_set_id, label, others)
+        found += [row_id for row_id in others if row_id not in known][: limit - len(found)]
+        if len(others) < limit:
+            break
+        after = others[-1]
+    return found
 
 
 def nets(change_set_id: int, tracked: Tracked, ids: Sequence[str]) -> list[Net]:
     """Return what a change set did to some rows of a model in the end."""
+    created = creations.of_rows(change_set_id, tracked, ids)
     changes = Change.objects.filter(one_of("row_id", ids), change_set=change_set_id, model=tracked.label)
-    return fold(_recorded(changes), tracked.following())
+    return fold(_recorded(created, changes), tracked.following())
 
 
 def nets_about(change_set_id: int, tracked: Tracked, wholes: Sequence[str]) -> list[Net]:
@@ -76,8 +97,9 @@ def nets_about(change_set_id: int, tracked: Tracked, wholes: Sequence[str]) -> l
 
     :param wholes: as in "crm.deal:42"
     """
+    created = creations.of_parts(change_set_id, tracked, wholes)
     changes = Change.objects.filter(one_of("about", wholes), change_set=change_set_id, model=tracked.label)
-    return fold(_recorded(changes), tracked.following())
+    return fold(_recorded(created, changes), tracked.following())
 
 
 def one_of(column: str, values: Sequence[Any]) -> RawSQL:
@@ -90,16 +112,22 @@ def one_of(column: str, values: Sequence[Any]) -> RawSQL:
 
 class _Row(NamedTuple):
     row_id: str
+    id: int
     about: str
     op: str
     old: dict[str, Any] | None
     new: dict[str, Any] | None
 
 
-def _recorded(changes: QuerySet[Change]) -> Iterator[_Row]:
+def _recorded(created: Sequence[creations.Created], changes: QuerySet[Change]) -> Iterator[_Row]:
     """Yield changes in the order in which they are summed up, without the cost of a model for each."""
-    rows = changes.order_by("row_id", "id").values_list("row_id", "about", "op", "old", "new")
-    return (_Row(*row) for row in rows)
+    columns = ("row_id", "id", "about", "op", "old", "new")
+    written = (_Row(*row) for row in changes.order_by("row_id", "id").values_list(*columns))
+    if not created:
+        return written
+    unwritten = (_Row(one.row_id, one.id, one.about, "I", None, one.new) for one in created)
+    by_place = {row[:2]: row for row in (*unwritten, *written)}
+    return (by_place[place] for place in sorted(by_place))
 
 
 def created_in(change_set_id: int, abouts: Sequence[str]) -> set[str]:
@@ -112,7 +140,8 @@ def created_in(change_set_id: int, abouts: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for model, ids in by_model.items():
         rows = Change.objects.filter(change_set=change_set_id, model=model, row_id__in=ids, op="I")
-        found |= {f"{model}:{row_id}" for row_id in rows.values_list("row_id", flat=True)}
+        created = {*rows.values_list("row_id", flat=True), *creations.among(change_set_id, model, ids)}
+        found |= {f"{model}:{row_id}" for row_id in created}
     return found
 
 
@@ -126,4 +155,4 @@ def visible(change_sets: Sequence[ChangeSet], *, actor: User) -> set[int]:
 
 def is_empty(change_set: ChangeSet) -> bool:
     """Tell whether nothing is kept of what the set did."""
-    return not Change.objects.filter(change_set=change_set.pk).exists()
+    return not (change_set.changes.exists() or change_set.creations.exists())

@@ -11,13 +11,25 @@ from apps.history.tracking import tracked
 
 # Up to so many changes are counted; beyond, the planner's estimate is as good and costs nothing.
 _COUNTED = 200_000
-_ESTIMATE = "select greatest(reltuples, 0)::bigint from pg_class where oid = 'history_change'::regclass"
-_COUNT = "select count(*) from (select 1 from history_change limit %s) as counted"
-_BYTES = "select pg_total_relation_size('history_change') + pg_total_relation_size('history_changeset')"
+_ESTIMATE = """
+    select sum(greatest(reltuples, 0))::bigint from pg_class
+    where oid in ('history_change'::regclass, 'history_creation'::regclass)
+"""
+_COUNT = """
+    select count(*) from (
+        select 1 from history_change union all select 1 from history_creation limit %s
+    ) as counted
+"""
+_BYTES = """
+    select pg_total_relation_size('history_change') + pg_total_relation_size('history_creation')
+        + pg_total_relation_size('history_changeset')
+"""
 # A sample of one page in a hundred, scaled up, where the table is large.
 _BY_MODEL = """
-    select model, count(*), sum(pg_column_size(c.*)), min(at) from history_change c {sample}
-    group by model order by 3 desc
+    select model, count(*), sum(bytes), min(at) from (
+        select model, at, pg_column_size(c.*) as bytes from history_change c {sample}
+        union all select model, at, pg_column_size(c.*) from history_creation c {sample}
+    ) as kept group by model order by 3 desc
 """
 
 
@@ -56,7 +68,11 @@ def limits() -> Limits:
 
 
 def estimated_changes() -> int:
-    """Return how many changes are kept: counted while they are few, estimated beyond."""
+    """
+    Return how many changes are kept: counted while they are few, estimated beyond.
+
+    Rows that were created many at a time and are unchanged count once for all that follow each other.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, [_COUNTED])
         (counted,) = cursor.fetchone()

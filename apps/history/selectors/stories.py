@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Kind, Net, fold
-from apps.history.selectors import sets
+from apps.history.selectors import creations, sets
 from apps.history.selectors.titles import part_name
 from apps.history.selectors.words import NOTHING, Words, shown_fields
 from apps.history.tracking import Tracked, tracked
@@ -61,11 +61,7 @@ def story(row: models.Model, *, actor: User, before: int | None = None) -> Story
     :param before: where the page begins, as an earlier page's `older` says
     """
     model = type(row)
-    about = f"{model._meta.label_lower}:{row.pk}"
-    changes = Change.objects.filter(about=about).order_by("-id")
-    if before is not None:
-        changes = changes.filter(id__lt=before)
-    page = list(changes[: PAGE + 1])
+    page = latest(model._meta.label_lower, str(row.pk), before=before, limit=PAGE + 1)
     # The set at the page's end is told on the next one, unless it fills the page by itself.
     is_cut = len(page) > PAGE
     if is_cut:
@@ -74,6 +70,17 @@ def story(row: models.Model, *, actor: User, before: int | None = None) -> Story
     entries = _entries(page, model._meta.label_lower, actor)
     openable = sets.visible([entry.change_set for entry in entries], actor=actor)
     return Story(entries, page[-1].pk if is_cut else None, openable)
+
+
+def latest(label: str, row_id: str, *, before: int | None = None, limit: int) -> list[Change]:
+    """Return the latest changes that are told about a row, the last first."""
+    created = creations.about(label, row_id, before=before, limit=limit)
+    changes = Change.objects.filter(about=f"{label}:{row_id}").order_by("-id")
+    if before is not None:
+        changes = changes.filter(id__lt=before)
+    found = {one.id: Change(op=Change.Op.INSERT, **one._asdict()) for one in created}
+    found |= {change.pk: change for change in changes[:limit]}
+    return [found[pk] for pk in sorted(found, reverse=True)[:limit]]
 
 
 def _entries(changes: list[Change], label: str, actor: User) -> list[Entry]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.common.templatetags.artel import number
 from apps.history.models import ChangeSet
-from apps.history.selectors import sets
+from apps.history.selectors import creations, sets
 from apps.history.selectors.words import Words, shown_fields
 from apps.history.tracking import Tracked, tracked
 
@@ -86,8 +86,13 @@ def _gists(change_sets: Sequence[ChangeSet]) -> dict[int, _Gist]:
     found: dict[int, _Gist] = {}
     if not change_sets:
         return found
+    ids = [one.pk for one in change_sets]
+    for pk, model in creations.sets_of(ids):
+        rows = creations.row_ids(pk, model.label, 0, LOOKED_AT + 1)
+        for one in creations.of_rows(pk, model, rows):
+            found.setdefault(pk, _Gist()).add(model.label, one.about, "I", [])
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGES, [[one.pk for one in change_sets], LOOKED_AT + 1])
+        cursor.execute(_CHANGES, [ids, LOOKED_AT + 1])
         for pk, model, about, op, columns in cursor.fetchall():
             found.setdefault(pk, _Gist()).add(model, about, op, columns)
     return found

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.history.models import Change, ChangeSet
+from apps.history.models import ChangeSet
 from apps.history.selectors.size import estimated_changes
 
 # Rows of one delete: short enough that nobody waits for it.
@@ -33,8 +33,14 @@ def _last_set_before(moment: object) -> int | None:
 
 def _last_set_of_oldest(count: int) -> int | None:
     """Return the set that the last of the `count` oldest changes belongs to."""
-    oldest = Change.objects.order_by("change_set_id").values_list("change_set_id", flat=True)
-    return oldest[count - 1 : count].first()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select change_set_id from (select change_set_id from history_change"
+            " union all select change_set_id from history_creation) as kept order by 1 offset %s limit 1",
+            [count - 1],
+        )
+        found = cursor.fetchone()
+    return int(found[0]) if found else None
 
 
 def _forget_until(last: int | None) -> int:
@@ -42,6 +48,9 @@ def _forget_until(last: int | None) -> int:
     if last is None:
         return 0
     gone = 0
+    # First, for a creation that is told by the row itself must not outlive what has become of that row.
+    while _delete_creations(last):
+        pass
     while deleted := _delete_changes(last):
         gone += deleted
     while _delete_sets(last):
@@ -57,10 +66,17 @@ def _delete_sets(last: int) -> int:
 
 
 def _delete_changes(last: int) -> int:
+    return _delete_batch("history_change", last)
+
+
+def _delete_creations(last: int) -> int:
+    return _delete_batch("history_creation", last)
+
+
+def _delete_batch(table: str, last: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "delete from history_change where id in"
-            " (select id from history_change where change_set_id <= %s limit %s)",
+            f"delete from {table} where id in (select id from {table} where change_set_id <= %s limit %s)",  # noqa: S608
             [last, BATCH],
         )
         return int(cursor.rowcount)

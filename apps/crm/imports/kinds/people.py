@@ -95,29 +95,26 @@ class PersonLoader(TaggedLoader):
         self._add_employment(first, last, "U")
 
     def _add_contacts(self, first: int, last: int, verdict: str) -> None:
-        if not self.contacts:
-            return
-        values = ", ".join(
-            f"('{kind}', coalesce(r.data->>'{key}:raw', r.data->>'{key}'), r.data->>'{key}')"
-            for key, kind in self.contacts.items()
-        )
-        # A new person has nothing yet; a known one keeps what they have, and its primary one.
-        is_primary, is_new = "true", "true"
-        if verdict == "U":
-            has = (
-                "select 1 from crm_contactpoint c where c.person_id = r.target_id and c.archived_at is null"
-                " and c.kind = v.kind"
+        """Write one kind after the other: each stands together in the index, where kinds in turn cost a sixth more."""
+        for key, kind in self.contacts.items():
+            value = f"r.data->>'{key}'"
+            # A new person has nothing yet; a known one keeps what they have, and its primary one.
+            is_primary, is_new = "true", "true"
+            if verdict == "U":
+                has = (
+                    "select 1 from crm_contactpoint c where c.person_id = r.target_id and c.archived_at is null"
+                    f" and c.kind = '{kind}'"
+                )
+                is_primary, is_new = (
+                    f"not exists ({has} and c.is_primary)",
+                    f"not exists ({has} and c.value = {value})",
+                )
+            run(
+                "insert into crm_contactpoint (archived_at, person_id, company_id, kind, raw, value, is_primary)\n"
+                f"select null, r.target_id, null, '{kind}', coalesce(r.data->>'{key}:raw', {value}), {value},"
+                f" {is_primary}\nfrom crm_importrow r\n"
+                f"where {self.rows(first, last, verdict)} and {value} is not null and {is_new}"
             )
-            is_primary, is_new = (
-                f"not exists ({has} and c.is_primary)",
-                f"not exists ({has} and c.value = v.value)",
-            )
-        run(
-            "insert into crm_contactpoint (archived_at, person_id, company_id, kind, raw, value, is_primary)\n"
-            f"select null, r.target_id, null, v.kind, v.raw, v.value, {is_primary}\n"
-            f"from crm_importrow r, lateral (values {values}) v (kind, raw, value)\n"
-            f"where {self.rows(first, last, verdict)} and v.value is not null and {is_new}"
-        )
 
     def _add_employment(self, first: int, last: int, verdict: str) -> None:
         if "company" in self.mapped:

@@ -20,6 +20,8 @@ class SigningKeyAdmin(ScopedModelAdmin):
     """Keys and their times; of a private half nothing is shown, whoever asks."""
 
     short_list = "One or two keys a month."
+    empty_title = _("No key yet")
+    empty_text = _("The first one is made when the first token is signed.")
     list_display = (
         "kid",
         "shown_state",

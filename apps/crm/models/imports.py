@@ -173,6 +173,8 @@ class ImportMapping(models.Model):
     access = Rule(owner="owner")
 
     class Meta:
+        verbose_name = _("remembered columns")
+        verbose_name_plural = _("remembered columns")
         constraints = [
             models.UniqueConstraint(fields=["owner", "kind", "header_digest"], name="import_mapping_unique"),
         ]

@@ -33,7 +33,9 @@ def site(
         "DJANGO_SETTINGS_MODULE": SETTINGS,
     }
     processes = Processes(environment, tmp_path_factory.mktemp("site"))
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        # Authlib talks to the machine itself without TLS.
+        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
         try:
             yield Site(processes, start(processes))
         finally:

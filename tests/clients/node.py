@@ -37,9 +37,7 @@ def installed() -> Path:
             for name in _PACKAGES:
                 shutil.copy(SCRIPTS / name, home)
             command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(
-                command, cwd=home, check=False, capture_output=True, text=True, timeout=150
-            )
+            done = subprocess.run(command, cwd=home, check=False, capture_output=True, text=True, timeout=150)
             assert done.returncode == 0, done.stdout + done.stderr
             (home / "complete").touch()
     return home / "node_modules"
@@ -81,11 +79,14 @@ class Node:
     version: int
     started: list[Script]
 
-    def start(self, script: str, environment: Mapping[str, str]) -> Script:
+    def command(self, script: str) -> list[str]:
         # Node.js 18 has Web Crypto, but does not show it.
         options = ["--experimental-global-webcrypto"] if self.version < 20 else []
+        return ["node", *options, script]
+
+    def start(self, script: str, environment: Mapping[str, str]) -> Script:
         popen = subprocess.Popen(
-            ["node", *options, script],
+            self.command(script),
             cwd=self.directory,
             env={"PATH": os.environ["PATH"], **environment},
             stdin=subprocess.PIPE,

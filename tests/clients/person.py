@@ -23,7 +23,7 @@ class Person:
         self.decisions: list[str] = []
 
     def go(self, address: str) -> str:
-        """Open an address of ours, answer each page, and return the first address that is not ours, or the last of ours."""
+        """Open an address of ours and answer each page; return the first address that is not ours, or the last one."""
         answer = self._get(address)
         for _step in range(_MOST_STEPS):
             if answer.is_redirect:

@@ -31,13 +31,14 @@ class Site:
     processes: Processes
     server: Server
     applications: Mapping[str, Relying] = field(init=False)
-    email: str = field(init=False)
+    email: str = field(init=False, default="vera@example.org")
 
     def __post_init__(self) -> None:
         team = make_team("Sales")
-        vera = make_member(team, "salesperson", "Vera", password=PASSWORD, email="vera@example.org", locale="en")
+        vera = make_member(
+            team, "salesperson", "Vera", password=PASSWORD, email=self.email, locale="en"
+        )
         make_deal("Boat", owner=vera)
-        self.email = vera.email
         role = vera.memberships.get().role_id
         self.applications = {
             "website": rp.register(name="Website"),

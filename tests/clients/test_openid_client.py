@@ -9,7 +9,6 @@ from tests.clients.node import Node
 from tests.clients.site import SCOPES, Site
 
 
-@pytest.mark.slow
 def test_discovery(site: Site, node: Node) -> None:
     told = node.start("discovery.mjs", site.environment("website")).result()
     assert told["openid"] == told["plain"]
@@ -19,7 +18,6 @@ def test_discovery(site: Site, node: Node) -> None:
     assert told["elsewhere"] == "OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "authentication"),
     [("website", "client_secret_basic"), ("website", "client_secret_post"), ("page", "none")],
@@ -47,7 +45,7 @@ def test_code_with_pkce(site: Site, node: Node, name: str, authentication: str) 
 def assert_worth(told: dict[str, Any], authentication: str, client_id: str) -> None:
     """Whoever keeps a secret learns what tokens are worth before and after their end; others are refused."""
     if authentication == "none":
-        refused = {"status": 401, "error": "invalid_client"}
+        refused = {"status": 401}
         assert told["before"] == told["after"] == {"access": refused, "refresh": refused}
         return
     for kind in ("access", "refresh"):
@@ -56,7 +54,6 @@ def assert_worth(told: dict[str, Any], authentication: str, client_id: str) -> N
         assert told["after"][kind] == {"active": False}
 
 
-@pytest.mark.slow
 def test_refusals(site: Site, node: Node) -> None:
     script = node.start("refusals.mjs", site.environment("website"))
     person = site.person()
@@ -71,7 +68,6 @@ def test_refusals(site: Site, node: Node) -> None:
     assert told["noCode"] == {"status": 400, "error": "invalid_grant"}
 
 
-@pytest.mark.slow
 def test_device(site: Site, node: Node) -> None:
     script = node.start("device.mjs", site.environment("device"))
     person = site.person()
@@ -87,7 +83,6 @@ def test_device(site: Site, node: Node) -> None:
     assert told["denied"] == {"status": 400, "error": "access_denied"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
 def test_client_credentials(site: Site, node: Node, authentication: str) -> None:
     told = node.start("program.mjs", site.environment("program", authentication)).result()
@@ -99,7 +94,6 @@ def test_client_credentials(site: Site, node: Node, authentication: str) -> None
     assert told["tooMuch"] == {"status": 400, "error": "invalid_scope"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_rotated", [False, True])
 def test_logout(site: Site, node: Node, is_rotated: bool) -> None:
     script = node.start("logout.mjs", site.environment("website"))

@@ -1,5 +1,5 @@
 """
-The signing keys as a process knows them: read again after half a second, parsed once.
+The signing keys as a process knows them: read again after half a second and before each signature, parsed once.
 
 Whoever asks first makes the first keys. What changes keys stands in `services/signing_keys.py`.
 """
@@ -70,7 +70,8 @@ def private_key() -> tuple[str, ECKey]:
 
     :raises ImproperlyConfigured: it was sealed under another secret than ours
     """
-    active = _current().active
+    # What a key signs that was declared leaked a moment ago is refused as soon as it is shown.
+    active = _current(is_fresh=True).active
     if active is None:
         make_first_keys()
         active = _current(is_fresh=True).active

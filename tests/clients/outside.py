@@ -1,9 +1,11 @@
 """Authlib's client, as an application would put it together."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from authlib.common.security import generate_token
+from authlib.integrations.base_client import OAuthError
 from authlib.integrations.base_client.sync_openid import OpenIDMixin
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oidc import discovery, rpinitiated
@@ -66,12 +68,20 @@ def session_of(
 
 
 def log_in(session: OpenIdSession, person: Person, **more: Any) -> dict[str, Any]:
-    """Let somebody log in to an application; return what their ID token says, as the client believes it."""
+    """
+    Let somebody log in to an application; return what their ID token says, as the client believes it.
+
+    :raises OAuthError: the application is told that they do not
+    """
     verifier, nonce = generate_token(48), generate_token()
     address, state = session.create_authorization_url(
         session.server_metadata["authorization_endpoint"], code_verifier=verifier, nonce=nonce, **more
     )
-    token = session.fetch_token(
-        authorization_response=person.go(address), state=state, code_verifier=verifier
-    )
+    callback = person.go(address)
+    told = dict(parse_qsl(urlsplit(callback).query))
+    if "error" in told:
+        # Authlib leaves it to the web framework that it is put into.
+        assert (told["state"], told["iss"]) == (state, session.server_metadata["issuer"])
+        raise OAuthError(told["error"], told.get("error_description"))
+    token = session.fetch_token(authorization_response=callback, state=state, code_verifier=verifier)
     return dict(session.parse_id_token(token, nonce, leeway=0))

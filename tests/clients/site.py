@@ -35,9 +35,7 @@ class Site:
 
     def __post_init__(self) -> None:
         team = make_team("Sales")
-        vera = make_member(
-            team, "salesperson", "Vera", password=PASSWORD, email=self.email, locale="en"
-        )
+        vera = make_member(team, "salesperson", "Vera", password=PASSWORD, email=self.email, locale="en")
         make_deal("Boat", owner=vera)
         role = vera.memberships.get().role_id
         self.applications = {

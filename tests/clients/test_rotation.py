@@ -24,6 +24,8 @@ from tests.clients.site import SCOPES, SETTINGS, Site, start
 CONNECTIONS, LEAST_CALLS = 16, 1000
 DEALS = "/api/v1/crm/deals/"
 WITHIN = 120.0
+# Each client rests so long after a round, or two processors are busy with nothing but clients.
+PAUSE = 0.2
 
 
 def kid_of(token: str) -> str:
@@ -130,6 +132,7 @@ def busy(callers: list[Caller], work: Callable[[Caller, int], None]) -> Iterator
         while not is_over.is_set():
             work(caller, number)
             number += 1
+            is_over.wait(PAUSE)
 
     with ThreadPoolExecutor(len(callers)) as pool:
         done: list[Future[None]] = [pool.submit(keep_on, caller) for caller in callers]
@@ -228,7 +231,7 @@ def test_what_a_leaked_key_has_signed_ends_within_a_second(site: Site, callers: 
         revoked_at = time.monotonic()
         wait_until(lambda: good_after(revoked_at + 1), "calls with the next key")
     calls = [call for caller in callers for call in caller.calls]
-    assert {call.status for call in calls} == {200, 401}
+    assert [call for call in calls if call.status not in {200, 401}] == []
     assert {call.kid for call in faults(calls)} == {leaked.kid}
     assert all(call.ended_at > began_at for call in faults(calls))
     late = [call for call in calls if call.kid == leaked.kid and call.began_at > revoked_at + 1]

@@ -45,7 +45,7 @@ def test_code_with_pkce(site: Site, node: Node, name: str, authentication: str) 
 def assert_worth(told: dict[str, Any], authentication: str, client_id: str) -> None:
     """Whoever keeps a secret learns what tokens are worth before and after their end; others are refused."""
     if authentication == "none":
-        refused = {"status": 401}
+        refused = {"status": 401, "error": "invalid_client"}
         assert told["before"] == told["after"] == {"access": refused, "refresh": refused}
         return
     for kind in ("access", "refresh"):

@@ -66,10 +66,3 @@ class Site:
             "AFTER_LOGOUT": AFTER_LOGOUT,
             "SCOPE": "read" if name == "program" else SCOPES,
         }
-
-    def rotate_keys(self) -> None:
-        """Let the next key sign from now on."""
-        running = self.processes.manage(
-            *("rotate_signing_keys", "--now"), DJANGO_SETTINGS_MODULE=SETTINGS, OIDC_ISSUER=self.issuer
-        )
-        assert running.wait() == 0, running.output()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.accounts.oauth.relying import AFTER_LOGOUT
+from tests.accounts.oauth.relying import AFTER_LOGOUT, rotate_keys
 from tests.clients.node import Node
 from tests.clients.site import SCOPES, Site
 
@@ -102,7 +102,7 @@ def test_logout(site: Site, node: Node, is_rotated: bool) -> None:
     # The hint stands in it already.
     address = script.asked()
     if is_rotated:
-        site.rotate_keys()
+        rotate_keys()
     script.answer(person.go(address))
     script.answer(person.go(script.asked()))
     told = script.result()

@@ -13,6 +13,16 @@ need() { # command-or-file package
 need chromium chromium                                          # pages, as a person sees them
 need xgettext gettext                                           # the list of texts to translate
 need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core # Cyrillic on those pages
+need curl curl                                                  # the examples of the docs
+need_node() {
+    major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p')
+    if [ "${major:-0}" -lt 18 ]; then
+        missing="$missing nodejs npm"
+    else
+        need npm npm
+    fi
+}
+need_node                                                       # an OpenID client that is not ours
 
 [ -n "$missing" ] || exit 0
 

@@ -289,6 +289,15 @@ def test_the_first_keys_are_made_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_no_process_signs_with_a_key_that_has_just_leaked() -> None:
+    root = make_superuser()
+    leaked = kid_of(token_of(root))
+    services.revoke_key(key_in(State.ACTIVE).pk, actor=root)
+    # Whoever was refused for it renews at once, and would be refused again.
+    assert kid_of(token_of(root)) != leaked
+
+
+@pytest.mark.django_db(transaction=True)
 def test_of_two_who_rotate_at_once_one_acts(settings: Any) -> None:
     root = make_superuser()
     token_of(root)

@@ -17,8 +17,6 @@ from apps.accounts.models import SigningKey, User
 from apps.accounts.services.auth_events import record_auth_event
 
 State = SigningKey.State
-# So long a key is published before it signs, unless somebody is in a hurry: twice as long as others keep what they know.
-PUBLISHED_AHEAD = timedelta(seconds=2 * settings.JWKS_MAX_AGE_SECONDS)
 
 
 @transaction.atomic
@@ -101,8 +99,9 @@ def _is_used_up(key: SigningKey | None, now: datetime) -> bool:
 
 
 def _is_known(key: SigningKey | None, now: datetime) -> bool:
-    """Tell whether others have had the time to hear of a key."""
-    return key is not None and key.published_at <= now - PUBLISHED_AHEAD
+    """Tell whether others have had the time to hear of a key: twice as long as they keep what they know."""
+    published_ahead = timedelta(seconds=2 * settings.JWKS_MAX_AGE_SECONDS)
+    return key is not None and key.published_at <= now - published_ahead
 
 
 def _retire_old(now: datetime) -> list[SigningKey]:

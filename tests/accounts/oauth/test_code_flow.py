@@ -260,11 +260,17 @@ def test_nonsense_instead_of_a_secret_is_refused_without_a_fault(calendar: Relyi
     assert error_of(answer) == (401, "invalid_client")
 
 
-def test_a_refused_application_is_told_by_the_scheme_that_it_tried(calendar: Relying) -> None:
+@pytest.mark.parametrize("path", [rp.TOKEN, rp.INTROSPECT])
+def test_a_refused_application_is_told_by_the_scheme_that_it_tried(calendar: Relying, path: str) -> None:
+    asked = {"grant_type": "client_credentials", "token": "x"}
     headers = {"Authorization": rp.basic(calendar.client_id, "wrong")}
-    answer = rp.post(rp.TOKEN, {"grant_type": "client_credentials"}, headers)
+    answer = rp.post(path, asked, headers)
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Basic realm="oauth"')
     assert answer["Cache-Control"] == "no-store"
+    # Clients that show their secret in the body read why in the body.
+    answer = rp.post(path, asked | {"client_id": calendar.client_id, "client_secret": "wrong"})
+    assert error_of(answer) == (401, "invalid_client")
+    assert "WWW-Authenticate" not in answer
 
 
 def test_secrets_may_come_in_the_body(calendar: Relying, browser: Browser) -> None:

@@ -65,6 +65,8 @@ class ProgramView(OAuthLibMixin, View):  # type: ignore[misc]
         response = HttpResponse(
             body or "", status=status, headers={"Content-Type": "application/json"} | headers
         )
+        # oauthlib asks for a bearer token, which is nothing that applications show here.
+        del response["WWW-Authenticate"]
         if status == 401 and request.META.get("HTTP_AUTHORIZATION", "")[:6].lower() == "basic ":
             response["WWW-Authenticate"] = 'Basic realm="oauth"'
         return response

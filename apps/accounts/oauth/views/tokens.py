@@ -57,9 +57,7 @@ class IntrospectView(ProgramView):
         asking = Request(uri, method, body, headers)
         asking.client = None
         if not core.server.request_validator.authenticate_client(asking):
-            refused = error(401, "invalid_client")
-            refused["WWW-Authenticate"] = 'Basic realm="oauth"'
-            return refused
+            return self.answer(request, '{"error": "invalid_client"}', {}, 401)
         token = request.POST.get("token")
         if not token:
             return error(400, "invalid_request", "There is no token.")

@@ -20,6 +20,7 @@ from apps.accounts.scopes import OPENID_SCOPES, unknown
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over
 from apps.accounts.services.memberships import grant_membership
+from apps.accounts.services.token_families import revoke_families_of_application
 from apps.common.origin import origin
 from apps.events.services import publish
 
@@ -163,6 +164,7 @@ def disable_application(application_id: int, *, actor: User) -> Application:
         raise ValidationError(_("This application is turned off."), code="not_live")
     rows.write(application, {"disabled_at": timezone.now()}, actor=actor)
     _tell("application_turned_off", application, actor)
+    revoke_families_of_application(application.pk)
     cuts.cut_client(application.client_id)
     return application
 

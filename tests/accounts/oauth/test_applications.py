@@ -266,6 +266,39 @@ def test_a_program_takes_nothing_back_and_agrees_to_nothing(calendar: Relying, b
     assert program.delete(f"/api/v1/me/consents/{consent.pk}/").status_code == 403
 
 
+@pytest.mark.parametrize("what", ["consent", "password", "person", "application"])
+def test_a_code_that_waits_ends_with_what_is_taken_back(
+    calendar: Relying, browser: Browser, what: str
+) -> None:
+    code, admin = browser.code(calendar, scope="openid offline_access"), make_superuser()
+    if what == "consent":
+        services.withdraw_consent(ConsentGrant.objects.get().pk, actor=browser.user)
+    elif what == "password":
+        services.set_password(browser.user.pk, "another good one", actor=admin)
+    elif what == "person":
+        services.deactivate_user(browser.user.pk, actor=admin)
+        services.activate_user(browser.user.pk, actor=admin)
+    else:
+        services.disable_application(calendar.application.pk, actor=admin)
+        services.enable_application(calendar.application.pk, actor=admin)
+    assert error_of(calendar.swap(code)) == (400, "invalid_grant")
+    assert not TokenFamily.objects.exists()
+
+
+def test_a_code_that_waits_ends_with_the_session_it_is_for(calendar: Relying, browser: Browser) -> None:
+    here, away = browser.code(calendar), browser.code(calendar, scope="openid offline_access")
+    browser.client.post("/accounts/logout/")
+    assert error_of(calendar.swap(here)) == (400, "invalid_grant")
+    assert calendar.swap(away).status_code == 200
+
+
+def test_an_application_that_is_turned_on_again_starts_anew(calendar: Relying, browser: Browser) -> None:
+    body, admin = browser.tokens(calendar), make_superuser()
+    services.disable_application(calendar.application.pk, actor=admin)
+    services.enable_application(calendar.application.pk, actor=admin)
+    assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")
+
+
 @pytest.mark.parametrize("consent", ["", "x", "999999999999999999999", "²"])
 def test_nonsense_takes_nothing_back(browser: Browser, consent: str) -> None:
     assert browser.client.post("/accounts/applications/", {"consent": consent}).status_code == 302

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -84,10 +84,13 @@ def register_application(
     One that acts for itself gets a user of its own, as whom it does; without a role in its team that one may do nothing.
 
     :param role_id: what that user is in the application's team
-    :raises PermissionDenied: the actor may not, or the role gives more than they hold
+    :raises PermissionDenied: the actor may not, the role gives more than they hold, or people are not asked and the actor
+        is no administrator of everything
     :raises ValidationError: an address or a scope is not allowed, or something is missing
     """
     access.require(actor, "add", Application)
+    if fields.get("skip_authorization"):
+        _require_everything(actor)
     application = Application(
         authorization_grant_type=grant,
         client_type=kind,
@@ -114,13 +117,15 @@ def change_application(
     Change what is said about an application; tokens that it holds lose the scopes that it loses, when they are renewed.
 
     :raises DoesNotExist: the actor does not see it
-    :raises PermissionDenied: the actor may not
+    :raises PermissionDenied: the actor may not, or people are not asked and the actor is no administrator of everything
     :raises ValidationError: an address or a scope is not allowed, or somebody else was faster (code "stale")
     """
     application = _locked(application_id, actor, expected_version)
     checked = _checked(dict(fields), grant=application.authorization_grant_type, actor=actor)
     values = rows.differing(application, checked)
     if values:
+        if checked.get("skip_authorization", application.skip_authorization):
+            _require_everything(actor)
         rows.write(application, values, actor=actor)
         _tell("application_changed", application, actor)
     return application
@@ -259,6 +264,19 @@ def _tell(kind: str, application: Application, actor: User) -> None:
 
 
 # What is checked
+
+
+def _require_everything(actor: User) -> None:
+    """
+    Insist that whoever decides about an application that asks nobody may do everything themselves.
+
+    It is lent all that whoever opens its link may, who need not know of it.
+
+    :raises PermissionDenied: they may not
+    """
+    if not access.is_everything(actor):
+        text = _("Only an administrator of everything decides about an application that asks nobody.")
+        raise PermissionDenied(text)
 
 
 def _checked(fields: dict[str, Any], *, grant: str, actor: User) -> dict[str, Any]:

@@ -119,6 +119,28 @@ def test_only_administrators_look_after_them(calendar: Relying, role: str) -> No
             change(calendar.application.pk, actor=actor)
 
 
+def test_only_an_administrator_of_everything_lets_one_in_without_asking(calendar: Relying) -> None:
+    # Whoever opened its link would lend it all that they may, be it more than the one who registered it.
+    role = Role.objects.get(key="administrator")
+    actor = make_member(make_team(), role.key)
+    with pytest.raises(PermissionDenied, match="administrator of everything"):
+        register_by(actor, skip_authorization=True)
+    services.change_application(calendar.application.pk, actor=actor, name="Diary")
+    with pytest.raises(PermissionDenied, match="administrator of everything"):
+        services.change_application(calendar.application.pk, actor=actor, skip_authorization=True)
+    ours = register(skip_authorization=True).application
+    with pytest.raises(PermissionDenied, match="administrator of everything"):
+        services.change_application(ours.pk, actor=actor, redirect_uris="https://elsewhere.example.org/")
+    services.change_application(ours.pk, actor=actor, skip_authorization=False)
+    assert services.disable_application(ours.pk, actor=actor).disabled_at is not None
+
+
+def register_by(actor: User, **fields: Any) -> Application:
+    return services.register_application(
+        actor=actor, name="Calendar", redirect_uris=rp.REDIRECT, scopes=["all"], **fields
+    )[0]
+
+
 def test_nobody_gives_a_program_more_than_they_hold() -> None:
     team = make_team()
     limited = make_member(team, "administrator")

@@ -1,9 +1,13 @@
 """How people log in: invited or signed up, and everybody ends up where they wanted to go."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.core import context
+from allauth.core.exceptions import ReauthenticationRequired
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -17,6 +21,7 @@ from apps.accounts.doors import DoorsAdapter
 from apps.accounts.faces.recent import is_recent
 from apps.accounts.models import User
 from apps.accounts.second_factor import has_factor
+from apps.accounts.services.in_person import require_in_person
 
 
 class AccountAdapter(DoorsAdapter):
@@ -42,8 +47,12 @@ class AccountAdapter(DoorsAdapter):
             return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        # Allauth itself counts no login as recent, and takes a password from who has a second factor.
-        return not is_recent(context.request)
+        """:raises ReauthenticationRequired: somebody has to show first who they are"""
+        # Allauth itself counts no login as recent, takes a password from who has a second factor, and looks no further
+        # where somebody has nothing to show who they are: only an exception is the last word.
+        if not is_recent(context.request):
+            raise ReauthenticationRequired
+        return False
 
     def reauthenticate(self, user: User, password: str) -> bool:
         """Take a password from who has no second factor alone, at every door."""
@@ -71,7 +80,20 @@ class AccountAdapter(DoorsAdapter):
             super().add_message(request, level, *args, **kwargs)
 
     def set_password(self, user: User, password: str) -> None:
-        """Keep a new password, and end the access tokens of before, as it does sessions."""
+        """
+        Keep a new password, and end the access tokens of before, as it does sessions.
+
+        :raises PermissionDenied: somebody acts as the user
+        """
+        require_in_person(user)
         with transaction.atomic():
             super().set_password(user, password)
             cut_user(user.pk)
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    """Sessions that somebody ends over REST."""
+
+    def end_sessions(self, sessions: Iterable[UserSession]) -> None:
+        """End sessions as the page does: with their open pages, and with what applications were given in them."""
+        services.end_sessions(sessions, actor=context.request.user)

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth import app_settings as allauth_settings
 from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.core import context
 from allauth.headless.account import inputs, views
 from allauth.headless.account import urls as account_urls
@@ -18,11 +19,12 @@ from allauth.headless.base.response import ConflictResponse
 from allauth.headless.constants import Client
 from allauth.headless.internal.restkit.response import ErrorResponse
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path
 
 from apps.accounts.code_forms import AcceptsCode, accept, own_password
 from apps.accounts.codes import check_code, take_code
+from apps.accounts.models import User
 
 # What allauth would serve and we do not offer: nobody has a telephone number here.
 _NOT_OFFERED = {"manage_phone", "verify_phone", "resend_phone_verification_code"}
@@ -120,6 +122,17 @@ class ChangePasswordView(views.ChangePasswordView):  # type: ignore[misc]
 
     own_only = "changes nobody's password but the caller's"
     input_class = ChangePasswordInput
+
+    def handle(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """
+        Ask first who is there where no old password shows it, as the page does.
+
+        :raises ReauthenticationRequired: that was shown long ago
+        """
+        if isinstance(request.user, User) and not request.user.has_usable_password():
+            raise_if_reauthentication_required(request, app="allauth.account")
+        answer: HttpResponseBase = super().handle(request, *args, **kwargs)
+        return answer
 
 
 _OURS: dict[str, Any] = {

@@ -14,9 +14,10 @@ LOGIN_LIMITS_NEAR = [
 ]
 LOGIN_LIMIT_ACCOUNT = (env.int("LOGIN_ATTEMPTS_PER_ACCOUNT", default=30), 3600)
 LOGIN_LIMIT_ADDRESS = (env.int("LOGIN_ATTEMPTS_PER_ADDRESS", default=30), 3600)
-# What else can be asked for without end: letters, above all. Wrong passwords are counted by the limits above.
+# What else can be asked for without end: letters, above all. Wrong passwords are counted by the limits above; what
+# allauth calls failed logins are here wrong codes of second factors, of one person at whichever door.
 ACCOUNT_RATE_LIMITS = {
-    "login_failed": None,
+    "login_failed": "5/5m/key,10/h/key",
     "reset_password": "20/m/ip,5/5m/key",
     "request_login_code": "20/m/ip,5/5m/key",
 }

@@ -26,6 +26,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 # One address each: a new one takes the place of the old when it is confirmed.
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
+USERSESSIONS_ADAPTER = "apps.accounts.adapter.SessionsAdapter"
 ACCOUNT_LOGOUT_ON_GET = False
 # How many proxies of ours stand in front: the address that limits count by is taken from what the last one says.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)

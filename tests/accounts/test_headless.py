@@ -1,12 +1,17 @@
 """Logging in over REST does what the pages do: browsers by cookie and CSRF token, apps by X-Session-Token."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 import requests
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.digests import digest
+from apps.accounts.models import AuthEvent, User
 from tests.accounts.factories import PASSWORD, make_user
 from tests.accounts.letters import code_in, delivered
 
@@ -166,3 +171,53 @@ def test_somebody_turned_off_does_not_come_in() -> None:
     assert (
         AppClient().ask("post", "/auth/login", {"email": user.email, "password": PASSWORD}).status_code == 400
     )
+
+
+def logged_in_long_ago(app: AppClient, user: User) -> Any:
+    """Log in, and let the time be over in which that counts; return the session."""
+    app.ask("post", "/auth/login", {"email": user.email, "password": PASSWORD})
+    session = import_module(settings.SESSION_ENGINE).SessionStore(app.token)
+    for shown in session["account_authentication_methods"]:
+        shown["at"] -= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT + 1
+    session.save()
+    return session
+
+
+def test_a_first_password_asks_who_is_there_as_the_page_does() -> None:
+    user, app = make_user(password=PASSWORD), AppClient()
+    session = logged_in_long_ago(app, user)
+    user.set_unusable_password()
+    user.save()
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    said = app.ask("post", "/account/password/change", {"new_password": "another good one"})
+    assert said.status_code == 401
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+    # Neither does who has nothing to show who they are.
+    assert app.ask("post", "/account/email", {"email": "anna@example.com"}).status_code == 401
+    assert delivered() == []
+
+
+def test_a_new_address_asks_who_is_there_as_the_page_does() -> None:
+    user, app = make_user(password=PASSWORD), AppClient()
+    logged_in_long_ago(app, user)
+    assert app.ask("post", "/account/email", {"email": "anna@example.com"}).status_code == 401
+    assert delivered() == []
+
+
+def test_a_session_that_is_ended_here_tells_its_pages_and_its_applications(
+    monkeypatch: pytest.MonkeyPatch, pokes: list[str]
+) -> None:
+    user, app, other = make_user(password=PASSWORD), AppClient(), AppClient()
+    for each in (app, other):
+        each.ask("post", "/auth/login", {"email": user.email, "password": PASSWORD})
+        each.ask("get", "/auth/session")
+    ended: list[str] = []
+    monkeypatch.setattr("apps.accounts.services.sessions.end_browser_session", ended.append)
+    pk = UserSession.objects.get(session_key=other.token).pk
+    assert app.ask("delete", "/auth/sessions", {"sessions": [pk]}).status_code == 200
+    assert ended == [digest(other.token)]
+    assert f"access:{user.pk}" in pokes
+    assert AuthEvent.objects.filter(kind="session_ended", user=user).count() == 1
+    assert other.ask("get", "/auth/session").status_code == 410

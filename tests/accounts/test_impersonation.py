@@ -1,11 +1,13 @@
 """Acting as somebody else: with a reason, never upward, for an hour at most, and never in silence."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.adapter import get_adapter
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.test import Client
@@ -457,3 +459,38 @@ def test_whoever_acts_as_nobody_pays_no_query(
 def test_a_stranger_has_no_such_page() -> None:
     assert Client().get("/accounts/impersonation/stop/").headers["Location"].startswith("/accounts/login/")
     assert make_user().impersonation is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "account/password/change"),
+        ("get", "account/email"),
+        ("post", "account/email"),
+        ("post", "auth/email/verify"),
+        ("post", "auth/password/reset"),
+        ("post", "auth/code/confirm"),
+        ("get", "account/authenticators"),
+        ("get", "account/authenticators/totp"),
+        ("get", "account/authenticators/recovery-codes"),
+        ("get", "auth/sessions"),
+        ("delete", "auth/session"),
+    ],
+)
+def test_the_account_is_theirs_alone_over_rest_too(
+    client: Client, boris: User, method: str, path: str
+) -> None:
+    boris.set_unusable_password()
+    boris.save()
+    act(client, boris)
+    body = json.dumps({"new_password": "another good one"})
+    kept = {} if method == "get" else {"data": body, "content_type": "application/json"}
+    answer = getattr(client, method)(f"/_allauth/browser/v1/{path}", **kept)
+    assert answer.status_code == 403
+    boris.refresh_from_db()
+    assert not boris.has_usable_password()
+
+
+def test_no_password_is_set_for_somebody_by_who_acts_as_them(anna: User, boris: User) -> None:
+    with pytest.raises(PermissionDenied, match="in person"):
+        get_adapter().set_password(acting(boris, anna), "another good one")

@@ -73,6 +73,31 @@ def test_who_has_an_app_is_asked_for_its_code(user: User) -> None:
     assert client.get("/admin/").status_code == 200
 
 
+def test_nobody_guesses_codes_for_long(user: User) -> None:
+    set_up_app(log_in(user))
+    client, elsewhere = log_in(user), browser("Guesser")
+    for n in range(5):
+        client.post(ANSWER, {"code": f"{n:06d}"})
+    # Neither the right code helps now, nor another browser.
+    for each in (client, log_in(user, elsewhere)):
+        assert "Too many failed" in each.post(ANSWER, {"code": code_for(user)}).content.decode()
+        assert "_auth_user_id" not in each.session
+
+
+def test_right_codes_are_not_counted_and_wrong_ones_are_not_forgotten(user: User) -> None:
+    codes = set_up_app(log_in(user))
+    for code in codes[:6]:
+        client = log_in(user)
+        assert client.post(ANSWER, {"code": code}).status_code == 302
+    client = log_in(user)
+    for n in range(4):
+        client.post(ANSWER, {"code": f"{n:06d}"})
+    assert log_in(user).post(ANSWER, {"code": codes[6]}).status_code == 302
+    client.post(ANSWER, {"code": "000009"})
+    assert client.post(ANSWER, {"code": codes[7]}).status_code == 200
+    assert "_auth_user_id" not in client.session
+
+
 def test_a_code_opens_one_door_only(user: User) -> None:
     set_up_app(log_in(user))
     code, one, other = code_for(user), log_in(user), log_in(user)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +20,7 @@ from apps.accounts.scopes import OPENID_SCOPES, unknown
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.limits import require_over
 from apps.accounts.services.memberships import grant_membership
+from apps.accounts.services.token_families import revoke_families_of_application
 from apps.common.origin import origin
 from apps.events.services import publish
 
@@ -83,10 +84,13 @@ def register_application(
     One that acts for itself gets a user of its own, as whom it does; without a role in its team that one may do nothing.
 
     :param role_id: what that user is in the application's team
-    :raises PermissionDenied: the actor may not, or the role gives more than they hold
+    :raises PermissionDenied: the actor may not, the role gives more than they hold, or people are not asked and the actor
+        is no administrator of everything
     :raises ValidationError: an address or a scope is not allowed, or something is missing
     """
     access.require(actor, "add", Application)
+    if fields.get("skip_authorization"):
+        _require_everything(actor)
     application = Application(
         authorization_grant_type=grant,
         client_type=kind,
@@ -113,13 +117,15 @@ def change_application(
     Change what is said about an application; tokens that it holds lose the scopes that it loses, when they are renewed.
 
     :raises DoesNotExist: the actor does not see it
-    :raises PermissionDenied: the actor may not
+    :raises PermissionDenied: the actor may not, or people are not asked and the actor is no administrator of everything
     :raises ValidationError: an address or a scope is not allowed, or somebody else was faster (code "stale")
     """
     application = _locked(application_id, actor, expected_version)
     checked = _checked(dict(fields), grant=application.authorization_grant_type, actor=actor)
     values = rows.differing(application, checked)
     if values:
+        if checked.get("skip_authorization", application.skip_authorization):
+            _require_everything(actor)
         rows.write(application, values, actor=actor)
         _tell("application_changed", application, actor)
     return application
@@ -163,6 +169,7 @@ def disable_application(application_id: int, *, actor: User) -> Application:
         raise ValidationError(_("This application is turned off."), code="not_live")
     rows.write(application, {"disabled_at": timezone.now()}, actor=actor)
     _tell("application_turned_off", application, actor)
+    revoke_families_of_application(application.pk)
     cuts.cut_client(application.client_id)
     return application
 
@@ -257,6 +264,19 @@ def _tell(kind: str, application: Application, actor: User) -> None:
 
 
 # What is checked
+
+
+def _require_everything(actor: User) -> None:
+    """
+    Insist that whoever decides about an application that asks nobody may do everything themselves.
+
+    It is lent all that whoever opens its link may, who need not know of it.
+
+    :raises PermissionDenied: they may not
+    """
+    if not access.is_everything(actor):
+        text = _("Only an administrator of everything decides about an application that asks nobody.")
+        raise PermissionDenied(text)
 
 
 def _checked(fields: dict[str, Any], *, grant: str, actor: User) -> dict[str, Any]:

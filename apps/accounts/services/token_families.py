@@ -13,12 +13,19 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.accounts import cuts
 from apps.accounts.digests import digest, new_secret
-from apps.accounts.models import Application, AuthorizationCode, RefreshToken, TokenFamily, User
+from apps.accounts.models import (
+    Application,
+    AuthorizationCode,
+    DeviceCode,
+    RefreshToken,
+    TokenFamily,
+    User,
+)
 from apps.accounts.scopes import OFFLINE
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.in_person import require_in_person
@@ -196,7 +203,12 @@ def revoke_family_of(claims: Mapping[str, Any]) -> None:
 
 @transaction.atomic
 def revoke_families(*, user_id: int, application_id: int | None = None) -> int:
-    """End all families of a user, or those of one application; return how many."""
+    """
+    End all families of a user, or those of one application, and what would become one; return how many families.
+
+    Whatever is being swapped at this moment is waited for, and ended with the others.
+    """
+    _end_codes(user_id, application_id)
     # An access token may outlive its family by its own life.
     ended = timezone.now() - timedelta(seconds=settings.OAUTH_ACCESS_SECONDS)
     families = TokenFamily.objects.filter(user=user_id, revoked_at=None, expires_at__gt=ended)
@@ -208,9 +220,37 @@ def revoke_families(*, user_id: int, application_id: int | None = None) -> int:
 @transaction.atomic
 def end_browser_session(browser_session: str) -> int:
     """End what applications were given in a session that ends, but for what they may do when the person is away."""
-    families = TokenFamily.objects.filter(browser_session=browser_session, revoked_at=None)
-    here = families.filter(~Q(scopes__contains=[OFFLINE])) if browser_session else families.none()
-    return sum(revoke_family(pk) for pk in here.values_list("pk", flat=True))
+    if not browser_session:
+        return 0
+    here = Q(browser_session=browser_session) & ~Q(scopes__contains=[OFFLINE])
+    _unused_codes().filter(here).update(expires_at=timezone.now())
+    families = TokenFamily.objects.filter(here, revoked_at=None)
+    return sum(revoke_family(pk) for pk in families.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def revoke_families_of_application(application_id: int) -> None:
+    """End all families of an application, of whom there may be many: its access tokens are cut by its name."""
+    _unused_codes().filter(application=application_id).update(expires_at=timezone.now())
+    families = TokenFamily.objects.filter(application=application_id, revoked_at=None)
+    families.update(revoked_at=timezone.now())
+
+
+def _end_codes(user_id: int, application_id: int | None) -> None:
+    """End codes that nobody has swapped yet, and those of devices that were let in."""
+    codes = _unused_codes().filter(user=user_id)
+    devices = DeviceCode.objects.filter(user=user_id, state=DeviceCode.State.APPROVED)
+    if application_id is not None:
+        codes, devices = (
+            codes.filter(application=application_id),
+            devices.filter(application=application_id),
+        )
+    codes.update(expires_at=timezone.now())
+    devices.update(state=DeviceCode.State.DENIED)
+
+
+def _unused_codes() -> QuerySet[AuthorizationCode]:
+    return AuthorizationCode.objects.filter(used_at=None, expires_at__gt=timezone.now())
 
 
 def _end_for_reuse(family_id: uuid.UUID, what: str) -> None:

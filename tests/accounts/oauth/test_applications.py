@@ -119,6 +119,28 @@ def test_only_administrators_look_after_them(calendar: Relying, role: str) -> No
             change(calendar.application.pk, actor=actor)
 
 
+def test_only_an_administrator_of_everything_lets_one_in_without_asking(calendar: Relying) -> None:
+    # Whoever opened its link would lend it all that they may, be it more than the one who registered it.
+    role = Role.objects.get(key="administrator")
+    actor = make_member(make_team(), role.key)
+    with pytest.raises(PermissionDenied, match="administrator of everything"):
+        register_by(actor, skip_authorization=True)
+    services.change_application(calendar.application.pk, actor=actor, name="Diary")
+    with pytest.raises(PermissionDenied, match="administrator of everything"):
+        services.change_application(calendar.application.pk, actor=actor, skip_authorization=True)
+    ours = register(skip_authorization=True).application
+    with pytest.raises(PermissionDenied, match="administrator of everything"):
+        services.change_application(ours.pk, actor=actor, redirect_uris="https://elsewhere.example.org/")
+    services.change_application(ours.pk, actor=actor, skip_authorization=False)
+    assert services.disable_application(ours.pk, actor=actor).disabled_at is not None
+
+
+def register_by(actor: User, **fields: Any) -> Application:
+    return services.register_application(
+        actor=actor, name="Calendar", redirect_uris=rp.REDIRECT, scopes=["all"], **fields
+    )[0]
+
+
 def test_nobody_gives_a_program_more_than_they_hold() -> None:
     team = make_team()
     limited = make_member(team, "administrator")
@@ -264,6 +286,39 @@ def test_a_program_takes_nothing_back_and_agrees_to_nothing(calendar: Relying, b
     program = bearer(browser.tokens(calendar, "openid read")["access_token"])
     consent = ConsentGrant.objects.get()
     assert program.delete(f"/api/v1/me/consents/{consent.pk}/").status_code == 403
+
+
+@pytest.mark.parametrize("what", ["consent", "password", "person", "application"])
+def test_a_code_that_waits_ends_with_what_is_taken_back(
+    calendar: Relying, browser: Browser, what: str
+) -> None:
+    code, admin = browser.code(calendar, scope="openid offline_access"), make_superuser()
+    if what == "consent":
+        services.withdraw_consent(ConsentGrant.objects.get().pk, actor=browser.user)
+    elif what == "password":
+        services.set_password(browser.user.pk, "another good one", actor=admin)
+    elif what == "person":
+        services.deactivate_user(browser.user.pk, actor=admin)
+        services.activate_user(browser.user.pk, actor=admin)
+    else:
+        services.disable_application(calendar.application.pk, actor=admin)
+        services.enable_application(calendar.application.pk, actor=admin)
+    assert error_of(calendar.swap(code)) == (400, "invalid_grant")
+    assert not TokenFamily.objects.exists()
+
+
+def test_a_code_that_waits_ends_with_the_session_it_is_for(calendar: Relying, browser: Browser) -> None:
+    here, away = browser.code(calendar), browser.code(calendar, scope="openid offline_access")
+    browser.client.post("/accounts/logout/")
+    assert error_of(calendar.swap(here)) == (400, "invalid_grant")
+    assert calendar.swap(away).status_code == 200
+
+
+def test_an_application_that_is_turned_on_again_starts_anew(calendar: Relying, browser: Browser) -> None:
+    body, admin = browser.tokens(calendar), make_superuser()
+    services.disable_application(calendar.application.pk, actor=admin)
+    services.enable_application(calendar.application.pk, actor=admin)
+    assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")
 
 
 @pytest.mark.parametrize("consent", ["", "x", "999999999999999999999", "²"])

@@ -163,6 +163,16 @@ def test_a_device_is_refused(television: Relying, browser: Browser) -> None:
     assert again.status_code == 400
 
 
+def test_a_device_that_was_let_in_gets_nothing_once_that_is_taken_back(
+    television: Relying, browser: Browser
+) -> None:
+    begun = begin(television)
+    browser.client.post("/o/device/", {"user_code": begun["user_code"], "decision": "allow"})
+    services.withdraw_consent(ConsentGrant.objects.get().pk, actor=browser.user)
+    assert error_of(poll(television, begun["device_code"])) == (400, "access_denied")
+    assert not TokenFamily.objects.exists()
+
+
 def test_one_that_asks_too_often_waits_longer_each_time(television: Relying) -> None:
     begun = begin(television)
     poll(television, begun["device_code"])

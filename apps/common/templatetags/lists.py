@@ -55,8 +55,8 @@ def _action_field(field: Any) -> str:
     if isinstance(widget, Select):
         return _select(field)
     if isinstance(widget, HiddenInput):
-        attributes = {"type": "hidden", "name": field.html_name, "value": field.value(), **_attributes(field)}
-        return f"<input{flatatt(attributes)}>"
+        value, attributes = escape(field.value()), flatatt(_attributes(field))
+        return f'<input type="hidden" name="{escape(field.html_name)}" value="{value}"{attributes}>'
     return str(field)
 
 

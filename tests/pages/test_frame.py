@@ -21,7 +21,8 @@ def menu_of(user: "User") -> list[str]:
 def test_administrator_sees_the_whole_menu_in_order(ada: "User") -> None:
     assert menu_of(ada) == [
         "Home", "Deals", "Board", "Companies", "People", "Imports", "Bulk changes", "Exports", "Jobs", "Changes",
-        "Products", "Pipelines", "Tags", "Lost reasons", "Users", "Teams", "Roles", "API keys",
+        "Products", "Pipelines", "Tags", "Lost reasons", "Users", "Invitations", "Teams", "Roles", "Who may what",
+        "Shared rows", "Acting as others", "API keys", "Access events", "Signing keys", "Applications",
     ]  # fmt: skip
 
 

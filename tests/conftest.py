@@ -6,6 +6,9 @@ Real PostgreSQL and Redis are started here, before Django reads its settings, an
 
 import os
 import shutil
+
+# Pytest imports it while it handles an exception that nobody can catch; the next one may come within.
+import tracemalloc  # noqa: F401
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

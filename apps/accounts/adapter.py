@@ -16,6 +16,7 @@ from apps.accounts.cuts import cut_user
 from apps.accounts.doors import DoorsAdapter
 from apps.accounts.faces.recent import is_recent
 from apps.accounts.models import User
+from apps.accounts.second_factor import has_factor
 
 
 class AccountAdapter(DoorsAdapter):
@@ -43,6 +44,13 @@ class AccountAdapter(DoorsAdapter):
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         # Allauth itself counts no login as recent, and takes a password from who has a second factor.
         return not is_recent(context.request)
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """Take a password from who has no second factor alone, at every door."""
+        if has_factor(user):
+            text = _("Show your second factor: a password is not enough.")
+            raise ValidationError(text, code="second_factor_required")
+        return bool(super().reauthenticate(user, password))
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """Lead to the one page that knows how somebody can show who they are."""

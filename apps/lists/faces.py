@@ -19,7 +19,7 @@ _TYPES = {
 
 def needs_recent(rows: QuerySet[Any], actor: User) -> bool:
     """Tell whether so much is taken away that whoever asks should have shown recently who they are."""
-    return about_how_many(exportable(rows, actor)) > settings.EXPORT_REAUTH_ROWS
+    return bool(about_how_many(exportable(rows, actor)) > settings.EXPORT_REAUTH_ROWS)
 
 
 def file_response(export: Export, file: IO[bytes]) -> FileResponse:

@@ -264,6 +264,17 @@ OTHERS = {
             "auth/code/resend": "public",
             "account/password/change": "login",
             "account/email": "login",
+            "account/authenticators": "login",
+            "account/authenticators/totp": "login",
+            "account/authenticators/recovery-codes": "login",
+            "account/authenticators/webauthn": "login",
+            "auth/2fa/authenticate": "login",
+            "auth/2fa/reauthenticate": "login",
+            "auth/webauthn/authenticate": "login",
+            "auth/webauthn/reauthenticate": "login",
+            # A challenge for whoever has a passkey.
+            "auth/webauthn/login": "public",
+            "auth/sessions": "login",
         }.items()
     },
     "api/v1/schema/": "login",

@@ -41,7 +41,17 @@ KEYS = {
 CANARY = {"A": "canaryofa", "B": "canaryofb"}
 
 # Where the first choice would not do: what a seller may import.
-CHOSEN: dict[str, Any] = {"crm.ImportBatch.kind": "companies", "accounts.ApiKey.scopes": ["read"]}
+CHOSEN: dict[str, Any] = {
+    "crm.ImportBatch.kind": "companies",
+    "accounts.ApiKey.scopes": ["read"],
+    # The example of RFC 7517, appendix A.1.
+    "accounts.SigningKey.public": {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    },
+}
 
 
 @dataclass

@@ -30,7 +30,7 @@ def log_in(user: User, client: Client | None = None, **more: Any) -> Client:
 
 def code_of(secret: str, *, steps_away: int = 0) -> str:
     """Return what an app with this secret shows."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps_away))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps_away)))
 
 
 def code_for(user: User) -> str:

@@ -506,6 +506,7 @@ def over_wsgi(
 
     response: Any = application(environ, start)
     content = b"".join(response)
+    # A list of what was said is as good an answer, and has nothing to close.
     getattr(response, "close", lambda: None)()
     return said["status"], said["headers"], content
 

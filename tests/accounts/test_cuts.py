@@ -146,7 +146,7 @@ def test_a_client_gets_new_tokens_after_two_seconds(seller: User, monkeypatch: A
     cuts.cut_client("site")
     assert bearer(issue(seller)[0]).get(ME).status_code == 401
     now = time.time()
-    monkeypatch.setattr(tokens.time, "time", lambda: now + 3)
+    monkeypatch.setattr(time, "time", lambda: now + 3)
     assert bearer(issue(seller)[0]).get(ME).status_code == 200
 
 
@@ -239,7 +239,12 @@ def test_a_redis_that_is_away_is_not_asked_by_each_request(
     monkeypatch.setattr(cuts, "_resting_until", 0.0)
     asked = []
     real = cuts._client()
-    monkeypatch.setattr(real, "mget", lambda keys: asked.append(keys) or Redis.mget(real, keys))
+
+    def mget(keys: list[str]) -> Any:
+        asked.append(keys)
+        return Redis.mget(real, keys)
+
+    monkeypatch.setattr(real, "mget", mget)
     _token, claims = issue(seller)
     assert [cuts.is_cut(claims) for _round in range(20)] == [False] * 20
     assert len(asked) == 1

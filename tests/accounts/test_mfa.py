@@ -31,7 +31,16 @@ from tests.accounts.entering import (
     log_in,
     set_up_app,
 )
-from tests.accounts.factories import PASSWORD, join, make_role, make_superuser, make_team, make_user
+from tests.accounts.factories import (
+    PASSWORD,
+    join,
+    make_member,
+    make_role,
+    make_superuser,
+    make_team,
+    make_user,
+)
+from tests.accounts.letters import code_in, delivered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("committing")]
 DEALS = "/api/v1/crm/deals/"
@@ -84,17 +93,14 @@ def test_a_recovery_code_opens_once(user: User) -> None:
     assert "_auth_user_id" not in again.session
 
 
-def test_neither_the_admins_login_nor_a_code_by_mail_goes_around_it(
-    user: User, mailoutbox: list[Any]
-) -> None:
+def test_neither_the_admins_login_nor_a_code_by_mail_goes_around_it(user: User) -> None:
     set_up_app(log_in(user))
     client = browser()
     client.post("/admin/login/", {"username": user.email, "password": PASSWORD})
     assert "_auth_user_id" not in client.session
     client.post("/accounts/login/code/", {"email": user.email})
-    found = re.search(r"^\s*([A-Z0-9-]{6,9})\s*$", mailoutbox[-1].body, re.MULTILINE)
-    assert found is not None, mailoutbox[-1].body
-    answer = client.post("/accounts/login/code/confirm/", {"code": found[1], "action": "verify"})
+    code = code_in(delivered()[-1])
+    answer = client.post("/accounts/login/code/confirm/", {"code": code, "action": "verify"})
     assert answer["Location"] == ANSWER
     assert "_auth_user_id" not in client.session
 
@@ -259,6 +265,30 @@ def test_a_program_with_a_key_is_asked_for_its_key_alone() -> None:
     client = log_in(careful_member())
     client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
     assert client.get(DEALS).status_code == 200
+
+
+def test_over_rest_one_enrols_and_a_password_is_not_enough_either() -> None:
+    user = careful_member()
+    client = log_in(user)
+    answer = client.get("/_allauth/browser/v1/auth/session")
+    assert (answer.status_code, answer.json()["data"]["user"]["id"]) == (200, user.pk)
+    set_up_app(client)
+    body = {"password": PASSWORD}
+    refused = client.post("/_allauth/browser/v1/auth/reauthenticate", body, content_type="application/json")
+    assert refused.status_code == 400
+    assert "a password is not enough" in refused.json()["errors"][0]["message"]
+
+
+def test_who_acts_as_somebody_is_asked_for_their_own_factor_alone() -> None:
+    target, role = careful_member(), Role.objects.get(key="administrator")
+    client = log_in(make_member(make_team(), role, password=PASSWORD))
+    body = {"reason": "They asked for help", "minutes": "15"}
+    client.post(f"/admin/accounts/user/{target.pk}/act_as/", body)
+    assert client.get("/api/v1/me/").json()["id"] == target.pk
+    assert client.get("/admin/").status_code == 200
+    services.require_second_factor(role.pk, is_required=True, actor=make_superuser())
+    assert client.get("/admin/")["Location"].startswith(SECOND)
+    assert client.get("/api/v1/me/").json()["code"] == "mfa_required"
 
 
 def test_only_who_may_change_roles_says_that_one_requires_it(user: User) -> None:

@@ -97,7 +97,7 @@ def test_every_page_that_is_said_to_ask_is_there() -> None:
     for model_admin in admin.site._registry.values():
         names = {url.name for url in model_admin.get_urls()}
         opts = model_admin.opts
-        wanted = getattr(model_admin, "recent_for", frozenset())
+        wanted: frozenset[str] = getattr(model_admin, "recent_for", frozenset())
         assert {f"{opts.app_label}_{opts.model_name}_{action}" for action in wanted} <= names, opts.label
         dangerous += len(wanted)
     assert dangerous >= 10

@@ -156,7 +156,7 @@ def test_nothing_private_lies_in_the_open(root: User, caplog: pytest.LogCaptureF
     for key in SigningKey.objects.all():
         assert "PRIVATE" not in key.sealed
         assert key.public.keys() == {"kty", "crv", "x", "y"} | (key.public.keys() & {"kid"})
-        private = keyring._opened(key.sealed).as_dict(private=True)["d"]
+        private = str(keyring._opened(key.sealed).as_dict(private=True)["d"])
         with connection.cursor() as cursor:
             cursor.execute("select to_jsonb(k)::text from accounts_signingkey k where id = %s", [key.pk])
             assert private not in cursor.fetchone()[0]

@@ -4,7 +4,8 @@ What it costs to know who is asking, against what django-oauth-toolkit does as i
 `auth-token`: an access token whose signature is checked anew, against the toolkit's look-up of an opaque one with its
 user. Beside it, the processor's time of one check: cold, of a token seen before, and whole, with Redis asked for cuts and
 the user at hand. `auth-secret`: the secret of a client, which the toolkit keeps as Django keeps passwords, against the
-hash that is enough for 256 random bits.
+hash that is enough for 256 random bits. `auth-endpoint`: that secret alone, as the toolkit checks it, against a whole
+request to our token endpoint, with what it writes: stock takes longer still, for it does the rest besides.
 """
 
 import secrets
@@ -13,11 +14,13 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.bench.harness import Bench, Budget, at_least, own_services, run, timed
 
 TOKENS = 400
 SECRETS = 1
+REQUESTS = 3
 # A single check is timed in so many batches, and the least of their means told: neighbors only ever add to it.
 BATCHES = 15
 
@@ -96,7 +99,7 @@ def secret_bench() -> Bench:
     from django.contrib.auth.hashers import check_password, make_password
     from django.utils.crypto import constant_time_compare
 
-    from apps.accounts.services.api_keys import digest
+    from apps.accounts.digests import digest
 
     given = [secrets.token_urlsafe(32) for _number in range(SECRETS)]
     slow = [make_password(secret, hasher="pbkdf2_sha256") for secret in given]
@@ -123,6 +126,55 @@ def secret_bench() -> Bench:
     )
 
 
+def endpoint_bench() -> Bench:
+    from django.contrib.auth.hashers import check_password, make_password
+    from django.test import Client
+
+    from apps.accounts import services
+    from apps.accounts.models import Application, Role, Team, User
+
+    team = Team.objects.create(name="Robots")
+    program, secret = services.register_application(
+        actor=User.objects.system(),
+        grant=Application.Grant.PROGRAM,
+        role_id=Role.objects.get(key="salesperson").pk,
+        name="Robot",
+        team_id=team.pk,
+        scopes=["read"],
+    )
+    slow = make_password(secret, hasher="pbkdf2_sha256")
+    body = {"grant_type": "client_credentials", "client_id": program.client_id, "client_secret": secret}
+
+    client = Client(headers={"Host": "localhost"})
+
+    def ask(**changed: str) -> Any:
+        return client.post("/o/token/", urlencode(body | changed), "application/x-www-form-urlencoded")
+
+    def stock() -> None:
+        for _request in range(REQUESTS):
+            assert check_password(secret, slow)
+
+    def ours() -> None:
+        for _request in range(REQUESTS):
+            answer = ask()
+            assert answer.status_code == 200, answer.content
+
+    def same_work() -> None:
+        token = ask().json()["access_token"]
+        assert services.authenticate_token(token) == program.service_user
+        assert not check_password("wrong", slow)
+        assert ask(client_secret="wrong").status_code == 401
+
+    return Bench(
+        name="auth-endpoint",
+        claim=f"{REQUESTS} tokens given to a confidential client, against Django's PBKDF2 of its secret alone",
+        limit=timed(stock),
+        ours=timed(ours),
+        goal=at_least(20),
+        same_work=same_work,
+    )
+
+
 if __name__ == "__main__":
     with own_services(settings="tests.bench.stock.settings"):
-        raise SystemExit(max(run(bench()) for bench in (token_bench, secret_bench)))
+        raise SystemExit(max(run(bench()) for bench in (token_bench, secret_bench, endpoint_bench)))

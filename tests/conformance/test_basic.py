@@ -58,7 +58,7 @@ def test_oidcc_scope_profile(client: Relying, browser: Browser) -> None:
 
 def test_oidcc_scope_email(client: Relying, browser: Browser) -> None:
     told_of = userinfo(completed(browser, client, scope="openid email"))
-    assert (told_of["email"], told_of["email_verified"]) == (browser.user.email, False)
+    assert (told_of["email"], told_of["email_verified"]) == (browser.user.email, True)
 
 
 def test_oidcc_scope_address(client: Relying, browser: Browser) -> None:

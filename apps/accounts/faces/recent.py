@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from allauth.account.forms import ReauthenticateForm as PasswordForm
-from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
+from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
 from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
 from allauth.mfa.models import Authenticator
@@ -111,7 +111,8 @@ def _ways(user: User) -> list[str]:
 
 def _save(request: HttpRequest, form: Any) -> None:
     if isinstance(form, PasswordForm):
-        reauthenticate_by_password(request)
+        # Not of the request's user: the person may act as somebody else.
+        record_authentication(request, form.user, method="password", reauthenticated=True)
     else:
         form.save()
 

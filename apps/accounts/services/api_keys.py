@@ -1,8 +1,6 @@
 """API keys: made, rotated and revoked by people, and looked up with every request that a program makes."""
 
-import hashlib
 import re
-import secrets
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, events, rows
+from apps.accounts.digests import digest, new_secret
 from apps.accounts.models import ApiKey, User
 from apps.accounts.scopes import ALL, unknown
 from apps.accounts.services.auth_events import record_auth_event
@@ -24,7 +23,6 @@ from apps.events.services import publish
 
 # Says what a string is to whoever finds one, people and scanners.
 _MARK = "artel_"
-_RANDOM_BYTES = 32
 _SHOWN = len(_MARK) + 6
 _TOKEN = re.compile(rf"{_MARK}[\w-]{{43}}", re.ASCII)
 # So long the old key goes on after a rotation, while programs are given the new one.
@@ -184,14 +182,9 @@ def _user_by(sql: str, value: str | int) -> User | None:
 
 
 def _insert(key: ApiKey, *, actor: User) -> tuple[ApiKey, str]:
-    secret = _MARK + secrets.token_urlsafe(_RANDOM_BYTES)
+    secret = new_secret(_MARK)
     key.prefix, key.digest = secret[:_SHOWN], digest(secret)
     return rows.insert(key, actor=actor), secret
-
-
-def digest(secret: str) -> str:
-    """Return what is kept of a secret of 256 random bits."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _require_person(actor: User) -> None:

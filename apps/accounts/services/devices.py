@@ -19,6 +19,7 @@ from apps.accounts.models import Application, DeviceCode, TokenFamily, User
 from apps.accounts.services.auth_events import record_auth_event
 from apps.accounts.services.consents import give_consent
 from apps.accounts.services.token_families import Login, start_family
+from apps.common.limits import Counter, Limit, give_back, take
 
 register(
     AuthKind(
@@ -30,6 +31,8 @@ register(
 # No vowels, which would make words, and nothing that looks like something else: 20^8 is 34 bits.
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _LENGTH = 8
+# Codes that somebody may get wrong: with a thousand devices waiting, one in a million people guesses one in an hour.
+_GUESSES = Limit(20, 3600)
 # What RFC 8628 adds to the interval of a device that asks too often.
 _SLOWER = 5
 
@@ -57,12 +60,23 @@ def spoken(user_code: str) -> str:
     return f"{user_code[:4]}-{user_code[4:]}"
 
 
-def find_device(typed: str) -> DeviceCode:
+def find_device(typed: str, *, actor: User) -> DeviceCode:
     """
     Return the device whose code somebody typed, with or without a dash, in small letters or capitals.
 
-    :raises ValidationError: no device waits for it (code "unknown_code")
+    :raises ValidationError: no device waits for it (code "unknown_code"), or they have guessed too often ("too_many")
     """
+    guesses = Counter("device codes", str(actor.pk), _GUESSES)
+    if not take(guesses).is_allowed:
+        text = _("You have tried too many codes. Try again in an hour.")
+        raise ValidationError({"user_code": ValidationError(text, code="too_many")})
+    device = _waiting(typed)
+    # Only what was wrong counts.
+    give_back(guesses)
+    return device
+
+
+def _waiting(typed: str) -> DeviceCode:
     letters = "".join(letter for letter in typed.upper() if letter in _LETTERS)
     waiting = DeviceCode.objects.filter(state=DeviceCode.State.PENDING, expires_at__gt=timezone.now())
     row: DeviceCode | None = waiting.select_related("application").filter(user_code=letters).first()
@@ -77,12 +91,13 @@ def answer_device(typed: str, *, is_approved: bool, login: Login, actor: User) -
     """
     Let a device in, or refuse it; what it may do is kept on record as what one has agreed to.
 
-    :raises ValidationError: no device waits for this code any more (code "unknown_code")
-    :raises PermissionDenied: the actor came with a key or a token themselves
+    :raises ValidationError: no device waits for this code any more (code "unknown_code"), or they have guessed too often
+    :raises PermissionDenied: the actor came with a key or a token themselves, or somebody acts as them
     """
-    device: DeviceCode = DeviceCode.objects.select_for_update().get(pk=find_device(typed).pk)
+    found = find_device(typed, actor=actor)
+    device: DeviceCode = DeviceCode.objects.select_for_update().get(pk=found.pk)
     # Whoever was faster has answered it.
-    find_device(device.user_code)
+    _waiting(device.user_code)
     device.state = DeviceCode.State.APPROVED if is_approved else DeviceCode.State.DENIED
     device.user, device.auth_time = actor, login.auth_time
     device.save(update_fields=["state", "user", "auth_time"])

@@ -4,7 +4,6 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -142,7 +141,6 @@ def accept_invitation(token: str, *, name: str, password: str, locale: str = "")
             _("Whoever invited you may not give you this place any more. Ask them for another invitation."),
             code="not_given",
         ) from refused
-    EmailAddress.objects.create(user=user, email=invitation.email, verified=True, primary=True)
     rows.write(invitation, {"accepted_at": timezone.now(), "user": user}, actor=user)
     _record("accepted", invitation, user)
     return user

@@ -151,6 +151,8 @@ def rotate_refresh_token(token: str, *, application: Application, successor: str
     One that was swapped before may have been stolen: its family ends. Not so while its swap is a moment ago
     (settings.OAUTH_REFRESH_RACE_SECONDS): two windows of an honest application renew at once, and nobody gains by it.
     """
+    # Whoever waits for the lock has asked before it was theirs.
+    asked_at = timezone.now()
     found = RefreshToken.objects.filter(digest=digest(token), family__application=application)
     # The family first, for that is what a revocation locks.
     family = (
@@ -163,7 +165,7 @@ def rotate_refresh_token(token: str, *, application: Application, successor: str
         return None
     row = found.get()
     if row.used_at is not None:
-        is_race = timezone.now() - row.used_at < timedelta(seconds=settings.OAUTH_REFRESH_RACE_SECONDS)
+        is_race = asked_at - row.used_at < timedelta(seconds=settings.OAUTH_REFRESH_RACE_SECONDS)
         if not is_race:
             _end_for_reuse(family.pk, "refresh_token")
         return None

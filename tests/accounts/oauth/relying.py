@@ -65,11 +65,10 @@ class Relying:
 
     def ask(self, path: str, **asked: str | None) -> Any:
         """Call an address for programs, with the secret in the header or the name in the body."""
-        if self.secret:
-            headers = {"Authorization": basic(self.client_id, self.secret)}
-        else:
-            headers, asked = {}, {"client_id": self.client_id} | asked
-        return post(path, {name: value for name, value in asked.items() if value is not None}, headers)
+        headers = {"Authorization": basic(self.client_id, self.secret)} if self.secret else {}
+        named: dict[str, str | None] = {} if self.secret else {"client_id": self.client_id}
+        given = {name: value for name, value in (named | asked).items() if value is not None}
+        return post(path, given, headers)
 
 
 def post(path: str, asked: dict[str, str], headers: dict[str, str] | None = None) -> Any:

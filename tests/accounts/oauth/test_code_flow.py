@@ -105,6 +105,15 @@ def test_whoever_is_not_logged_in_does_that_first_and_comes_back(calendar: Relyi
     assert browser.client.get(back["Location"]).status_code == 200
 
 
+def test_somebody_else_logs_in_and_comes_back(calendar: Relying, browser: Browser) -> None:
+    again = browser.open(calendar.question()).context["again"]
+    page = browser.client.get(again)
+    assert page.status_code == 200
+    back = browser.client.post("/accounts/logout/", {"next": page.context["redirect_field_value"]})
+    sent = browser.client.get(back["Location"])
+    assert sent["Location"].startswith("/accounts/login/?next=/o/authorize/")
+
+
 WRONG_QUESTIONS: list[tuple[dict[str, str | None], str]] = [
     ({"response_type": "token"}, "unsupported_response_type"),
     ({"response_type": "id_token"}, "unsupported_response_type"),

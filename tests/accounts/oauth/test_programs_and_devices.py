@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import hashers
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts import services
 from apps.accounts.models import AuthEvent, ConsentGrant, DeviceCode, Membership, Role, TokenFamily, User
 from apps.crm.models import Deal
-from tests.accounts.factories import make_superuser, make_team, make_user
+from tests.accounts.factories import PASSWORD, make_superuser, make_team, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import (
     Browser,
@@ -84,7 +85,21 @@ def test_people_do_not_log_in_to_a_program(robot: Relying, browser: Browser) -> 
     assert browser.open(robot.question(scope="read")).status_code == 400
 
 
-def test_a_wrong_secret_is_recorded_and_costs_no_slow_hash(robot: Relying) -> None:
+def test_a_secret_costs_no_slow_hash(robot: Relying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toolkit hashes secrets as passwords are: a third of a second for each token, look at one, and end of one."""
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("a password's hash was computed")
+
+    for hasher in hashers.get_hashers():
+        monkeypatch.setattr(type(hasher), "encode", refuse)
+    token = token_of(robot)["access_token"]
+    assert robot.ask(rp.INTROSPECT, token=token).json()["active"] is True
+    assert robot.ask(rp.REVOKE, token=token).status_code == 200
+    assert robot.ask(rp.INTROSPECT, token=token).json() == {"active": False}
+
+
+def test_a_wrong_secret_is_recorded(robot: Relying) -> None:
     answer = rp.post(
         rp.TOKEN, {"grant_type": "client_credentials"}, {"Authorization": rp.basic(robot.client_id, "wrong")}
     )
@@ -167,6 +182,17 @@ def test_nobody_comes_for_too_long(television: Relying, browser: Browser) -> Non
 @pytest.mark.parametrize("typed", ["", "AAAA-AAAA", "\x00", "x" * 500, "Ы"])
 def test_a_code_that_nobody_waits_for(browser: Browser, typed: str) -> None:
     assert browser.client.post("/o/device/", {"user_code": typed, "decision": "allow"}).status_code == 400
+
+
+def test_nobody_guesses_for_long(television: Relying, browser: Browser) -> None:
+    begun = begin(television)
+    for _n in range(20):
+        assert browser.client.post("/o/device/", {"user_code": "BBBB-BBBB"}).status_code == 400
+    page = browser.client.post("/o/device/", {"user_code": begun["user_code"]})
+    assert "tried too many codes" in page.content.decode()
+    other = Browser(make_user(password=PASSWORD)).log_in().client
+    for _n in range(25):
+        assert other.post("/o/device/", {"user_code": begun["user_code"]}).status_code == 200
 
 
 def test_the_page_is_for_whoever_is_logged_in_and_needs_our_own_form(

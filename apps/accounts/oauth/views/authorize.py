@@ -3,12 +3,13 @@
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -101,10 +102,9 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
     def _serve(self, request: HttpRequest) -> HttpResponse:
         try:
             asked = self._asked(request)
+            return self._person_first(request, asked) or self._consent_next(request, asked)
         except OAuthToolkitError as error:
             return self._refuse(request, error.oauthlib_error)
-        try:
-            return self._person_first(request, asked) or self._consent_next(request, asked)
         except OAuth2Error as error:
             return self._refuse(request, error)
 
@@ -177,7 +177,7 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
             "application": asked.application,
             "words": in_words(asked.scopes),
             "place": urlsplit(asked.request.redirect_uri).netloc,
-            "again": _address_to_log_in_anew(request),
+            "again": _address_of_somebody_else(request),
         }
         with translation.override(_language(request, asked)):
             return render(request, "oauth/consent.html", context)
@@ -223,11 +223,9 @@ def _has_agreed(user: User, asked: Asked) -> bool:
     return services.has_consent(user, asked.application, asked.scopes)
 
 
-def _address_to_log_in_anew(request: HttpRequest) -> str:
-    """Return the same address, as one that wants whoever is there to log in."""
-    query = QueryDict(request.META.get("QUERY_STRING", ""), mutable=True)
-    query["prompt"] = "login"
-    return f"{request.path}?{query.urlencode()}"
+def _address_of_somebody_else(request: HttpRequest) -> str:
+    """Return where one logs out, and comes back here as whoever logs in then."""
+    return f"{reverse('account_logout')}?{urlencode({'next': request.get_full_path()})}"
 
 
 def _language(request: HttpRequest, asked: Asked) -> str:

@@ -50,7 +50,7 @@ class DeviceView(LoginRequiredMixin, View):
         try:
             if decision is not None:
                 return self._answer(request, typed, is_approved=decision == "allow")
-            device = services.find_device(typed)
+            device = services.find_device(typed, actor=actor_of(request))
         except ValidationError as error:
             form.add_error(None, error)
             return self._ask_for_code(request, form)

@@ -12,7 +12,7 @@ from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 from apps.accounts import services
 from apps.accounts.faces.keys import bearer_of
 from apps.accounts.models import Application, DeviceCode, RefreshToken, User
-from apps.accounts.oauth.views.base import ProgramView, error
+from apps.accounts.oauth.views.programs import ProgramView, error
 from apps.accounts.scopes import OPENID
 from apps.accounts.tokens import InvalidToken
 

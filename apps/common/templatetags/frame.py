@@ -80,6 +80,4 @@ def _entry(item: Any) -> str:
     active, current = (_ACTIVE, ' aria-current="page"') if item.is_active else ("", "")
     icon = f"{_ICON}{escape(item.place.icon)}</span>"
     title = escape(str(item.place.title))
-    return (
-        f'<li><a href="{escape(item.place.url)}" class="{_LINK}{active}"{current}>{icon}<span>{title}</span></a></li>'
-    )
+    return f'<li><a href="{escape(item.place.url)}" class="{_LINK}{active}"{current}>{icon}<span>{title}</span></a></li>'

@@ -44,7 +44,11 @@ class CardWriter:
 
     def write(self, card: Card) -> SafeString:
         """Write one card."""
-        title, company, step = escape(card.title), escape(card.company or card.person or ""), escape(card.next_step)
+        title, company, step = (
+            escape(card.title),
+            escape(card.company or card.person or ""),
+            escape(card.next_step),
+        )
         amount = escape(money(card.amount, card.currency))
         owner, face = self._owner(card)
         is_new = self.now - card.stage_entered_at < timedelta(minutes=1)

@@ -83,7 +83,7 @@ class Person:
     """What stands around a page of the person who looks at it."""
 
     name: str
-    email: str
+    email: str | None
     is_staff: bool
 
 

@@ -1,13 +1,14 @@
 """The admin site: who finds what where, the search across everything, and the home page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from time import monotonic
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
 from django.core.paginator import Paginator
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,11 +19,11 @@ from django.utils.functional import Promise, SimpleLazyObject, cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
-from unfold.settings import get_config
 
 from apps.accounts import access
 from apps.accounts.faces.admin import PolicyAdminSite, actor_of
 from apps.accounts.models import User
+from apps.common.templatetags.frame import Site
 from apps.crm.home import page as home
 from apps.crm.models import Deal, ImportBatch
 from apps.crm.selectors import first_steps, latest_imports
@@ -34,7 +35,7 @@ FOUND_PER_MODEL = 5
 RUNNING_SHOWN = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """One entry of the sidebar: a model's list, or another page about its rows, and the keys that lead there."""
 
@@ -50,12 +51,51 @@ class Place:
     def url(self) -> str:
         return _url(self.page or f"{self.model.replace('.', '_')}_changelist")
 
+    @cached_property
+    def admins(self) -> "list[admin.ModelAdmin[Model] | None]":
+        """The admins of the models that one has to see to open it."""
+        return [_admin_of(label) for label in (self.model, self.also) if label]
+
 
 @cache
 def _url(name: str) -> str:
     return reverse(f"admin:{name}")
 
 
+@dataclass(frozen=True)
+class Item:
+    """An entry as one page shows it."""
+
+    place: Place
+    is_active: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of entries as one page shows it; its places say which it is."""
+
+    items: tuple[Item, ...]
+    title: str | Promise = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Person:
+    """What stands around a page of the person who looks at it."""
+
+    name: str
+    email: str | None
+    is_staff: bool
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """What stands around a page of the request for it."""
+
+    user: Person
+    is_mac: bool
+
+
+HOME = Place("", "home", _("Home"), "g h", page="index")
 PLACES: list[tuple[str | Promise, list[Place]]] = [
     (
         _("Sales"),
@@ -112,17 +152,25 @@ class ArtelAdminSite(PolicyAdminSite):
     index_title = _("Home")
     enable_nav_sidebar = True
 
-    def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return super().each_context(request) | {"key_places": _key_places(request)}
-
     @cached_property
-    def _settings(self) -> dict[str, Any]:
-        return dict(get_config(self.settings_name))
+    def site(self) -> Site:
+        """What the settings say to all pages: asked once, with nobody's request, so that it is nobody's own."""
+        request = HttpRequest()
+        request.META["SCRIPT_NAME"] = ""
+        request.user = AnonymousUser()
+        return Site(super().each_context(request))
 
-    def _get_config(self, key: str, *args: Any) -> Any:
-        # unfold merges its settings anew for each of the thirty that a page asks for.
-        value = self._settings.get(key)
-        return self._get_value(value, *args) if value else None
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            **self.site.context,
+            "site": self.site,
+            "has_permission": self.has_permission(request),
+            "available_apps": self.get_app_list(request),
+            "log_entries": self.get_log_entries(request),
+            "visitor": _visitor(request),
+            "sidebar_navigation": navigation(request),
+            "key_places": _key_places(request),
+        }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Django's list of everything, made only where somebody looks at it: our navigation has its own."""
@@ -263,37 +311,41 @@ def _places_for(request: HttpRequest) -> list[tuple[str | Promise, list[Place]]]
 
 
 def _may_open(request: HttpRequest, place: Place) -> bool:
-    needed = [_admin_of(label) for label in (place.model, place.also) if label]
-    return all(found is not None and found.has_view_permission(request) for found in needed)
+    return all(found is not None and found.has_view_permission(request) for found in place.admins)
 
 
-def _key_places(request: HttpRequest) -> list[dict[str, str]]:
+def _key_places(request: HttpRequest) -> tuple[Place, ...]:
     """List what the keyboard leads to, for this person."""
     if not request.user.is_authenticated:
-        return []
-    first = [{"keys": "g h", "title": str(_("Home")), "url": reverse("admin:index")}]
-    return first + [
-        {"keys": place.keys, "title": str(place.title), "url": place.url}
-        for _title, places in _places_for(request)
-        for place in places
-        if place.keys
-    ]
+        return ()
+    allowed = [place for _title, places in _places_for(request) for place in places if place.keys]
+    return (HOME, *allowed)
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+def navigation(request: HttpRequest) -> tuple[Group, ...]:
     """Return the sidebar for one person: only what they may open."""
     if not request.user.is_authenticated:
-        return []
-    home = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
-    groups: list[dict[str, Any]] = [{"items": [home]}]
-    allowed = list(_places_for(request))
-    everywhere = [place.url for _title, places in allowed for place in places]
+        return ()
+    allowed = _places_for(request)
+    here = _here(request.path, allowed)
+    groups = [
+        Group(tuple([Item(place, place is here) for place in places]), title) for title, places in allowed
+    ]
+    return (Group((Item(HOME, here is HOME),)), *groups)
+
+
+def _here(path: str, allowed: list[tuple[str | Promise, list[Place]]]) -> Place | None:
+    """Return the place that a page belongs to."""
+    if path == HOME.url:
+        return HOME
+    around = [place for _title, places in allowed for place in places if path.startswith(place.url)]
     # The longest: the board's address lies within that of the deals.
-    here = max((url for url in everywhere if request.path.startswith(url)), key=len, default="")
-    for title, places in allowed:
-        items = [
-            {"title": place.title, "icon": place.icon, "link": place.url, "active": place.url == here}
-            for place in places
-        ]
-        groups.append({"title": title, "items": items})
-    return groups
+    return max(around, key=lambda place: len(place.url), default=None)
+
+
+def _visitor(request: HttpRequest) -> Visitor:
+    user = request.user
+    name = user.get_full_name() or user.get_username() if isinstance(user, User) else ""
+    email = user.email if isinstance(user, User) else ""
+    agent = request.META.get("HTTP_USER_AGENT", "")
+    return Visitor(Person(name, email, is_staff=user.is_staff), is_mac="Macintosh" in agent)

@@ -361,7 +361,6 @@ UNFOLD = {
         "show_search": True,
         "command_search": True,
         "show_all_applications": False,
-        "navigation": "config.admin.navigation",
     },
 }
 

@@ -1,14 +1,32 @@
-"""What stands around every page, written without a template for each entry."""
+"""
+What stands around every page: the head, the menu, the keys. It is written once, and not for each page.
 
+`{% remembered "a/template.html" site name=value … %}` keeps what a template has written, in this process, by the language
+and the values it is given. The template sees these values and what the site's settings say, and nothing else of the page,
+the request or the person: what it depends on is what it is kept by. Only the tokens of its forms are put in anew.
+
+Something new in the frame that differs by person or page is named at the tag, by a value that is equal only where what is
+shown is equal. What differs by request (a message, a banner with minutes left) stands beside the tag and not inside.
+"""
+
+import secrets
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from typing import Any
 
 from django import template
-from django.template.loader import render_to_string
+from django.urls import get_script_prefix
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 
 register = template.Library()
 
+# Each takes up to 20 KB: the menus of a few hundred people, wherever they are.
+_MOST_REMEMBERED = 1000
+# Stands where a form's token comes; nobody can write it, for nobody knows it.
+_TOKEN = secrets.token_hex(32)
 _LINK = (
     "flex h-[38px] items-center -mx-3 px-3 rounded-default hover:text-primary-600 dark:hover:text-primary-500"
 )
@@ -16,18 +34,50 @@ _ACTIVE = " active bg-base-100 font-semibold text-primary-600 dark:bg-white/[.06
 _ICON = '<span class="material-symbols-outlined md-18 mr-3 w-[18px]" aria-hidden="true">'
 
 
+@dataclass(frozen=True, eq=False)
+class Site:
+    """What the settings of a site say to all of its pages; made once, and equal to itself alone."""
+
+    context: Mapping[str, Any]
+
+
+@register.simple_tag(takes_context=True)
+def remembered(context: template.Context, name: str, site: Site | str, **shown: Hashable) -> SafeString:
+    """
+    Write a part of the frame from nothing but the values it is given.
+
+    :param site: what all pages share; empty on a page of no site
+    """
+    # The same object until the loader forgets it, as it does where a template is being changed.
+    part = context.template.engine.get_template(name)  # type: ignore[union-attr]
+    pieces = _written(part, site, get_language(), get_script_prefix(), tuple(shown.items()))
+    if len(pieces) == 1:
+        return mark_safe(pieces[0])  # noqa: S308 - a template has written it
+    return mark_safe(escape(str(context["csrf_token"])).join(pieces))  # noqa: S308 - the same, and a token
+
+
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def _written(
+    part: template.Template,
+    site: Site | str,
+    _language: str | None,
+    _prefix: str,
+    shown: tuple[tuple[str, Hashable], ...],
+) -> tuple[str, ...]:
+    """Return what a template writes, cut where tokens come."""
+    everywhere = site.context if isinstance(site, Site) else {}
+    whole = part.render(template.Context({**everywhere, **dict(shown), "csrf_token": _TOKEN}))
+    return tuple(whole.split(_TOKEN))
+
+
 @register.simple_tag
-def navigation_items(items: list[dict[str, Any]]) -> SafeString:
+def navigation_items(items: tuple[Any, ...]) -> SafeString:
     """Write the entries of a group of the sidebar."""
-    return mark_safe("".join(_entry(item) for item in items if item["has_permission"]))  # noqa: S308 - escaped
+    return mark_safe("".join(_entry(item) for item in items))  # noqa: S308 - escaped
 
 
-def _entry(item: dict[str, Any]) -> str:
-    active, current = (_ACTIVE, ' aria-current="page"') if item["active"] else ("", "")
-    url = escape(str(item.get("link_callback") or item["link"]))
-    icon = f"{_ICON}{escape(str(item['icon']))}</span>" if item.get("icon") else ""
-    badge = (
-        render_to_string("unfold/helpers/app_list_badge.html", {"item": item}) if item.get("badge") else ""
-    )
-    title = escape(str(item["title"]))
-    return f'<li><a href="{url}" class="{_LINK}{active}"{current}>{icon}<span>{title}</span>{badge}</a></li>'
+def _entry(item: Any) -> str:
+    active, current = (_ACTIVE, ' aria-current="page"') if item.is_active else ("", "")
+    icon = f"{_ICON}{escape(item.place.icon)}</span>"
+    title = escape(str(item.place.title))
+    return f'<li><a href="{escape(item.place.url)}" class="{_LINK}{active}"{current}>{icon}<span>{title}</span></a></li>'

@@ -1,9 +1,10 @@
 """What the templates of a change list call."""
 
+from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.forms import Select
+from django.forms import HiddenInput, Media, Select
 from django.forms.utils import flatatt
 from django.template.loader import render_to_string
 from django.utils.html import escape
@@ -46,20 +47,50 @@ def _filter_field(field: Any) -> str:
 @register.simple_tag
 def action_fields(form: Any) -> SafeString:
     """Write the choice of what to do with the selected rows."""
-    parts = [_select(field) if isinstance(field.field.widget, Select) else str(field) for field in form]
-    return mark_safe("".join(parts))  # noqa: S308 - parts are escaped
+    return mark_safe("".join([_action_field(field) for field in form]))  # noqa: S308 - parts are escaped
+
+
+def _action_field(field: Any) -> str:
+    widget = field.field.widget
+    if isinstance(widget, Select):
+        return _select(field)
+    if isinstance(widget, HiddenInput):
+        value, attributes = escape(field.value()), flatatt(_attributes(field))
+        return f'<input type="hidden" name="{escape(field.html_name)}" value="{value}"{attributes}>'
+    return str(field)
 
 
 def _select(field: Any) -> str:
     widget = field.field.widget
-    attributes = {"name": field.html_name, **field.build_widget_attrs(widget.attrs)}
-    if field.auto_id:
-        attributes.setdefault("id", field.auto_id)
+    attributes = {"name": field.html_name, **_attributes(field)}
     chosen = str(field.value() or "")
-    options = "".join(_option(value, label, chosen) for value, label in widget.choices)
+    options = "".join([_option(str(value), str(label), chosen) for value, label in widget.choices])
     return f"<select{flatatt(attributes)}>{options}</select>"
 
 
-def _option(value: Any, label: Any, chosen: str) -> str:
-    selected = " selected" if str(value) == chosen else ""
+def _attributes(field: Any) -> dict[str, Any]:
+    attributes: dict[str, Any] = field.build_widget_attrs(field.field.widget.attrs)
+    if field.auto_id:
+        attributes.setdefault("id", field.auto_id)
+    return attributes
+
+
+def _option(value: str, label: str, chosen: str) -> str:
+    selected = " selected" if value == chosen else ""
     return f'<option value="{escape(value)}"{selected}>{escape(label)}</option>'
+
+
+@register.simple_tag
+def scripts_of(media: Media) -> SafeString:
+    """Write the links to the scripts that a page wants, in the order that Django finds for them."""
+    lists = tuple([tuple(each) for each in media._js_lists])  # type: ignore[attr-defined]
+    if all(type(path) is str for paths in lists for path in paths):
+        return _links(lists)
+    # A path with attributes is equal to the same path with others.
+    return mark_safe(str(media["js"]))  # noqa: S308 - Django has written it
+
+
+@lru_cache(maxsize=200)
+def _links(lists: tuple[tuple[str, ...], ...]) -> SafeString:
+    whole = sum([Media(js=list(paths)) for paths in lists], Media())
+    return mark_safe(str(whole["js"]))  # noqa: S308 - Django has written it

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from apps.common.templatetags.artel import age, day, money, number
@@ -30,40 +30,56 @@ class CardWriter:
         self.before, _zero, self.after = path.partition("/0/")
         self.now = timezone.now()
         self.today = timezone.localdate()
-        # Many cards say the same day or age, which costs more to write than the card.
+        # Many cards say the same day, age or owner, which costs more to write than the card.
         self._days: dict[date, str] = {}
+        self._owners: dict[int, tuple[str, str]] = {}
         self.words = {
-            "none": gettext("No next step"),
-            "more": gettext("Move or open “%(title)s”"),
-            "in": gettext("%(age)s in this stage"),
-            "stale": gettext("stale"),
+            "none": escape(gettext("No next step")),
+            "in": escape(gettext("%(age)s in this stage")),
+            "stale": escape(gettext("stale")),
             "new": gettext("less than a minute"),
         }
+        before, _title, after = escape(gettext("Move or open “%(title)s”")).partition("%(title)s")
+        self.more = (before, after)
 
     def write(self, card: Card) -> SafeString:
         """Write one card."""
-        title, company = escape(card.title), escape(card.company or card.person or "")
-        amount = money(card.amount, card.currency)
+        title, company, step = (
+            escape(card.title),
+            escape(card.company or card.person or ""),
+            escape(card.next_step),
+        )
+        amount = escape(money(card.amount, card.currency))
+        owner, face = self._owner(card)
         is_new = self.now - card.stage_entered_at < timedelta(minutes=1)
-        since = self.words["new"] if is_new else age(card.stage_entered_at, self.now)
+        since = escape(self.words["new"] if is_new else age(card.stage_entered_at, self.now))
         fill, tone = self._age(card)
-        said = self._said(card, amount, since, is_stale=tone == "stale")
-        return mark_safe(  # noqa: S308 - every part is escaped
+        # The card in one sentence, for who does not see it; begins with what is written on it.
+        there = self.words["in"] % {"age": since} + (f", {self.words['stale']}" if tone == "stale" else "")
+        plan = step or ("" if card.next_step_date else self.words["none"])
+        said = ", ".join([part for part in (title, company, amount, owner, there, plan) if part])
+        return SafeString(
             f'<li class="board-card" data-deal="{card.id}" data-version="{card.version}" data-stage="{card.stage_id}"'
             f' data-place="{card.place.isoformat()}">'
             f'<a class="board-link" href="{self.before}/{card.id}/{self.after}" draggable="false" tabindex="-1"'
-            f' aria-label="{escape(said)}" aria-keyshortcuts="m">{title}</a>'
+            f' aria-label="{said}" aria-keyshortcuts="m">{title}</a>'
             f'<button type="button" class="board-more" tabindex="-1" aria-haspopup="menu"'
-            f' aria-label="{escape(self.words["more"] % {"title": card.title})}">'
+            f' aria-label="{self.more[0]}{title}{self.more[1]}">'
             '<span class="material-symbols-outlined" aria-hidden="true">more_horiz</span></button>'
             f'<p class="board-company">{company}</p>'
-            f'<p class="board-worth"><strong class="crm-amount">{escape(amount or "–")}</strong>'
-            f'<span class="board-face board-face-{card.owner_id % 6}" title="{escape(card.owner)}" aria-hidden="true">'
-            f"{escape(initials(card.owner))}</span></p>"
-            f"{self._next(card)}"
+            f'<p class="board-worth"><strong class="crm-amount">{amount or "–"}</strong>'
+            f'<span class="board-face board-face-{card.owner_id % 6}" title="{owner}" aria-hidden="true">'
+            f"{face}</span></p>"
+            f"{self._next(card, step)}"
             f'<p class="board-since board-since-{tone}"><svg class="board-age" aria-hidden="true" focusable="false">'
-            f'<rect width="{fill}%" height="100%"></rect></svg><span>{escape(since)}</span></p></li>'
+            f'<rect width="{fill}%" height="100%"></rect></svg><span>{since}</span></p></li>'
         )
+
+    def _owner(self, card: Card) -> tuple[str, str]:
+        """Return an owner's name and initials, escaped."""
+        if card.owner_id not in self._owners:
+            self._owners[card.owner_id] = (escape(card.owner), escape(initials(card.owner)))
+        return self._owners[card.owner_id]
 
     def _age(self, card: Card) -> tuple[int, str]:
         """Return how full the bar is, in percent, and its tone."""
@@ -73,31 +89,18 @@ class CardWriter:
         tone = "calm" if limit is None or share < 0.6 else "warm" if share <= 1 else "stale"
         return max(3, min(100, round(share * 100))), tone
 
-    def _next(self, card: Card) -> str:
-        if not card.next_step and card.next_step_date is None:
-            return f'<p class="board-next board-next-none">{escape(self.words["none"])}</p>'
+    def _next(self, card: Card, step: str) -> str:
+        if not step and card.next_step_date is None:
+            return f'<p class="board-next board-next-none">{self.words["none"]}</p>'
         is_late = card.next_step_date is not None and card.next_step_date < self.today
         when = "" if card.next_step_date is None else f" <small>{self._day(card.next_step_date)}</small>"
         tone = " board-next-late" if is_late else ""
-        return f'<p class="board-next{tone}"><span>{escape(card.next_step)}</span>{when}</p>'
+        return f'<p class="board-next{tone}"><span>{step}</span>{when}</p>'
 
     def _day(self, value: date) -> str:
         if value not in self._days:
             self._days[value] = str(day(value))
         return self._days[value]
-
-    def _said(self, card: Card, amount: str, since: str, *, is_stale: bool) -> str:
-        """Say a card in one sentence, for who does not see it; begins with what is written on it."""
-        step = card.next_step or ("" if card.next_step_date else self.words["none"])
-        parts = [
-            card.title,
-            card.company or card.person,
-            amount,
-            card.owner,
-            self.words["in"] % {"age": since} + (f", {self.words['stale']}" if is_stale else ""),
-            step,
-        ]
-        return ", ".join(part for part in parts if part)
 
 
 def initials(name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 from django.utils.dateparse import parse_date
@@ -31,6 +31,20 @@ LONGEST_TEXT = 100
 _LARGEST_AMOUNT = Decimal(10) ** 16
 
 
+class Chosen(NamedTuple):
+    """The filters of a board as its form shows them; empty is no filter."""
+
+    text: str
+    owner_id: str
+    team_id: str
+    company_id: str
+    tag_id: str
+    amount_from: str
+    amount_to: str
+    close_from: str
+    close_to: str
+
+
 @dataclass(frozen=True)
 class Filters:
     """The filters of a board; None is no filter."""
@@ -52,6 +66,11 @@ class Filters:
         """Return the filters as an address says them."""
         values = {NAMES[each.name]: getattr(self, each.name) for each in fields(self)}
         return {name: _written(value) for name, value in values.items() if value is not None}
+
+    def chosen(self) -> Chosen:
+        """Return the filters as a form says them."""
+        values = [getattr(self, each.name) for each in fields(self)]
+        return Chosen(*["" if value is None else _written(value) for value in values])
 
     def applied(self, deals: DealQuerySet) -> DealQuerySet:
         """Keep the deals that pass."""

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, connection, connections, models, transaction
 from django.db.models import signals
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
@@ -121,17 +121,24 @@ def insertion_of(row: models.Model, **expressions: str) -> Insertion:
     :param expressions: SQL in place of the values of columns
     """
     columns, values = [], []
-    for field in row._meta.local_concrete_fields:
-        if field.generated or field.column in expressions:
+    # Not the proxy, which looks for the thread's connection again with each value.
+    here = connections[connection.alias]
+    for field in _written_fields(type(row)):
+        if field.column in expressions:
             continue
         value = field.pre_save(row, add=True)
         # What the database gives by itself.
         if isinstance(value, DatabaseDefault) or (field.primary_key and value is None):
             continue
-        columns.append(str(field.column))
-        values.append(field.get_db_prep_save(value, connection))
+        columns.append(field.column)
+        values.append(field.get_db_prep_save(value, here))
     sql, given, attributes = _insert_of(type(row), tuple(columns), tuple(expressions.items()))
     return Insertion(sql, values, given, attributes)
+
+
+@cache
+def _written_fields(model: type[models.Model]) -> list[Any]:
+    return [field for field in model._meta.local_concrete_fields if not field.generated]
 
 
 @lru_cache(512)

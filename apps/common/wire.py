@@ -2,13 +2,17 @@
 
 import os
 from collections import deque
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import redis
+from hiredis import pack_command
 from redis.exceptions import ResponseError
 
 # So many connections are at hand without asking the pool; what a crowd needs beyond these goes back to it.
 _MOST_KEPT = 4
+# Commands that are said again and again, as with each request of a key.
+_MOST_PACKED = 1024
 
 
 class Wire:
@@ -65,8 +69,15 @@ class Wire:
 
 
 def _asked(connection: Any, commands: tuple[tuple[str | int, ...], ...]) -> list[Any]:
-    connection.send_packed_command(connection.pack_commands(commands))
+    connection.send_packed_command([b"".join(map(_packed, commands))])
     return [_answer(connection) for _each in commands]
+
+
+@lru_cache(_MOST_PACKED)
+def _packed(command: tuple[str | int, ...]) -> bytes:
+    # Its types know of commands of one word only.
+    packed: bytes = pack_command(cast("Any", command))
+    return packed
 
 
 def _answer(connection: Any) -> Any:

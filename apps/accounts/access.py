@@ -435,23 +435,25 @@ def can_with(
 
 
 def asked(
-    actor: User, action: str, model: type[models.Model], *, is_active: bool = False
+    actor: User, action: str, model: type[models.Model], *, is_active: bool = False, key: str = "%s"
 ) -> tuple[str, tuple[Any, ...]]:
     """
     Return the same as a question to the database, which finds something where the answer is yes.
 
     Its last value is the key, left out here. Several questions may be put into one statement; it is empty where no key
     is let in.
+
+    :param key: where the statement itself knows the key, the expression for it, in place of the last value
     """
     if actor.__dict__.get("_settled") != actor.perm_version:
-        return _question(_rows_with(actor, action, model, is_active=is_active))
-    key = (identity_of(actor), action, model, is_active)
-    question = _questions.get(key)
+        return _question(_rows_with(actor, action, model, is_active=is_active), key)
+    name = (identity_of(actor), action, model, is_active, key)
+    question = _questions.get(name)
     if question is None:
-        question = _question(_rows_with(actor, action, model, is_active=is_active))
+        question = _question(_rows_with(actor, action, model, is_active=is_active), key)
         if len(_questions) >= _MOST_QUESTIONS:
             _questions.clear()
-        _questions[key] = question
+        _questions[name] = question
     return question
 
 
@@ -460,14 +462,14 @@ _questions: dict[Any, tuple[str, tuple[Any, ...]]] = {}
 _MOST_QUESTIONS = 4000
 
 
-def _question(rows: models.QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
-    """Write a question down whose last value is a key; empty where no key has a place in it."""
+def _question(rows: models.QuerySet[Any], key: str) -> tuple[str, tuple[Any, ...]]:
+    """Write a question about a key down; empty where no key has a place in it."""
     try:
         sql, params = rows.order_by().values("pk").query.sql_with_params()
     except EmptyResultSet:
         return "", ()
     # The policy's own condition, with its values apart.
-    return f"select 1 from ({sql}) found (key) where key = %s", tuple(params)  # noqa: S608
+    return f"select 1 from ({sql}) found (key) where key = {key}", tuple(params)  # noqa: S608
 
 
 def _rows_with(

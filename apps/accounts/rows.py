@@ -1,12 +1,13 @@
 """What every service does the same way: find and lock a row for somebody, write it, say who did it."""
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, connection, connections, models, transaction
 from django.db.models import signals
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
@@ -52,19 +53,27 @@ def refusal(field: str, message: Any, *, code: str, **params: Any) -> Validation
     return ValidationError({field: ValidationError(message, code=code, params=params)})
 
 
-def insert(row: _Model, *, actor: User, is_guarded: bool = False) -> _Model:
+def insert(row: _Model, *, actor: User) -> _Model:
     """
     Insert a row in the actor's name; that they may is the caller's to check.
 
-    :param is_guarded: whether the caller has put `refusals` around what it does, so that no savepoint is needed here
     :raises ValidationError: a field or a constraint refuses it
+    """
+    prepare(row, actor=actor)
+    with refusals():
+        save_new(row)
+    return row
+
+
+def prepare(row: models.Model, *, actor: User) -> None:
+    """
+    Put a new row into the actor's name.
+
+    :raises ValidationError: a field refuses it
     """
     if isinstance(row, Stamped):
         row.created_by = row.updated_by = actor
     _clean(row, exclude=set())
-    with nullcontext() if is_guarded else refusals():
-        save_new(row)
-    return row
 
 
 def save_new(row: models.Model) -> None:
@@ -79,35 +88,71 @@ def save_new(row: models.Model) -> None:
     if not is_plain or any(signal.has_listeners(model) for signal in listeners):
         row.save(force_insert=True)
         return
+    insertion = insertion_of(row)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{insertion.sql} returning {', '.join(insertion.given)}", insertion.values)
+        insertion.take(row, cursor.fetchone())
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """
+    The statement that inserts a row, for whoever does more in the same one.
+
+    :ivar given: the columns that the database gives a value by itself
+    """
+
+    sql: str
+    values: list[Any]
+    given: list[str]
+    attributes: list[str]
+
+    def take(self, row: models.Model, given: Sequence[Any]) -> None:
+        """Let the row be the one that was inserted, with what the database gave to it."""
+        for attribute, value in zip(self.attributes, given, strict=True):
+            setattr(row, attribute, value)
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def insertion_of(row: models.Model, **expressions: str) -> Insertion:
+    """
+    Return how a row is inserted.
+
+    :param expressions: SQL in place of the values of columns
+    """
     columns, values = [], []
-    for field in model._meta.local_concrete_fields:
-        if field.generated:
+    # Not the proxy, which looks for the thread's connection again with each value.
+    here = connections[connection.alias]
+    for field in _written_fields(type(row)):
+        if field.column in expressions:
             continue
         value = field.pre_save(row, add=True)
         # What the database gives by itself.
         if isinstance(value, DatabaseDefault) or (field.primary_key and value is None):
             continue
-        columns.append(str(field.column))
-        values.append(field.get_db_prep_save(value, connection))
-    sql, returned = _insert_of(model, tuple(columns))
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        found = cursor.fetchone()
-    for attribute, value in zip(returned, found, strict=True):
-        setattr(row, attribute, value)
-    row._state.adding, row._state.db = False, connection.alias
+        columns.append(field.column)
+        values.append(field.get_db_prep_save(value, here))
+    sql, given, attributes = _insert_of(type(row), tuple(columns), tuple(expressions.items()))
+    return Insertion(sql, values, given, attributes)
+
+
+@cache
+def _written_fields(model: type[models.Model]) -> list[Any]:
+    return [field for field in model._meta.local_concrete_fields if not field.generated]
 
 
 @lru_cache(512)
-def _insert_of(model: type[models.Model], columns: tuple[str, ...]) -> tuple[str, list[str]]:
-    """Return the statement that inserts these columns of a row, and the attributes that it gives back."""
+def _insert_of(
+    model: type[models.Model], columns: tuple[str, ...], expressions: tuple[tuple[str, str], ...]
+) -> tuple[str, list[str], list[str]]:
+    """Return the statement for these columns, the columns that it leaves to the database, and their attributes."""
     meta, quote = model._meta, connection.ops.quote_name
-    given = [f for f in meta.local_concrete_fields if f.primary_key or f.generated or f.column not in columns]
-    names, places = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
-    back = ", ".join(quote(str(f.column)) for f in given)
+    written = dict.fromkeys(columns, "%s") | dict(expressions)
+    given = [f for f in meta.local_concrete_fields if f.primary_key or f.generated or f.column not in written]
+    names, places = ", ".join(map(quote, written)), ", ".join(written.values())
     # Names of our own models' tables and columns; the values are parameters.
-    sql = f"insert into {quote(meta.db_table)} ({names}) values ({places}) returning {back}"  # noqa: S608
-    return sql, [f.attname for f in given]
+    sql = f"insert into {quote(meta.db_table)} ({names}) values ({places})"  # noqa: S608
+    return sql, [quote(str(f.column)) for f in given], [f.attname for f in given]
 
 
 def write(row: _Model, values: dict[str, Any], *, actor: User) -> _Model:

@@ -17,8 +17,10 @@ from typing import Any
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
-from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
+
+from apps.common.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -155,9 +157,14 @@ def _client() -> "redis.Redis":
 
 
 @cache
-def _script(text: str) -> Script:
-    # Sent by its hash; redis-py loads it again where a flush has forgotten it.
-    return _client().register_script(text)
+def _wire() -> Wire:
+    return Wire(_client().connection_pool)
+
+
+@cache
+def _digest_of(script: str) -> str:
+    # As Redis names it: nothing is kept secret by it.
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 _resting_until = 0.0
@@ -170,11 +177,17 @@ def scripted(script: str, keys: Sequence[str], arguments: Sequence[int | str]) -
     :raises redis.RedisError: Redis does not answer
     """
     _refuse_while_resting()
+    said = (len(keys), *keys, *arguments)
     try:
-        return _script(script)(keys=keys, args=arguments)
+        try:
+            (answer,) = _wire().ask(("EVALSHA", _digest_of(script), *said))
+        except NoScriptError:
+            # Not seen yet, or forgotten by a flush.
+            (answer,) = _wire().ask(("EVAL", script, *said))
     except redis.RedisError as error:
         _rest(error)
         raise
+    return answer
 
 
 def _asked(key: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import Any
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from apps.common.plans import kept_plans
 from apps.crm.models import Company, ContactPoint, Deal, Person
@@ -64,6 +65,7 @@ _PERSON = [
     *["id", "given_name", "middle_name", "family_name", "full_name", "job_title", "locale", *_OWNED, *_STATE],
 ]
 _TAGS = ArrayAgg("tags__name", filter=Q(tags__isnull=False), default=[], order_by="tags__name")
+_NO_TAGS = RawSQL("'{}'::text[]", [])
 Snapshots = list[tuple[int, dict[str, Any]]]
 
 
@@ -187,7 +189,12 @@ def publish_deal(fact: Fact, deal_id: int, *, actor_id: int, **more: Any) -> Non
     with connection.cursor() as cursor, kept_plans(connection):
         cursor.execute(sql, [*params, deal_id])
         row = dict(zip(names, cursor.fetchone(), strict=True))
-    publish(fact, deal_id, {**deal_snapshot(row), **more}, actor_id=actor_id)
+    publish_read_deal(fact, row, actor_id=actor_id, **more)
+
+
+def publish_read_deal(fact: Fact, row: Mapping[str, Any], *, actor_id: int, **more: Any) -> None:
+    """Tell a fact of one deal that was read just now, as :func:`deal_snapshot` takes it."""
+    publish(fact, row["id"], {**deal_snapshot(row), **more}, actor_id=actor_id)
     poke_board(row["pipeline_id"])
 
 
@@ -206,6 +213,18 @@ def _one_deal() -> tuple[str, list[Any], list[str]]:
     query = _deals([0]).query
     sql, params = query.sql_with_params()
     return sql, list(params[:-1]), [*query.values_select, *query.annotation_select]
+
+
+@cache
+def untagged_deals() -> tuple[str, list[str]]:
+    """
+    Return the question for the snapshots of all the deals in `crm_deal`, none of which has tags as yet, and its columns.
+
+    It has no values: whoever asks it says what `crm_deal` is.
+    """
+    query = Deal._base_manager.order_by().values(*_DEAL, tag_names=_NO_TAGS).query
+    sql, _none = query.sql_with_params()
+    return sql, [*query.values_select, *query.annotation_select]
 
 
 def publish_company(fact: Fact, company_id: int, *, actor_id: int) -> None:

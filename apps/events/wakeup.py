@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import dataclass
 from functools import cache
 
 import redis
@@ -11,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.client import PubSub
 from redis.retry import Retry
 
+from apps.common.wire import Wire
 from apps.events.failpoints import failpoint
 
 RELAY_CHANNEL = "artel.relay"
@@ -30,44 +32,49 @@ def _client() -> "redis.Redis":
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, retry=retry)
 
 
-def _send(channel: str, text: str) -> None:
-    global _resting_until
-    if time.monotonic() < _resting_until:
-        return
-    try:
-        _client().publish(channel, text)
-    except redis.RedisError as error:
-        _resting_until = time.monotonic() + _REST_SECONDS
-        logger.warning("poke to %s not sent: %s", channel, error)
+@cache
+def _wire() -> Wire:
+    return Wire(_client().connection_pool)
 
 
 def wake_relay() -> None:
     """Tell the relay, once per transaction and after its commit, that there is something to send."""
-    connection = transaction.get_connection()
-    if any(getattr(hook, "wakes_relay", False) for _sids, hook, *_rest in connection.run_on_commit):
-        return
-    transaction.on_commit(_wake)
-
-
-def _wake() -> None:
-    failpoint("publisher.after_commit")
-    _send(RELAY_CHANNEL, "")
-
-
-_wake.wakes_relay = True  # type: ignore[attr-defined]
+    _poke_after_commit(RELAY_CHANNEL, "")
 
 
 def poke_stream(stream: str) -> None:
     """Tell all watchers, once and after the commit of the current transaction, that a stream has moved."""
+    _poke_after_commit(STREAMS_CHANNEL, stream)
+
+
+def _poke_after_commit(channel: str, text: str) -> None:
     connection = transaction.get_connection()
-    if any(getattr(hook, "pokes", None) == stream for _sids, hook, *_rest in connection.run_on_commit):
-        return
+    for _sids, hook, *_rest in connection.run_on_commit:
+        if isinstance(hook, _Pokes):
+            # Stays there if a savepoint within is rolled back: a poke for nothing costs a look.
+            hook.sent[channel, text] = None
+            return
+    transaction.on_commit(_Pokes({(channel, text): None}))
 
-    def poke() -> None:
-        _send(STREAMS_CHANNEL, stream)
 
-    poke.pokes = stream  # type: ignore[attr-defined]
-    transaction.on_commit(poke)
+@dataclass(frozen=True)
+class _Pokes:
+    """Sends what is to be said after a commit, each thing once and all in one go."""
+
+    sent: dict[tuple[str, str], None]
+
+    def __call__(self) -> None:
+        global _resting_until
+        channels = {channel for channel, _text in self.sent}
+        if RELAY_CHANNEL in channels:
+            failpoint("publisher.after_commit")
+        if time.monotonic() < _resting_until:
+            return
+        try:
+            _wire().ask(*(("PUBLISH", *poke) for poke in self.sent))
+        except redis.RedisError as error:
+            _resting_until = time.monotonic() + _REST_SECONDS
+            logger.warning("poke to %s not sent: %s", ", ".join(sorted(channels)), error)
 
 
 class Bell:

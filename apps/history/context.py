@@ -32,6 +32,10 @@ _READS = re.compile(r"\s*select\s+count\s*\(", re.IGNORECASE)
 _SET = "select set_config('artel.change_set', %s, true)"
 
 
+_NAMES = ("uid", "face", "actor", "impersonator", "label", "reason", "request", "job", "reverts")
+Facts = tuple[str | int | None, ...]
+
+
 @dataclass
 class Work:
     """What is being done, by whom and why: the change set that the first change will make."""
@@ -45,20 +49,19 @@ class Work:
     reverts_id: int | None = None
     uid: uuid.UUID = field(default_factory=uuid.uuid4)
 
-    def told(self) -> str:
-        """Return what the database is told."""
-        facts = {
-            "uid": str(self.uid),
-            "face": str(self.face),
-            "actor": self.actor_id() if callable(self.actor_id) else self.actor_id,
-            "impersonator": impersonator.get(),
-            "label": self.label[:200],
-            "reason": self.reason[:500],
-            "request": self.request_id[:64],
-            "job": self.job_id,
-            "reverts": self.reverts_id,
-        }
-        return json.dumps({name: fact for name, fact in facts.items() if fact not in {None, ""}})
+    def facts(self) -> Facts:
+        """Return what the database is told, in the order of `_NAMES`."""
+        return (
+            str(self.uid),
+            str(self.face),
+            self.actor_id() if callable(self.actor_id) else self.actor_id,
+            impersonator.get(),
+            self.label[:200],
+            self.reason[:500],
+            self.request_id[:64],
+            self.job_id,
+            self.reverts_id,
+        )
 
 
 _current: ContextVar[Work | None] = ContextVar("change_set", default=None)
@@ -133,13 +136,21 @@ def _may_write(sql: Any) -> bool:
 def tell(connection: BaseDatabaseWrapper) -> None:
     """Make the running transaction's setting what is being done, where it is not yet."""
     raw: Any = connection.connection
-    status = raw.info.transaction_status
+    # Not `raw.info`, which is made anew each time: this is asked with every statement.
+    status = raw.pgconn.transaction_status
     if status == TransactionStatus.INERROR:
         return
-    known = "" if status == TransactionStatus.IDLE else getattr(connection, "history_told", "")
+    known: Facts = () if status == TransactionStatus.IDLE else getattr(connection, "history_told", ())
     work = current()
-    told = work.told() if work else ""
-    if told != known:
+    facts = work.facts() if work else ()
+    if facts != known:
         # Past Django's cursor: this is no query of the page's.
-        raw.execute(_SET, [told])
-    connection.history_told = told  # type: ignore[attr-defined]
+        raw.execute(_SET, [_text_of(facts)])
+    connection.history_told = facts  # type: ignore[attr-defined]
+
+
+def _text_of(facts: Facts) -> str:
+    if not facts:
+        return ""
+    named = zip(_NAMES, facts, strict=True)
+    return json.dumps({name: fact for name, fact in named if fact not in {None, ""}})

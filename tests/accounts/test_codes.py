@@ -137,12 +137,12 @@ def test_without_redis_no_code_is_promised(settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     limits._client.cache_clear()
-    limits._script.cache_clear()
+    limits._wire.cache_clear()
     try:
         answer = Client().post("/accounts/login/code/", {"email": make_user().email})
     finally:
         limits._client.cache_clear()
-        limits._script.cache_clear()
+        limits._wire.cache_clear()
     assert answer.status_code == 503
     assert "cannot send codes" in answer.content.decode()
 

@@ -231,7 +231,7 @@ def test_without_redis_people_log_in_and_guessing_is_limited(
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     monkeypatch.setattr(limits, "_here", limits._Here())
     limits._client.cache_clear()
-    limits._script.cache_clear()
+    limits._wire.cache_clear()
     try:
         user, address = make_user(password=PASSWORD), new_address()
         assert page(user, PASSWORD, address)
@@ -241,7 +241,7 @@ def test_without_redis_people_log_in_and_guessing_is_limited(
         assert page(user, PASSWORD, new_address())
     finally:
         limits._client.cache_clear()
-        limits._script.cache_clear()
+        limits._wire.cache_clear()
 
 
 def test_an_unknown_address_is_answered_as_a_known_one_with_a_wrong_password() -> None:

@@ -46,10 +46,10 @@ def awake(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_redis(settings: pytest.FixtureRequest) -> Iterator[None]:
     """Take Redis away, as whoever asks for it finds it."""
     settings.REDIS_URL = "redis://127.0.0.1:1/0"  # type: ignore[attr-defined]
-    for cached in (limits._client, limits._script):
+    for cached in (limits._client, limits._wire):
         cached.cache_clear()
     yield
-    for cached in (limits._client, limits._script):
+    for cached in (limits._client, limits._wire):
         cached.cache_clear()
 
 

@@ -1,14 +1,19 @@
 """What happens to a deal, and what is refused, through its services."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import signals
 from django.utils import timezone
 
 from apps.accounts.models import Team, User
+from apps.crm import events
 from apps.crm.models import Deal, LostReason, StageTransition, Tag
 from apps.crm.services import deals, lines, pipelines
 from apps.events.models import Event
@@ -128,6 +133,47 @@ def test_who_may_not_assign_cannot_open_deals_for_others(anna: User, boris: User
         deals.create_deal(actor=anna, face=Face.API, title="Desks", owner_id=boris.pk)
     deal = deals.create_deal(actor=lena, face=Face.API, title="Desks", owner_id=boris.pk)
     assert deal.owner_id == boris.pk
+
+
+def test_a_deal_that_would_lie_beyond_the_actors_reach_is_refused_with_all_that_belongs_to_it(
+    boris: User,
+) -> None:
+    role = factories.make_role(
+        {
+            "crm.add_deal": "OWN",
+            "crm.assign_deal": "ALL",
+            "crm.view_deal": "ALL",
+            "crm.view_pipeline": "ALL",
+            "accounts.view_user": "ALL",
+        }
+    )
+    clerk = factories.join(factories.make_user("Clerk"), factories.make_team(), role)
+    own = deals.create_deal(actor=clerk, face=Face.API, title="Desks")
+    with pytest.raises(PermissionDenied):
+        deals.create_deal(actor=clerk, face=Face.API, title="Desks", owner_id=boris.pk)
+    assert list(Deal.objects.values_list("pk", flat=True)) == [own.pk]
+    assert list(StageTransition.objects.values_list("deal", flat=True)) == [own.pk]
+    assert facts() == ["deal.created.v1"]
+
+
+def test_what_is_told_of_a_new_deal_is_what_is_read_of_it_later(anna: User) -> None:
+    named: dict[str, Any] = {
+        "company_id": factories.make_company(owner=anna).pk,
+        "person_id": factories.make_person(owner=anna).pk,
+    }
+    tag = Tag.objects.create(name="hot").pk
+    for fields in ({}, named, {**named, "tag_ids": [tag]}):
+        deal = deals.create_deal(actor=anna, face=Face.API, title="O'Neil 50%", next_step="call", **fields)
+        ((_pk, snapshot),) = events.deal_snapshots([deal.pk])
+        told = Event.objects.get(subject=f"deal/{deal.pk}").data
+        assert told == json.loads(json.dumps(snapshot, cls=DjangoJSONEncoder))
+        assert told["tags"] == (["hot"] if "tag_ids" in fields else [])
+
+
+def test_nobody_waits_for_the_signals_that_a_new_deal_does_not_send() -> None:
+    for model in (Deal, StageTransition):
+        assert model.save is models.Model.save
+        assert not any(each.has_listeners(model) for each in (signals.pre_save, signals.post_save))
 
 
 def test_a_move_writes_the_story(deal: Deal, anna: User) -> None:

@@ -61,9 +61,11 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(wakeup, "_resting_until", 0.0)
-    wakeup._client.cache_clear()
+    for cached in (wakeup._client, wakeup._wire):
+        cached.cache_clear()
     yield
-    wakeup._client.cache_clear()
+    for cached in (wakeup._client, wakeup._wire):
+        cached.cache_clear()
 
 
 @pytest.fixture

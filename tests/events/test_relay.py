@@ -256,7 +256,7 @@ def test_relay_needs_no_redis_to_find_its_work(no_redis: None, running: Callable
 def test_bell_is_rung_by_a_commit_and_waits_no_longer_than_asked(redis_url: str) -> None:
     bell = wakeup.Bell()
     bell.wait(0.05)
-    ringer = threading.Timer(0.1, wakeup._wake)
+    ringer = threading.Timer(0.1, wakeup._Pokes({(wakeup.RELAY_CHANNEL, ""): None}))
     ringer.start()
 
     began = time.monotonic()

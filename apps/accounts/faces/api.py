@@ -383,7 +383,9 @@ def _represented(field: Any, row: models.Model) -> Any:
 
 def fields_wanted(request: Request) -> frozenset[str] | None:
     """Return the names in `?fields=`; None where all are wanted."""
-    wanted = request.query_params.get("fields") if request.method == "GET" else None
+    if request.method != "GET" or not request.META.get("QUERY_STRING"):
+        return None
+    wanted = request.query_params.get("fields")
     return None if wanted is None else frozenset(filter(None, map(str.strip, wanted.split(","))))
 
 

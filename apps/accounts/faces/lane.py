@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Any
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest, get_script_name
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.http.request import HttpHeaders
@@ -201,12 +201,12 @@ class Lane:
         frame = None if hot is None else self._framing.frame_of(*map(environ.get, self._counted))
         if frame is None:
             return self._others(environ, start_response)
-        set_script_prefix(get_script_name(environ))
         # Instead of Django's two signals, each of which costs as much as reading a row: of those that listen to them,
         # only the connections have anything to do here.
         close_old_connections()
         translation.activate(frame.language)
         request: Any = _HotRequest(environ)
+        set_script_prefix(request.META["SCRIPT_NAME"])
         request.hot = hot
         response = self._handler.get_response(request)
         content = response.content

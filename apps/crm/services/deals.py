@@ -7,13 +7,14 @@ from itertools import chain
 from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.common.plans import kept_plans
 from apps.crm import events
 from apps.crm.models import Company, Deal, LostReason, Person, Pipeline, Stage, StageTransition
 from apps.crm.services import rows
@@ -28,6 +29,13 @@ _GROUND = """
     )
     from crm_stage s join crm_pipeline p on p.id = s.pipeline_id and p.archived_at is null
     where s.id = %s and s.kind = 'OPEN' and exists ({stage}){exists}
+"""
+
+# Within, "crm_deal" is the new one: the policy's question and what is told of a deal are asked about it as they are
+# about any other, and nobody else's is looked at.
+_NEW = """
+    with crm_deal as ({new} returning *), step as ({first})
+    select exists ({may}), told.*, {given} from crm_deal d, ({told}) told
 """
 
 
@@ -79,14 +87,38 @@ def create_deal(
     values.setdefault("opened_date", timezone.localdate(began))
     values.update(probability_for(values.pop("probability", None), stage))
     deal = Deal(stage=stage, pipeline_id=stage.pipeline_id, stage_entered_at=began, **values)
-    rows.insert(deal, actor=actor, is_guarded=True)
+    rows.prepare(deal, actor=actor)
+    step = StageTransition(deal=deal, to_stage=stage, at=began, actor=actor, face=face, amount=deal.amount)
+    read = _insert(deal, step, actor=actor)
     if tags:
         deal.tags.set(tags)
-    rows.save_new(
-        StageTransition(deal=deal, to_stage=stage, at=began, actor=actor, face=face, amount=deal.amount)
-    )
-    events.publish_deal(events.DEAL_CREATED, deal.pk, actor_id=actor.pk)
+        events.publish_deal(events.DEAL_CREATED, deal.pk, actor_id=actor.pk)
+    else:
+        events.publish_read_deal(events.DEAL_CREATED, read, actor_id=actor.pk)
     return deal
+
+
+def _insert(deal: Deal, step: StageTransition, *, actor: User) -> dict[str, Any]:
+    """
+    Insert a new deal with its first step; return what is told of it, as :func:`events.untagged_deals` reads it.
+
+    :raises PermissionDenied: the deal lies where the actor may not add any
+    """
+    may, may_params = access.asked(actor, "add", Deal, key="d.id")
+    if not may:
+        raise PermissionDenied
+    told, names = events.untagged_deals()
+    new = rows.insertion_of(deal)
+    first = rows.insertion_of(step, deal_id="(select id from crm_deal)")
+    given = ", ".join(f"d.{column}" for column in new.given)
+    sql = _NEW.format(new=new.sql, first=first.sql, may=may, told=told, given=given)
+    with connection.cursor() as cursor, kept_plans(connection):
+        cursor.execute(sql, [*new.values, *first.values, *may_params])
+        is_allowed, *found = cursor.fetchone()
+    if not is_allowed:
+        raise PermissionDenied
+    new.take(deal, found[len(names) :])
+    return dict(zip(names, found, strict=False))
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access, rows
 from apps.accounts.models import Team, User
-from apps.accounts.rows import differing, refusal, refusals, save_new, write
+from apps.accounts.rows import differing, insertion_of, prepare, refusal, refusals, write
 from apps.common.models import Archivable
 from apps.crm.models import Company, Deal, Person, Tag
 
@@ -19,16 +19,17 @@ __all__ = [
     "differing",
     "first_team",
     "insert",
+    "insertion_of",
     "locked",
     "named",
     "named_tags",
     "owner_and_team",
+    "prepare",
     "refusal",
     "refusals",
     "require_active",
     "require_named",
     "restore",
-    "save_new",
     "set_tags",
     "write",
 ]
@@ -89,15 +90,14 @@ def require_active(row: Archivable) -> None:
         raise ValidationError(_("This is in the trash. Restore it first."), code="archived")
 
 
-def insert(row: _Model, *, actor: User, is_guarded: bool = False) -> _Model:
+def insert(row: _Model, *, actor: User) -> _Model:
     """
     Insert a row in the actor's name, once it lies where the actor may add rows.
 
-    :param is_guarded: whether the caller has put `refusals` around what it does
     :raises PermissionDenied: the actor may not add such a row
     :raises ValidationError: a field or a constraint refuses it
     """
-    rows.insert(row, actor=actor, is_guarded=is_guarded)
+    rows.insert(row, actor=actor)
     access.require(actor, "add", row)
     return row
 

@@ -19,6 +19,7 @@ from typing import Any
 from django import template
 from django.urls import get_script_prefix
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 
 register = template.Library()
@@ -79,5 +80,5 @@ def navigation_items(items: tuple[Any, ...]) -> SafeString:
 def _entry(item: Any) -> str:
     active, current = (_ACTIVE, ' aria-current="page"') if item.is_active else ("", "")
     icon = f"{_ICON}{escape(item.place.icon)}</span>"
-    title = escape(str(item.place.title))
+    title = escape(capfirst(str(item.place.title)))
     return f'<li><a href="{escape(item.place.url)}" class="{_LINK}{active}"{current}>{icon}<span>{title}</span></a></li>'

@@ -121,8 +121,7 @@ def test_only_administrators_look_after_them(calendar: Relying, role: str) -> No
 
 def test_only_an_administrator_of_everything_lets_one_in_without_asking(calendar: Relying) -> None:
     # Whoever opened its link would lend it all that they may, be it more than the one who registered it.
-    role = Role.objects.get(key="administrator")
-    actor = make_member(make_team(), role.key)
+    actor = make_member(make_team(), "administrator")
     with pytest.raises(PermissionDenied, match="administrator of everything"):
         register_by(actor, skip_authorization=True)
     services.change_application(calendar.application.pk, actor=actor, name="Diary")

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts import services
-from apps.accounts.models import ApiKey, Role, User
+from apps.accounts.models import AccessGrant, ApiKey, Invitation, Role, User
 from apps.history.models import ChangeSet
 from apps.lists.models import Export
 from tests.accounts.entering import SECURITY, code_for, log_in, set_up_app
@@ -90,6 +92,30 @@ def test_pages_of_users_ask(late: Client, page: str) -> None:
     assert QUESTION in late.post(url, {"name": "Other", "password": "a new good one"}).content.decode()
     user.refresh_from_db()
     assert (user.name, user.is_active, user.has_usable_password()) == ("Target", True, False)
+
+
+def test_who_invites_somebody_is_asked_as_who_makes_them(late: Client) -> None:
+    place = {"team": make_team().pk, "role": make_role({}).pk}
+    body = {"name": "Ivan", "email": "ivan@example.org", "locale": ""} | place
+    assert QUESTION in late.post("/admin/accounts/invitation/add/", body).content.decode()
+    refused = late.post("/api/v1/accounts/invitations/", body, content_type="application/json")
+    assert refused.json()["code"] == "reauthentication_required"
+    assert not Invitation.objects.exists()
+
+
+def test_who_shares_a_row_is_asked_on_its_page_as_over_rest(root: User, late: Client) -> None:
+    deal, user = make_deal(owner=root), make_user("Target")
+    until = timezone.now() + timedelta(days=1)
+    body = {"user": user.pk, "reason": "a holiday"}
+    on_page = body | {"share": "1", "until": f"{until:%Y-%m-%d}"}
+    over_rest = body | {"model": "crm.deal", "row_id": deal.pk, "actions": [], "expires_at": until}
+    url = reverse("admin:crm_deal_share", args=[deal.pk])
+    assert QUESTION in late.post(url, on_page).content.decode()
+    refused = late.post("/api/v1/accounts/access-grants/", over_rest, content_type="application/json")
+    assert refused.json()["code"] == "reauthentication_required"
+    assert not AccessGrant.objects.exists()
+    late.post(url, on_page | BY_PASSWORD)
+    assert AccessGrant.objects.get().user == user
 
 
 def test_every_page_that_is_said_to_ask_is_there() -> None:

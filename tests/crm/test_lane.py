@@ -173,6 +173,7 @@ def test_new_deals_are_answered_alike(secret: str, common: Any, short: Any, body
         (DEALS, {"HTTP_COOKIE": "django_language=ru"}),
         (DEALS, {"HTTP_ACCEPT": "text/html"}),
         (f"{DEALS}?format=json", {}),
+        (f"{DEALS}?%66ormat=json", {}),
         (DEALS, {"REQUEST_METHOD": "HEAD"}),
         (DEALS, {"REQUEST_METHOD": "DELETE"}),
         (DEALS, {"REQUEST_METHOD": "POST", "CONTENT_TYPE": "text/plain"}),

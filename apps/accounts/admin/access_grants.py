@@ -55,7 +55,7 @@ class AccessGrantAdmin(ScopedModelAdmin):
     ordering = ("-pk",)
     actions = None
     actions_detail = ("extend", "revoke")
-    recent_for = frozenset({"add", "extend"})
+    recent_for = frozenset({"extend"})
     fields = ("user", "row", "verbs", "reason", "by", "created_at", "expires_at", "revoked_at")
     readonly_fields = fields
     empty_title = _("Nothing is shared with anybody")

@@ -47,6 +47,7 @@ class InvitationAdmin(ScopedModelAdmin):
     ordering = ("-pk",)
     actions = None
     actions_detail = ("resend", "revoke")
+    recent_for = frozenset({"add"})
     fields = (
         *("email", "name", "team", "role", "locale", "shows_state", "invited_by", "sent_at", "expires_at"),
         *("accepted_at", "revoked_at", "user"),

@@ -290,6 +290,7 @@ class InvitationViewSet(CreateMixin, RetrieveMixin, ListMixin, ScopedViewSet):
         "revoked_at": ["isnull"],
     }
     action_permissions: ClassVar[dict[str, str]] = {"resend": "change", "revoke": "change"}
+    recent_for = frozenset({"create"})
 
     def perform_create(self, serializer: Any) -> Invitation:
         values = serializer.validated_data

@@ -311,7 +311,8 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
     def get_urls(self) -> list[Any]:
         urls: list[Any] = super().get_urls()
         place = f"{self.opts.app_label}_{self.opts.model_name}"
-        dangerous = {f"{place}_{action}" for action in self.recent_for}
+        # To share a row is dangerous, whatever row it is.
+        dangerous = {f"{place}_{action}" for action in (*self.recent_for, "share")}
         for url in urls:
             if url.name in dangerous:
                 # Around the page's transaction: the question and its answer are no part of what is saved.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
@@ -226,7 +227,7 @@ def _hot(environ: dict[str, Any]) -> tuple[_Place, str] | None:
         and path.endswith("/")
         and environ.get("HTTP_ACCEPT", "") in ANY
         and not environ.get("HTTP_COOKIE")
-        and "format" not in environ.get("QUERY_STRING", "")
+        and "format" not in unquote(environ.get("QUERY_STRING", ""))
         and (method == "GET" or environ.get("CONTENT_TYPE", "").lower() in _JSON)
     )
     if not is_usual:

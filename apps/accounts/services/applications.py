@@ -18,6 +18,7 @@ from apps.accounts.models import Application, Team, User
 from apps.accounts.models.oauth import is_loopback
 from apps.accounts.scopes import OPENID_SCOPES, unknown
 from apps.accounts.services.auth_events import record_auth_event
+from apps.accounts.services.consents import ask_again
 from apps.accounts.services.limits import require_over
 from apps.accounts.services.memberships import grant_membership
 from apps.accounts.services.token_families import revoke_families_of_application
@@ -116,6 +117,8 @@ def change_application(
     """
     Change what is said about an application; tokens that it holds lose the scopes that it loses, when they are renewed.
 
+    Where it may send people to somewhere new, they are asked again: they had agreed to what stood at the old addresses.
+
     :raises DoesNotExist: the actor does not see it
     :raises PermissionDenied: the actor may not, or people are not asked and the actor is no administrator of everything
     :raises ValidationError: an address or a scope is not allowed, or somebody else was faster (code "stale")
@@ -123,10 +126,13 @@ def change_application(
     application = _locked(application_id, actor, expected_version)
     checked = _checked(dict(fields), grant=application.authorization_grant_type, actor=actor)
     values = rows.differing(application, checked)
+    known = set(application.redirect_uris.split())
     if values:
         if checked.get("skip_authorization", application.skip_authorization):
             _require_everything(actor)
         rows.write(application, values, actor=actor)
+        if not set(application.redirect_uris.split()) <= known:
+            ask_again(application.pk, actor=actor)
         _tell("application_changed", application, actor)
     return application
 

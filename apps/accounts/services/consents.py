@@ -61,6 +61,21 @@ def withdraw_consent(consent_id: int, *, actor: User) -> ConsentGrant:
     return consent
 
 
+@transaction.atomic
+def ask_again(application_id: int, *, actor: User) -> None:
+    """
+    End what people have agreed to for an application: it is asked once more when they next log in to it.
+
+    That `actor` may change the application is the caller's to check. What it holds goes on until it expires or is ended.
+    """
+    agreed = ConsentGrant.objects.select_for_update(of=("self",)).select_related("application", "user")
+    for consent in agreed.filter(application=application_id, revoked_at=None).order_by("pk"):
+        consent.revoked_at = timezone.now()
+        consent.save(update_fields=["revoked_at"])
+        publish(events.CONSENT_WITHDRAWN, consent.pk, events.consent_data(consent), actor_id=actor.pk)
+        _record("consent_withdrawn", consent, actor)
+
+
 def has_consent(user: User, application: Application, scopes: Iterable[str]) -> bool:
     """Tell whether somebody has agreed to all of this before."""
     consent = ConsentGrant.objects.filter(user=user, application=application, revoked_at=None).first()
@@ -73,9 +88,9 @@ def own_consents(user: User) -> list[ConsentGrant]:
     return list(live.order_by("-pk"))
 
 
-def _record(kind: str, consent: ConsentGrant) -> None:
+def _record(kind: str, consent: ConsentGrant, actor: User | None = None) -> None:
     about = {"application": consent.application.name, "scopes": consent.scopes}
-    record_auth_event(kind, user=consent.user, actor=consent.user, data=about)
+    record_auth_event(kind, user=consent.user, actor=actor or consent.user, data=about)
 
 
 def _require_person(actor: User) -> None:

@@ -121,7 +121,7 @@ def test_only_administrators_look_after_them(calendar: Relying, role: str) -> No
 
 def test_only_an_administrator_of_everything_lets_one_in_without_asking(calendar: Relying) -> None:
     # Whoever opened its link would lend it all that they may, be it more than the one who registered it.
-    actor = make_member(make_team(), Role.objects.get(key="administrator"))
+    actor = make_member(make_team(), "administrator")
     with pytest.raises(PermissionDenied, match="administrator of everything"):
         register_by(actor, skip_authorization=True)
     services.change_application(calendar.application.pk, actor=actor, name="Diary")
@@ -318,6 +318,22 @@ def test_an_application_that_is_turned_on_again_starts_anew(calendar: Relying, b
     services.disable_application(calendar.application.pk, actor=admin)
     services.enable_application(calendar.application.pk, actor=admin)
     assert error_of(calendar.refresh(body["refresh_token"])) == (400, "invalid_grant")
+
+
+def test_people_are_asked_again_where_an_application_may_send_them_to_somewhere_new(
+    calendar: Relying, browser: Browser
+) -> None:
+    browser.tokens(calendar, "openid read")
+    application = calendar.application
+    root = make_superuser()
+    services.change_application(application.pk, actor=root, name="Diary")
+    assert ConsentGrant.objects.get().revoked_at is None
+    addresses = f"{application.redirect_uris} https://elsewhere.example/back"
+    services.change_application(application.pk, actor=root, redirect_uris=addresses)
+    assert ConsentGrant.objects.get().revoked_at is not None
+    assert browser.open(calendar.question()).status_code == 200, "asked anew"
+    told = AuthEvent.objects.get(kind="consent_withdrawn")
+    assert (told.user, told.actor) == (browser.user, root)
 
 
 @pytest.mark.parametrize("consent", ["", "x", "999999999999999999999", "²"])

@@ -287,6 +287,8 @@ OTHERS = {
     "api/v1/me/^api-keys/(?P<pk>[^/.]+)/rotate/$": "login",
     "api/v1/me/^api-keys/(?P<pk>[^/.]+)/revoke/$": "login",
     "api/v1/me/consents/": "login",
+    "api/v1/me/sessions/": "login",
+    "api/v1/me/sessions/<int:pk>/": "login",
     "api/v1/me/consents/<int:pk>/": "login",
     "api/v1/ws-tickets/": "login",
     "api/v1/streams/<str:name>/": "login",

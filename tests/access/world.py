@@ -44,6 +44,8 @@ CANARY = {"A": "canaryofa", "B": "canaryofb"}
 CHOSEN: dict[str, Any] = {
     "crm.ImportBatch.kind": "companies",
     "accounts.ApiKey.scopes": ["read"],
+    # A program, which REST serves too.
+    "accounts.Application.authorization_grant_type": "client-credentials",
     # The example of RFC 7517, appendix A.1.
     "accounts.SigningKey.public": {
         "kty": "EC",

@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.accounts.api import consents, me, views
+from apps.accounts.api import consents, me, sessions, views
 
 router = SimpleRouter()
 router.register("api-keys", views.OwnApiKeyViewSet, basename="own-api-key")
@@ -13,5 +13,7 @@ urlpatterns = [
     path("auth-events/", me.OwnAuthEventsView.as_view(), name="own-auth-events"),
     path("consents/", consents.OwnConsentsView.as_view(), name="own_consents"),
     path("consents/<int:pk>/", consents.OwnConsentView.as_view(), name="own_consent"),
+    path("sessions/", sessions.OwnSessionsView.as_view(), name="own_sessions"),
+    path("sessions/<int:pk>/", sessions.OwnSessionView.as_view(), name="own_session"),
     *router.urls,
 ]

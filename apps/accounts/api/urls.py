@@ -2,7 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
-from apps.accounts.api import views
+from apps.accounts.api import service_accounts, views
 
 router = SimpleRouter()
 router.register("users", views.UserViewSet)
@@ -13,4 +13,5 @@ router.register("api-keys", views.ApiKeyViewSet)
 router.register("invitations", views.InvitationViewSet)
 router.register("auth-events", views.AuthEventViewSet)
 router.register("access-grants", views.AccessGrantViewSet)
+router.register("service-accounts", service_accounts.ServiceAccountViewSet, basename="service-account")
 urlpatterns = router.urls

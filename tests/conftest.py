@@ -91,6 +91,22 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.line(nodeid)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Leave no access event to other tests: a refusal is written past the transaction that a test rolls back."""
+    yield
+    names = {"db", "transactional_db"} & {*getattr(item, "fixturenames", ())}
+    # After the last test there is no database any more.
+    if nextitem is None or not (names or item.get_closest_marker("django_db")):
+        return
+    from pytest_django.plugin import blocking_manager_key
+
+    from tests.support.database import forget_events
+
+    with item.config.stash[blocking_manager_key].unblock():
+        forget_events()
+
+
 @pytest.fixture(autouse=True)
 def own_language() -> Iterator[None]:
     """Let no test speak the language, or live in the zone, that the last request of another was answered in."""

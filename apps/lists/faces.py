@@ -9,7 +9,7 @@ from django.http import FileResponse
 from apps.accounts.models import User
 from apps.lists.models import Export
 from apps.lists.selectors.exports import about_how_many
-from apps.lists.services.exports import exportable
+from apps.lists.services.exports import exportable, may_export
 
 _TYPES = {
     Export.Format.CSV: "text/csv; charset=utf-8",
@@ -19,7 +19,9 @@ _TYPES = {
 
 def needs_recent(rows: QuerySet[Any], actor: User) -> bool:
     """Tell whether so much is taken away that whoever asks should have shown recently who they are."""
-    return bool(about_how_many(exportable(rows, actor)) > settings.EXPORT_REAUTH_ROWS)
+    return may_export(actor, rows.model) and bool(
+        about_how_many(exportable(rows, actor)) > settings.EXPORT_REAUTH_ROWS
+    )
 
 
 def file_response(export: Export, file: IO[bytes]) -> FileResponse:

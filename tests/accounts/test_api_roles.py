@@ -55,6 +55,7 @@ def test_a_role_is_made_with_what_it_grants(root: Client) -> None:
         "name": "Scout",
         "description": "Looks",
         "grants": grants,
+        "requires_mfa": False,
         "version": 0,
     }
     assert made["ETag"] == f'"{made.json()["version"]}"'

@@ -70,8 +70,8 @@ def test_asking_again_costs_nothing_until_rights_change(django_assert_num_querie
     user = make_member(make_team(), role)
     client = client_of(user)
     tag = client.get(POLICY)["ETag"]
-    # Who it is; the session stands in the cache.
-    with django_assert_num_queries(1):
+    # Who it is, and what their rights are, which is only remembered outside of a transaction.
+    with django_assert_num_queries(2):
         again = client.get(POLICY, headers={"If-None-Match": f'"x", W/{tag}'})
     assert (again.status_code, again["ETag"], again.content) == (304, tag, b"")
     RoleGrant.objects.filter(role=role).update(reach="ALL")

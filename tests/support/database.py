@@ -28,6 +28,15 @@ def clone_template(worker: int) -> str:
     return name
 
 
+def forget_events() -> None:
+    """Remove the access events that were written past the transaction of a test."""
+    with connection.cursor() as cursor:
+        cursor.execute("select exists (select from accounts_authevent)")
+        if cursor.fetchone()[0]:
+            cursor.execute("truncate accounts_authevent, accounts_autheventhead, accounts_autheventqueue")
+    connection.close()
+
+
 def drop(name: str) -> None:
     _execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 

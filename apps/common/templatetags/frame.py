@@ -51,10 +51,20 @@ def remembered(context: template.Context, name: str, site: Site | str, **shown: 
     """
     # The same object until the loader forgets it, as it does where a template is being changed.
     part = context.template.engine.get_template(name)  # type: ignore[union-attr]
-    pieces = _written(part, site, get_language(), get_script_prefix(), tuple(shown.items()))
+    named = (part, site, get_language(), get_script_prefix(), tuple(shown.items()))
+    # A site that is not ours may show what nothing can be kept by.
+    pieces = _written(*named) if _is_key(named) else _written.__wrapped__(*named)
     if len(pieces) == 1:
         return mark_safe(pieces[0])  # noqa: S308 - a template has written it
     return mark_safe(escape(str(context["csrf_token"])).join(pieces))  # noqa: S308 - the same, and a token
+
+
+def _is_key(values: Any) -> bool:
+    try:
+        hash(values)
+    except TypeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.functional import Promise, SimpleLazyObject, cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.dataclasses import SearchResult
 
 from apps.accounts import access
@@ -26,6 +27,7 @@ from apps.accounts.models import User
 from apps.common.templatetags.frame import Site
 from apps.crm.home import page as home
 from apps.crm.models import Deal, ImportBatch
+from apps.crm.quick import Quick, kinds_for, quick_view
 from apps.crm.selectors import first_steps, latest_imports
 from apps.jobs.models import Job
 
@@ -76,6 +78,11 @@ class Group:
 
     items: tuple[Item, ...]
     title: str | Promise = field(default="", compare=False)
+    is_setting: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return any(item.is_active for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -96,16 +103,45 @@ class Visitor:
 
 
 HOME = Place("", "home", _("Home"), "g h", page="index")
-PLACES: list[tuple[str | Promise, list[Place]]] = [
+_Places = list[tuple[str | Promise, list[Place]]]
+# What a day is spent in.
+DAILY: _Places = [
     (
         _("Sales"),
         [
+            Place("crm.lead", "person_add", _("Leads"), "g l"),
             Place("crm.deal", "handshake", _("Deals"), "g d"),
             Place(
                 "crm.deal", "view_kanban", _("Board"), "g b", page="crm_deal_board_start", also="crm.pipeline"
             ),
+            Place("crm.deal", "monitoring", _("Numbers"), "g n", page="crm_deal_numbers_start"),
+            Place("crm.quote", "request_quote", _("Quotes")),
             Place("crm.company", "apartment", _("Companies"), "g c"),
             Place("crm.person", "contacts", _("People"), "g p"),
+            Place("crm.unmatchedmail", "mark_email_unread", _("Unmatched mail")),
+            Place("crm.company", "merge", _("Duplicates"), "g u", page="crm_duplicates", also="crm.person"),
+        ],
+    ),
+    (
+        _("Documents"),
+        [
+            Place("documents.document", "description", _("Documents"), "g f"),
+            Place("documents.folder", "folder_open", _("Folders"), page="documents_folder_browse"),
+            Place("documents.template", "contract", _("Templates")),
+            Place("documents.legalentity", "domain", _("Our companies")),
+            Place(
+                "documents.approval",
+                "approval",
+                _("Waiting for me"),
+                "g w",
+                page="documents_approval_waiting",
+            ),
+            Place("documents.signaturerequest", "draw", _("Out to be signed")),
+            Place("documents.approvalroute", "rule", _("Ways of approval")),
+            Place("documents.sharelink", "link", _("Links to documents")),
+            Place("documents.bundle", "folder_zip", _("Bundles")),
+            Place("documents.documenttype", "category", _("Document types")),
+            Place("documents.tag", "label", _("Document tags")),
         ],
     ),
     (
@@ -113,18 +149,40 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
         [
             Place("crm.importbatch", "upload_file", _("Imports"), "g i"),
             Place("lists.bulkedit", "edit_note", _("Bulk changes")),
+            Place("documents.uploadsession", "upload", _("Uploads")),
             Place("lists.export", "download", _("Exports"), "g x"),
             Place("jobs.job", "progress_activity", _("Jobs"), "g j"),
             Place("history.changeset", "history", _("Changes"), "g y"),
         ],
     ),
+]
+# What is set up once and looked after now and then: folded away until one is there or asks for it.
+SETTINGS: _Places = [
     (
         _("Catalog"),
         [
             Place("crm.product", "inventory_2", _("Products")),
+            Place("crm.pricebook", "price_change", _("Price books")),
             Place("crm.pipeline", "conversion_path", _("Pipelines")),
             Place("crm.tag", "sell", _("Tags")),
             Place("crm.lostreason", "block", _("Lost reasons")),
+            Place("crm.salesplan", "flag", _("Sales plans")),
+            Place("crm.currencyrate", "currency_exchange", _("Exchange rates")),
+            Place("crm.leadform", "dynamic_form", _("Lead forms")),
+            Place("crm.assignmentrule", "alt_route", _("Assignment of leads")),
+            Place("crm.absence", "event_busy", _("Absences")),
+            Place("crm.source", "campaign", _("Lead sources")),
+            Place("crm.disqualifyreason", "do_not_disturb_on", _("Reasons to disqualify")),
+        ],
+    ),
+    (
+        _("Google Drive"),
+        [
+            Place("documents.driveroot", "folder_shared", _("Folders")),
+            Place("documents.drivebinding", "sync", _("Documents in step")),
+            Place("documents.driveconflict", "call_split", _("Conflicts")),
+            Place("documents.driveaccount", "smart_toy", _("Accounts")),
+            Place("documents.watchchannel", "podcasts", _("Channels")),
         ],
     ),
     (
@@ -141,9 +199,13 @@ PLACES: list[tuple[str | Promise, list[Place]]] = [
             Place("accounts.authevent", "policy", _("Access events")),
             Place("accounts.signingkey", "encrypted", _("Signing keys")),
             Place("accounts.application", "apps", _("Applications")),
+            Place("notifications.webhookendpoint", "webhook", _("Webhooks")),
+            Place("notifications.webhookdelivery", "outbox", _("Sent to other systems")),
+            Place("documents.integrityrun", "verified", _("Stored files")),
         ],
     ),
 ]
+PLACES = DAILY + SETTINGS
 
 
 class ArtelAdminSite(PolicyAdminSite):
@@ -170,6 +232,7 @@ class ArtelAdminSite(PolicyAdminSite):
             "visitor": _visitor(request),
             "sidebar_navigation": navigation(request),
             "key_places": _key_places(request),
+            "quick_kinds": _quick_kinds(request),
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
@@ -186,7 +249,11 @@ class ArtelAdminSite(PolicyAdminSite):
         if not term:
             return HttpResponse()
         began = monotonic()
-        found = [*_found_places(request, term), *self._found_rows(request, term)]
+        found = [
+            *_found_places(request, term),
+            *_found_quick(request, term),
+            *self._found_rows(request, term),
+        ]
         results = Paginator(found, max(len(found), 1))
         context = {
             "page_obj": results,
@@ -199,11 +266,18 @@ class ArtelAdminSite(PolicyAdminSite):
         )
 
     def _found_rows(self, request: HttpRequest, term: str) -> Iterator[SearchResult]:
+        asked: set[str] = set()
         for _title, places in PLACES:
             for place in places:
                 model_admin = _admin_of(place.model)
-                if place.page or model_admin is None or not model_admin.has_view_permission(request):
+                # Another page about the same rows finds nothing more.
+                if (
+                    place.model in asked
+                    or model_admin is None
+                    or not model_admin.has_view_permission(request)
+                ):
                     continue
+                asked.add(place.model)
                 if not model_admin.get_search_fields(request):
                     continue
                 rows, _has_duplicates = model_admin.get_search_results(
@@ -217,8 +291,9 @@ class ArtelAdminSite(PolicyAdminSite):
 
     def get_urls(self) -> list[URLPattern]:
         section = path("home/<slug:section>/", self.admin_view(self.home_section), name="home_section")
+        quick = path("quick/<slug:kind>/", self.admin_view(require_POST(quick_view)), name="quick")
         # Before the rest, which ends in an address that takes everything.
-        return [section, *super().get_urls()]
+        return [section, quick, *super().get_urls()]
 
     def home_section(self, request: HttpRequest, section: str) -> HttpResponse:
         """Return one section of the home page with fresh figures, for whoever has it on theirs."""
@@ -299,14 +374,24 @@ def _found_places(request: HttpRequest, term: str) -> Iterator[SearchResult]:
                 )
 
 
+def _found_quick(request: HttpRequest, term: str) -> Iterator[SearchResult]:
+    for quick in _quick_kinds(request):
+        if term.lower() in str(quick.title).lower():
+            link = f"{reverse(f'admin:crm_{quick.kind}_add')}"
+            yield SearchResult(title=str(quick.title), description=str(_("Make")), link=link, icon=quick.icon)
+
+
 def _places_for(request: HttpRequest) -> list[tuple[str | Promise, list[Place]]]:
-    """Return the groups of the sidebar, with the places this person may open; asked once a request."""
-    if "_places" not in request.__dict__:
+    """Return the groups of the sidebar, with the places this person may open; asked once for the rights they have."""
+    if not isinstance(request.user, User):
+        return []
+    known = access.what_follows(request.user)
+    if _places_for not in known:
         groups = [
             (title, [place for place in places if _may_open(request, place)]) for title, places in PLACES
         ]
-        request.__dict__["_places"] = [group for group in groups if group[1]]
-    found: list[tuple[str | Promise, list[Place]]] = request.__dict__["_places"]
+        known[_places_for] = [group for group in groups if group[1]]
+    found: list[tuple[str | Promise, list[Place]]] = known[_places_for]
     return found
 
 
@@ -322,16 +407,31 @@ def _key_places(request: HttpRequest) -> tuple[Place, ...]:
     return (HOME, *allowed)
 
 
+def _quick_kinds(request: HttpRequest) -> tuple[Quick, ...]:
+    """List what this person may make from anywhere."""
+    return kinds_for(request.user) if isinstance(request.user, User) else ()
+
+
+def _is_setting(title: str | Promise) -> bool:
+    return any(title is each for each, _places in SETTINGS)
+
+
 def navigation(request: HttpRequest) -> tuple[Group, ...]:
     """Return the sidebar for one person: only what they may open."""
-    if not request.user.is_authenticated:
+    if not isinstance(request.user, User):
         return ()
     allowed = _places_for(request)
     here = _here(request.path, allowed)
-    groups = [
-        Group(tuple([Item(place, place is here) for place in places]), title) for title, places in allowed
-    ]
-    return (Group((Item(HOME, here is HOME),)), *groups)
+    known = access.what_follows(request.user)
+    # One of a few dozen places, or none.
+    if (navigation, here) not in known:
+        groups = [
+            Group(tuple([Item(place, place is here) for place in places]), title, _is_setting(title))
+            for title, places in allowed
+        ]
+        known[navigation, here] = (Group((Item(HOME, here is HOME),)), *groups)
+    found: tuple[Group, ...] = known[navigation, here]
+    return found
 
 
 def _here(path: str, allowed: list[tuple[str | Promise, list[Place]]]) -> Place | None:

@@ -52,8 +52,10 @@ urlpatterns = [
     path("", front_door, name="front_door"),
     path("admin/", admin.site.urls),
     path("accounts/", include("apps.accounts.urls")),
-    path("_allauth/", include("apps.accounts.headless")),
+    path("_allauth/", include("apps.accounts.entering.headless")),
     path("", include("apps.accounts.oauth.urls")),
+    path("", include("apps.crm.urls")),
+    path("", include("apps.documents.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     re_path(r"^api/", problems.unknown_address),
 ]

@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="A skipped test fails the run: everything the tests can use has to be installed.",
     )
+    parser.addoption(
+        "--drive-live",
+        action="store_true",
+        help="Also run the contract of Google Drive against Google: GOOGLE_DRIVE_LIVE_CREDENTIALS names the key file of a"
+        " service account, GOOGLE_DRIVE_LIVE_DRIVE the shared drive where it may make and trash files.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,9 +51,13 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()
+    from django.test import TransactionTestCase
+
+    from tests.support.database import restore
     from tests.support.sessions import connect
 
     connect()
+    TransactionTestCase._fixture_teardown = lambda _self: restore()  # type: ignore[attr-defined]
 
 
 def _start_services(config: pytest.Config) -> None:

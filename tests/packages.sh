@@ -13,7 +13,10 @@ need() { # command-or-file package
 need chromium chromium                                          # pages, as a person sees them
 need xgettext gettext                                           # the list of texts to translate
 need /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core # Cyrillic on those pages
+need soffice libreoffice-writer-nogui                          # office files as PDF
 need curl curl                                                  # the examples of the docs
+need /usr/lib/libreoffice/program/libswlo.so libreoffice-writer-nogui # office documents as PDF
+need /usr/lib/libreoffice/program/libsclo.so libreoffice-calc-nogui # spreadsheets as PDF
 need_node() {
     major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p')
     if [ "${major:-0}" -lt 18 ]; then

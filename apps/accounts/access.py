@@ -39,16 +39,20 @@ _VERBS: dict[str, str | Promise] = {
     "reopen": _("reopen"),
     "assign": _("give to somebody else"),
     "archive": _("archive and restore"),
+    "qualify": _("qualify"),
+    "disqualify": _("disqualify and recycle"),
+    "hold": _("put on legal hold"),
+    "void": _("declare void"),
+    "merge": _("merge"),
     "cancel": _("cancel"),
     "retry": _("retry"),
     "export": _("take away as a file"),
     "undo": _("undo"),
     "impersonate": _("act as"),
 }
-# What is not shared row by row: making new rows is about no row, and acting as somebody is all that they may.
-_NEVER_SHARED = {"add", "impersonate"}
-# What decides about rights is reached by roles alone.
-_NEVER_SHARED_MODELS = {"accounts.AccessGrant", "accounts.ImpersonationSession", "accounts.ApiKey"}
+# What is not shared row by row: making new rows is about no row, acting as somebody is all that they may, and what is
+# merged is taken for good.
+_NEVER_SHARED = {"add", "impersonate", "merge"}
 # What nobody does while they act as somebody else, whatever either of them may: it would outlast the hour.
 _NEVER_AS_SOMEBODY = frozenset(
     f"accounts.{action}_{model}"
@@ -82,11 +86,13 @@ class Rights:
     :ivar grants: how far each permission reaches by their roles
     :ivar shares: the permissions that they have for single rows, whatever their roles
     :ivar lapses_at: when the next of what was shared with them ends, and other rows are meant
+    :ivar follows: what others have worked out of these rights alone; it goes with them
     """
 
     grants: dict[str, Reaches]
     shares: dict[str, Share]
     lapses_at: datetime | None = None
+    follows: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def has_lapsed(self) -> bool:
         return self.lapses_at is not None and self.lapses_at <= timezone.now()
@@ -114,12 +120,12 @@ def permission_of(action: str, model: type[models.Model]) -> str:
     """
     Return the permission that guards `action` on `model`.
 
-    A part of a whole has no permissions of its own: seeing it is seeing the whole, anything else is changing
-    the whole.
+    A part of a whole has no permissions of its own: seeing it is seeing the whole, what the rule passes on is the
+    same action on the whole, and anything else is changing the whole.
     """
     via = _rule(model).via
     if via:
-        return permission_of(action_on_whole(action), whole_of(model, via[0]))
+        return permission_of(action_on_whole(action, model), whole_of(model, via[0]))
     return f"{model._meta.app_label}.{action}_{model._meta.model_name}"
 
 
@@ -143,6 +149,19 @@ def rights_of(user: User) -> Rights:
     rights = _settled_rights(user) if is_settled else _read_rights([user])[user.pk]
     user._rights = (user.perm_version, rights)  # type: ignore[attr-defined]
     return rights
+
+
+# What follows from being allowed everything.
+_follows_from_everything: dict[Any, Any] = {}
+
+
+def what_follows(user: User) -> dict[Any, Any]:
+    """
+    Return where to keep what follows from what `user` may do at all and from nothing else; it goes with these rights.
+
+    Questions about rows do not belong there: rows change.
+    """
+    return _follows_from_everything if is_everything(user) else rights_of(user).follows
 
 
 # The rights of whom this process has seen lately.
@@ -324,8 +343,9 @@ def _shared(actor: User, action: str, share: Share) -> Q:
     return Q(pk__in=grants.filter(actions__contains=[action]).values("object_id"))
 
 
-def action_on_whole(action: str) -> str:
-    return "view" if action == "view" else "change"
+def action_on_whole(action: str, part: type[models.Model]) -> str:
+    """Return what doing `action` to a part asks for on the whole."""
+    return action if action == "view" or action in _rule(part).passes else "change"
 
 
 def _scope_of_part(
@@ -335,12 +355,18 @@ def _scope_of_part(
     condition = NOTHING
     for path in via:
         whole = whole_of(model, path)
-        inner = _scope(actor, action_on_whole(action), whole, is_with_shares=is_with_shares)
+        inner = _scope(actor, action_on_whole(action, model), whole, is_with_shares=is_with_shares)
         if inner == EVERYTHING:
-            condition |= Q(**{f"{path}__isnull": False})
+            condition |= _single(model, path, Q(**{f"{path}__isnull": False}))
         elif inner != NOTHING:
-            condition |= Q(**{f"{path}__in": whole._base_manager.filter(inner)})
+            condition |= _single(model, path, Q(**{f"{path}__in": whole._base_manager.filter(inner)}))
     return condition
+
+
+def _single(model: type[models.Model], path: str, condition: Q) -> Q:
+    """Keep a condition on what hangs on many wholes from multiplying the rows of the query it is put into."""
+    has_many = model._meta.get_field(path.partition("__")[0]).one_to_many
+    return _once(model, path, condition) if has_many else condition
 
 
 def _reached(actor: User, action: str, reaches: Reaches, rule: Rule, model: type[models.Model]) -> Q:
@@ -506,7 +532,7 @@ def can_any(actor: User, action: str, model: type[models.Model]) -> bool:
         return True
     via = _rule(model).via
     if via:
-        return any(can_any(actor, action_on_whole(action), whole_of(model, path)) for path in via)
+        return any(can_any(actor, action_on_whole(action, model), whole_of(model, path)) for path in via)
     permission = permission_of(action, model)
     if is_withheld(actor, permission):
         return False
@@ -600,7 +626,8 @@ def actions_of(model: type[models.Model]) -> list[str]:
 
 def shareable_actions(model: type[models.Model]) -> list[str]:
     """List what can be shared of single rows of a model; nothing of parts, which follow their whole."""
-    if _rule(model).via or model._meta.label in _NEVER_SHARED_MODELS:
+    rule = _rule(model)
+    if rule.via or rule.by_roles_alone:
         return []
     # People, teams and roles are looked at by it, and changed by roles alone.
     is_about_rights = model._meta.app_label == "accounts"

@@ -106,6 +106,12 @@ register(
         _("%(actor)s removed a second factor of %(user)s"),
     ),
     AuthKind(
+        "mfa_reset",
+        pgettext_lazy("event", "second factors reset"),
+        _("The second factors of %(user)s were reset"),
+        _("%(actor)s reset the second factors of %(user)s"),
+    ),
+    AuthKind(
         "recovery_codes_made",
         pgettext_lazy("event", "recovery codes made"),
         _("%(user)s made new recovery codes"),

@@ -7,6 +7,7 @@ Whoever asks first makes the first keys. What changes keys stands in `services/s
 import base64
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,6 +41,7 @@ class Ring:
 
 
 _ring: Ring | None = None
+_resealing: list[Callable[[], int]] = []
 _unknown_at = -_UNKNOWN_SECONDS
 
 
@@ -211,3 +213,50 @@ def _boxes() -> list[Fernet]:
 
 def _fernet_key(secret: str) -> bytes:
     return base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest())
+
+
+# Other apps' secrets
+
+
+def seal(secret: str) -> str:
+    """Return a secret of another app, as a key to somebody else's service, in a form that may be stored."""
+    return _box().encrypt(secret.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """
+    Return a secret that was sealed.
+
+    :raises ImproperlyConfigured: it was sealed under another secret than ours
+    """
+    try:
+        return _box().decrypt(sealed.encode()).decode()
+    except InvalidToken as error:
+        raise ImproperlyConfigured(
+            "It was sealed under another SIGNING_KEYS_SECRET: put that one back as the last of the list, or give the"
+            " secret anew."
+        ) from error
+
+
+def resealed(sealed: str) -> str:
+    """
+    Return a secret that was sealed, under the first of our secrets; as it is where that sealed it already.
+
+    :raises ImproperlyConfigured: it was sealed under another secret than ours
+    """
+    try:
+        _boxes()[0].decrypt(sealed.encode())
+    except InvalidToken:
+        return seal(unseal(sealed))
+    return sealed
+
+
+def register_resealing(seal_anew: Callable[[], int]) -> None:
+    """Let an app seal its secrets anew when the signing keys are; it returns how many it did."""
+    if seal_anew not in _resealing:
+        _resealing.append(seal_anew)
+
+
+def seal_others_anew() -> int:
+    """Have the other apps seal their secrets anew; return how many were."""
+    return sum(seal_anew() for seal_anew in _resealing)

@@ -115,6 +115,16 @@ KINDS: dict[str, Words] = {
     ),
     "mfa/email/webauthn_added": _told(_FACTOR, _("A passkey was added to your account.")),
     "mfa/email/webauthn_removed": _told(_FACTOR, _("A passkey was removed from your account.")),
+    "accounts/second_factors_reset": Words(
+        _FACTOR,
+        (
+            _(
+                "%(actor)s has taken all second factors off your account, because you have lost them. Add a new one "
+                "when you log in."
+            ),
+            _("If you did not ask for this, tell another administrator at once."),
+        ),
+    ),
     "accounts/invitation": Words(
         _("%(inviter)s invites you to Artel"),
         (
@@ -125,6 +135,13 @@ KINDS: dict[str, Words] = {
         minutes=3 * 24 * 60,
     ),
 }
+
+
+def add_kinds(kinds: Mapping[str, Words]) -> None:
+    """Make kinds of letters known that an app above writes; called from its `ready()`."""
+    KINDS.update(kinds)
+
+
 # A person's text may say anything; a device's name is cut where it stops to tell anything.
 _LONGEST = 200
 

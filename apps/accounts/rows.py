@@ -230,15 +230,32 @@ def write_many(rows: Iterable[tuple[models.Model, Collection[str]]], *, actor: U
 
 
 def _update_many(rows: list[models.Model], names: tuple[str, ...], actor: User) -> None:
-    meta = rows[0]._meta
-    fields: list[Any] = [next(f for f in meta.concrete_fields if f.attname == name) for name in names]
-    sets = [f'"{f.column}" = n.c{at}' for at, f in enumerate(fields)]
+    sets: list[str] = []
     params: list[Any] = []
     if isinstance(rows[0], Versioned):
         sets.append("version = t.version + 1")
     if isinstance(rows[0], Stamped):
         sets.append("updated_at = %s, updated_by_id = %s")
         params += [timezone.now(), actor.pk]
+    set_columns(rows, names, also=sets, params=params)
+
+
+def set_columns(
+    rows: Sequence[models.Model],
+    names: Sequence[str],
+    *,
+    also: Sequence[str] = (),
+    params: Sequence[Any] = (),
+) -> None:
+    """
+    Save columns of many rows of one model in one statement, as they stand in memory; for machinery that nobody edits.
+
+    :param names: of columns, by attribute ("owner_id")
+    :param also: further assignments of our own, with their parameters
+    """
+    meta = rows[0]._meta
+    fields: list[Any] = [next(f for f in meta.concrete_fields if f.attname == name) for name in names]
+    sets = [*(f'"{f.column}" = n.c{at}' for at, f in enumerate(fields)), *also]
     arrays = ", ".join(f"%s::{_array_type(f)}[]" for f in [meta.pk, *fields])
     columns = ", ".join(["id", *(f"c{at}" for at in range(len(fields)))])
     # Names of our own models' tables and columns; the values are parameters.
@@ -246,10 +263,10 @@ def _update_many(rows: list[models.Model], names: tuple[str, ...], actor: User) 
         f'update "{meta.db_table}" t set {", ".join(sets)} '  # noqa: S608
         f'from unnest({arrays}) n({columns}) where t."{meta.pk.column}" = n.id'
     )
-    params.append([row.pk for row in rows])
-    params += [[f.get_db_prep_save(getattr(row, f.attname), connection) for row in rows] for f in fields]
+    keys = [row.pk for row in rows]
+    values = [[f.get_db_prep_save(getattr(row, f.attname), connection) for row in rows] for f in fields]
     with connection.cursor() as cursor:
-        cursor.execute(update, params)
+        cursor.execute(update, [*params, keys, *values])
 
 
 def _array_type(field: Any) -> str:

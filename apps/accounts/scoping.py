@@ -20,15 +20,20 @@ class Rule:
     :param team: path to the team, for the reaches "team" and "subtree"
     :param via: paths to the rows that decide instead, for a part of a whole (a deal line: "deal"); any will
         do
+    :param passes: actions on such a part that are the same action on the whole, besides seeing it (an approval is
+        approved by who may approve the deal); any other is changing the whole
     :param shared: whoever holds the permission at all sees every row (stages, products, tags)
     :param unowned: rows without owner and team are seen, and only seen, by whoever holds the permission
+    :param by_roles_alone: single rows are not shared with people whom no role lets at them
     """
 
     owner: str | None = None
     team: str | None = None
     via: tuple[str, ...] = ()
+    passes: frozenset[str] = frozenset()
     shared: bool = False
     unowned: bool = False
+    by_roles_alone: bool = False
 
 
 class ScopedQuerySet(models.QuerySet[_Model_co]):

@@ -87,7 +87,7 @@ def _deciding(action: str, row: models.Model) -> tuple[models.Model, str]:
     """Return the row that decides about a row, which is another one for a part, and what is asked of that."""
     rule: Rule = type(row).access  # type: ignore[attr-defined]
     holder = _holder(row, rule) if rule.via else None
-    return (row, action) if holder is None else _deciding(access.action_on_whole(action), holder)
+    return (row, action) if holder is None else _deciding(access.action_on_whole(action, type(row)), holder)
 
 
 def _holder(part: models.Model, rule: Rule) -> models.Model | None:
@@ -112,7 +112,7 @@ def _reasons(actor: User, action: str, row: models.Model, names: _Names) -> list
         if holder is None:
             return [gettext("It is part of nothing.")]
         line = gettext("It is part of: %(whole)s.") % {"whole": names.of(holder)}
-        return [line, *_reasons(actor, access.action_on_whole(action), holder, names)]
+        return [line, *_reasons(actor, access.action_on_whole(action, type(row)), holder, names)]
     permission = access.permission_of(action, type(row))
     granted = _granted(permission, [actor])
     lines = [_sentence(membership, grant, names) for membership, grant in granted]

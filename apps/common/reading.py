@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -12,10 +12,11 @@ from django.utils.translation import get_language
 
 @dataclass(frozen=True)
 class Reader:
-    """The language and the day of whoever reads."""
+    """The language and the day of whoever reads, and the moment."""
 
     language: str
     today: date
+    now: datetime
 
 
 _reader: ContextVar[Reader | None] = ContextVar("reader", default=None)
@@ -23,7 +24,7 @@ _reader: ContextVar[Reader | None] = ContextVar("reader", default=None)
 
 def reader() -> Reader:
     """Return who reads now."""
-    return _reader.get() or Reader(get_language() or "", timezone.localdate())
+    return _reader.get() or Reader(get_language() or "", timezone.localdate(), timezone.now())
 
 
 @contextmanager

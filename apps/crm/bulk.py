@@ -10,7 +10,17 @@ from django.utils.translation import ngettext
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.common.templatetags.artel import number
-from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage
+from apps.crm.models import (
+    Company,
+    Deal,
+    DisqualifyReason,
+    Lead,
+    LostReason,
+    Person,
+    Product,
+    Source,
+    Stage,
+)
 from apps.crm.services import bulk
 from apps.lists.bulk import Change, How, Operation, Way, column, deed, one_of, register
 
@@ -35,6 +45,11 @@ def declare() -> None:
         counted=_in_words(lambda n: ngettext("%(count)s company", "%(count)s companies", n)),
     )
     register(Person, people, counted=_in_words(lambda n: ngettext("%(count)s person", "%(count)s people", n)))
+    register(
+        Lead,
+        _lead_operations(),
+        counted=_in_words(lambda n: ngettext("%(count)s lead", "%(count)s leads", n)),
+    )
     register(
         Product,
         _product_operations(),
@@ -62,6 +77,34 @@ def _deal_operations() -> list[Operation]:
         _deed("archive", deed("archive", _("Move to the trash")), bulk.archive_deals),
         _deed("archive", deed("restore", _("Restore from the trash")), bulk.restore_deals),
     ]
+
+
+def _lead_operations() -> list[Operation]:
+    colleagues = column(Lead, "owner", rows=_colleagues, is_required=True)
+    team = column(Lead, "team", is_required=True)
+    names = ("next_step", "next_step_date", "country", "language")
+    source = column(Lead, "source", rows=_sources)
+    archive, restore = (
+        deed("archive", _("Move to the trash")),
+        deed("restore", _("Restore from the trash")),
+    )
+    return [
+        Operation((source, *[column(Lead, name) for name in names], column(Lead, "tags")), bulk.change_leads),
+        Operation((colleagues, team), bulk.assign_leads, action="assign"),
+        Operation((deed("start", _("Take into work")),), bulk.start_leads),
+        _deed("disqualify", deed("disqualify", _("Disqualify"), one_of(_why_nothing)), bulk.disqualify_leads),
+        Operation((deed("recycle", _("Recycle")),), bulk.recycle_leads, action="disqualify", at_once=_FEW),
+        Operation((archive,), bulk.archive_leads, action="archive", at_once=_FEW),
+        Operation((restore,), bulk.restore_leads, action="archive", at_once=_FEW),
+    ]
+
+
+def _sources(actor: User) -> QuerySet[Source]:
+    return Source.objects.visible_to(actor).filter(is_active=True).order_by("name")
+
+
+def _why_nothing(actor: User) -> QuerySet[DisqualifyReason]:
+    return DisqualifyReason.objects.visible_to(actor).filter(is_active=True).order_by("name")
 
 
 def _deed(action: str, change: Change, run: object) -> Operation:

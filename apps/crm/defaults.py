@@ -30,6 +30,18 @@ LOST_REASONS = [
     gettext_noop("Other"),
 ]
 UNKNOWN_REASON = gettext_noop("Not stated")
+SOURCES = [
+    gettext_noop("Web site"),
+    gettext_noop("Call"),
+    gettext_noop("Recommendation"),
+    gettext_noop("Fair"),
+]
+DISQUALIFY_REASONS = [
+    gettext_noop("No need"),
+    gettext_noop("No budget"),
+    gettext_noop("Not reached"),
+    gettext_noop("Spam"),
+]
 
 
 def ensure(
@@ -71,3 +83,15 @@ def ensure(
             reasons.objects.using(using).create(name=gettext(UNKNOWN_REASON), is_unknown=True)
             if is_new:
                 reasons.objects.using(using).bulk_create(reasons(name=gettext(name)) for name in LOST_REASONS)
+        _ensure_words(using, apps, "Source", SOURCES)
+        _ensure_words(using, apps, "DisqualifyReason", DISQUALIFY_REASONS)
+
+
+def _ensure_words(using: str, apps: Apps, model_name: str, names: list[str]) -> None:
+    try:
+        rows = apps.get_model("crm", model_name).objects.using(using)
+    except LookupError:
+        # Migrated back to before there were leads.
+        return
+    if not rows.exists():
+        rows.bulk_create(rows.model(name=gettext(name)) for name in names)

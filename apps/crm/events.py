@@ -15,8 +15,18 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from apps.common.amounts import to_decimal
 from apps.common.plans import kept_plans
-from apps.crm.models import Company, ContactPoint, Deal, Person
+from apps.crm.models import (
+    Activity,
+    ActivityLink,
+    Company,
+    ContactPoint,
+    Deal,
+    Person,
+    Quote,
+    TimelineChange,
+)
 from apps.events.services import Fact, publish
 from apps.events.wakeup import poke_stream
 
@@ -33,11 +43,30 @@ COMPANY_CREATED = Fact("crm.company.created.v1")
 COMPANY_CHANGED = Fact("crm.company.changed.v1")
 COMPANY_ARCHIVED = Fact("crm.company.archived.v1")
 COMPANY_RESTORED = Fact("crm.company.restored.v1")
+COMPANY_MERGED = Fact("crm.company.merged.v1")
 PERSON_CREATED = Fact("crm.person.created.v1")
 PERSON_CHANGED = Fact("crm.person.changed.v1")
 PERSON_ARCHIVED = Fact("crm.person.archived.v1")
 PERSON_RESTORED = Fact("crm.person.restored.v1")
+PERSON_MERGED = Fact("crm.person.merged.v1")
+QUOTE_SENT = Fact("crm.quote.sent.v1")
+QUOTE_ACCEPTED = Fact("crm.quote.accepted.v1")
+QUOTE_REJECTED = Fact("crm.quote.rejected.v1")
+QUOTE_SUPERSEDED = Fact("crm.quote.superseded.v1")
+QUOTE_EXPIRED = Fact("crm.quote.expired.v1")
 IMPORT_APPLIED = Fact("crm.import.applied.v1")
+ACTIVITY_LOGGED = Fact("crm.activity.logged.v1")
+ACTIVITY_CHANGED = Fact("crm.activity.changed.v1")
+ACTIVITY_MENTIONED = Fact("crm.activity.mentioned.v1")
+IMPORT_OF_ANY_KIND_APPLIED = Fact("crm.import.applied.v2")
+LEAD_CREATED = Fact("crm.lead.created.v1")
+LEAD_CHANGED = Fact("crm.lead.changed.v1")
+LEAD_ARRIVED = Fact("crm.lead.arrived.v1")
+LEAD_ASSIGNED = Fact("crm.lead.assigned.v1")
+LEAD_QUALIFIED = Fact("crm.lead.qualified.v1")
+LEAD_DISQUALIFIED = Fact("crm.lead.disqualified.v1")
+LEAD_RECYCLED = Fact("crm.lead.recycled.v1")
+CONSENT_CHANGED = Fact("crm.consent.changed.v1")
 
 FACTS = [value for value in globals().values() if isinstance(value, Fact)]
 
@@ -196,6 +225,8 @@ def publish_read_deal(fact: Fact, row: Mapping[str, Any], *, actor_id: int, **mo
     """Tell a fact of one deal that was read just now, as :func:`deal_snapshot` takes it."""
     publish(fact, row["id"], {**deal_snapshot(row), **more}, actor_id=actor_id)
     poke_board(row["pipeline_id"])
+    if "transition" in more:
+        move_timelines([f"deal:{row['id']}"])
 
 
 def poke_board(pipeline_id: int) -> None:
@@ -227,13 +258,110 @@ def untagged_deals() -> tuple[str, list[str]]:
     return sql, [*query.values_select, *query.annotation_select]
 
 
-def publish_company(fact: Fact, company_id: int, *, actor_id: int) -> None:
-    """Tell a fact of one company."""
+def publish_company(fact: Fact, company_id: int, *, actor_id: int, **more: Any) -> None:
+    """Tell a fact of one company; `more` stands beside the snapshot."""
     for pk, snapshot in company_snapshots([company_id]):
-        publish(fact, pk, snapshot, actor_id=actor_id)
+        publish(fact, pk, {**snapshot, **more}, actor_id=actor_id)
 
 
-def publish_person(fact: Fact, person_id: int, *, actor_id: int) -> None:
-    """Tell a fact of one person."""
+def publish_person(fact: Fact, person_id: int, *, actor_id: int, **more: Any) -> None:
+    """Tell a fact of one person; `more` stands beside the snapshot."""
     for pk, snapshot in person_snapshots([person_id]):
-        publish(fact, pk, snapshot, actor_id=actor_id)
+        publish(fact, pk, {**snapshot, **more}, actor_id=actor_id)
+
+
+# As much of a note as a fact carries.
+_EXCERPT = 1000
+
+
+def publish_activity(fact: Fact, activity: Activity, *, actor_id: int, **more: Any) -> None:
+    """Tell a fact of one activity, and let the timelines that show it move."""
+    links = list(
+        ActivityLink.objects.filter(activity=activity)
+        .select_related("deal", "company", "person")
+        .order_by("pk")
+    )
+    publish(fact, activity.pk, {**_activity_snapshot(activity, links), **more}, actor_id=actor_id)
+    move_timelines(_timelines(links))
+
+
+def _activity_snapshot(activity: Activity, links: list[ActivityLink]) -> dict[str, Any]:
+    author = activity.author
+    return {
+        "id": activity.pk,
+        "kind": activity.kind,
+        "subject": activity.subject,
+        "body": activity.body[:_EXCERPT],
+        "occurred_at": activity.occurred_at,
+        "duration_minutes": activity.duration_minutes,
+        "direction": activity.direction,
+        "outcome": activity.outcome,
+        "author": None if author is None else {"id": author.pk, "name": author.name},
+        "deals": [{"id": link.deal_id, "name": str(link.deal)} for link in links if link.deal],
+        "companies": [{"id": link.company_id, "name": str(link.company)} for link in links if link.company],
+        "people": [{"id": link.person_id, "name": str(link.person)} for link in links if link.person],
+        "archived_at": activity.archived_at,
+        "version": activity.version,
+    }
+
+
+def _timelines(links: Iterable[ActivityLink]) -> list[str]:
+    """Name the timelines that show what these links lead to: a deal's things stand with its company and person too."""
+    found: dict[str, None] = {}
+    for link in links:
+        deal = link.deal
+        company_id = link.company_id or (deal.company_id if deal else None)
+        person_id = link.person_id or (deal.person_id if deal else None)
+        for name, pk in (("deal", link.deal_id), ("company", company_id), ("person", person_id)):
+            if pk is not None:
+                found[f"{name}:{pk}"] = None
+    return list(found)
+
+
+def move_timelines(targets: Iterable[str]) -> None:
+    """Let timelines move for whoever watches them, without waiting for others who write there."""
+    names = list(targets)
+    TimelineChange.objects.bulk_create(TimelineChange(target=name) for name in names)
+    for name in names:
+        poke_stream(name)
+
+
+def quote_snapshot(quote: Quote) -> dict[str, Any]:
+    """Return what facts tell of a quote, its lines included; never the secret of its link."""
+    deal, currency = quote.deal, quote.currency
+    return {
+        "id": quote.pk,
+        "number": quote.number,
+        "revision": quote.revision,
+        "status": quote.status,
+        "deal": {"id": deal.pk, "number": deal.number, "title": deal.title},
+        "company": None if deal.company is None else {"id": deal.company.pk, "name": deal.company.name},
+        "owner": {"id": deal.owner_id, "name": deal.owner.name},
+        "currency": currency,
+        "net": str(quote.net),
+        "tax": str(quote.tax),
+        "total": str(quote.total),
+        "valid_until": quote.valid_until,
+        "sent_at": quote.sent_at,
+        "document_id": quote.document_id,
+        "decided_at": quote.decided_at,
+        "decided_by_name": quote.decided_by_name,
+        "rejected_reason": quote.rejected_reason,
+        "lines": [
+            {
+                "product_id": line.product_id,
+                "name": line.name,
+                "quantity": str(line.quantity),
+                "unit_price": None if line.unit_price is None else str(line.unit_price),
+                "amount": None if line.amount_minor is None else str(to_decimal(line.amount_minor, currency)),
+            }
+            for line in quote.lines.order_by("position")
+        ],
+        "version": quote.version,
+    }
+
+
+def publish_quote(fact: Fact, quote_id: int, *, actor_id: int) -> None:
+    """Tell a fact of one quote."""
+    quote = Quote.objects.select_related("deal__company", "deal__owner").get(pk=quote_id)
+    publish(fact, quote.pk, quote_snapshot(quote), actor_id=actor_id)

@@ -8,24 +8,46 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.crm import events
+from apps.crm import events, lead_facts
 from apps.crm.models import (
+    Absence,
+    Activity,
+    ActivityLink,
+    AssignmentRule,
     Company,
+    Consent,
+    ConsentText,
     ContactPoint,
+    CurrencyRate,
     Deal,
     DealLine,
+    DealParticipant,
+    DisqualifyReason,
+    DuplicateDismissal,
+    DuplicatePair,
     Employment,
     ImportBatch,
     ImportMapping,
     ImportReference,
     ImportRow,
+    Lead,
+    LeadArrival,
+    LeadForm,
     LostReason,
     Person,
     Pipeline,
+    PriceBook,
+    PriceBookEntry,
     Product,
+    Quote,
+    QuoteLine,
+    SalesPlan,
+    Source,
     Stage,
+    StageApproval,
     StageTransition,
     Tag,
+    UnmatchedMail,
 )
 from apps.events.services import Fact, publish_many
 from apps.history.context import Face
@@ -39,18 +61,63 @@ def declare() -> None:
     track(LostReason)
     track(Product, rights=_catalog_rights)
     track(Pipeline, rights=_catalog_rights)
-    track(Company, rights=_customer_rights, reverted=_companies_reverted)
-    track(Person, rights=_customer_rights, reverted=_people_reverted)
-    # Where a card stands on the board is a view of the deal and no part of it.
-    track(Deal, rights=_deal_rights, hidden={"ranked_at": None}, reverted=_deals_reverted)
+    # When something was last written about a row follows by itself, and is no change of it.
+    touched = {"last_activity_at": None}
+    track(Company, rights=_customer_rights, hidden=touched, reverted=_companies_reverted)
+    track(Person, rights=_customer_rights, hidden=touched, reverted=_people_reverted)
+    # Where a card stands on the board is a view of the deal and no part of it; what its amount is worth follows it.
+    follows = dict.fromkeys(["ranked_at", "amount_base", "rate", "rate_date"])
+    track(Deal, rights=_deal_rights, hidden=follows | touched, reverted=_deals_reverted)
+    track(CurrencyRate)
+    track(SalesPlan)
+    track(PriceBook, rights=_catalog_rights)
+    track(PriceBookEntry, part_of=("price_book",))
     track(Stage, part_of=("pipeline",))
     track(Employment, part_of=("person",))
     track(ContactPoint, part_of=("person", "company"))
     track(DealLine, part_of=("deal",))
+    _declare_leads()
+    for record in (Quote, QuoteLine, StageApproval):
+        exempt(record, "What was sent, agreed or approved is a record by itself, which nobody takes back.")
     track(StageTransition, part_of=("deal",), is_append_only=True)
+    track(DealParticipant, part_of=("deal",))
+    # The rest of a link follows its activity.
+    follows = {"kind": "", "at": None, "is_live": True, "is_pinned": False}
+    track(ActivityLink, part_of=("activity",), hidden=follows)
+    exempt(Activity, "What it said before is kept and shown with it, and letters and events never change.")
+    exempt(UnmatchedMail, "It waits to be linked, and what is done about it stands in the row.")
     for machinery in (ImportBatch, ImportRow, ImportMapping, ImportReference):
         exempt(machinery, "An import records itself; what it does to other rows is recorded there.")
+    exempt(DuplicatePair, "Found anew with each look through all rows.")
+    exempt(DuplicateDismissal, "The row is the record itself, and it is taken back where it was made.")
     name_face("crm.apply_import", Face.IMPORT)
+
+
+def _declare_leads() -> None:
+    for catalog in (Source, DisqualifyReason, Absence):
+        track(catalog)
+    # Who has had a turn is no change of the rule.
+    track(AssignmentRule, hidden={"last_owner_id": None})
+    # Whoever holds the address may write: a form that comes back is given another one.
+    track(LeadForm, rights=_catalog_rights, hidden={"token": ""})
+    track(ConsentText, part_of=("form",), is_append_only=True)
+    track(Lead, rights=_lead_rights, reverted=_leads_reverted)
+    track(LeadArrival, part_of=("lead",), is_append_only=True)
+    track(Consent, part_of=("contact_point",), is_append_only=True)
+
+
+def _lead_rights(back: Mapping[str, Any]) -> set[str]:
+    """Ask what the services ask of who would do by hand what the undo does."""
+    needed = {"archive"} if "archived_at" in back else set()
+    if {"owner_id", "team_id"} & back.keys():
+        needed.add("assign")
+    if "status" in back:
+        needed.add("qualify" if "converted_at" in back else "disqualify")
+    return needed
+
+
+def _leads_reverted(rows: Sequence[Reverted], actor: User) -> None:
+    _tell(events.LEAD_CHANGED, lead_facts.lead_snapshots(_there(rows)), actor)
 
 
 def _catalog_rights(back: Mapping[str, Any]) -> set[str]:
@@ -58,7 +125,8 @@ def _catalog_rights(back: Mapping[str, Any]) -> set[str]:
 
 
 def _customer_rights(back: Mapping[str, Any]) -> set[str]:
-    return {"archive"} if "archived_at" in back else set()
+    needed = {"archive"} if "archived_at" in back else set()
+    return needed | ({"merge"} if "merged_into_id" in back else set())
 
 
 _TO_STATUS = {"OPEN": "reopen", "WON": "win", "LOST": "lose"}

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from apps.crm.services import boards, imports
+from apps.accounts.models import User
+from apps.crm.services import boards, duplicates, forecasts, imports, mail, quotes, rates, timelines
 
 
 @shared_task
@@ -15,3 +16,51 @@ def expire_imports() -> int:
 def expire_board_changes() -> int:
     """Forget what changed on boards long ago."""
     return boards.expire_changes()
+
+
+@shared_task
+def search_duplicates() -> int:
+    """Look for duplicates among what has changed since the last look; return the job."""
+    return duplicates.search_duplicates(actor=User.objects.system()).pk
+
+
+@shared_task
+def deliver_due_mail() -> int:
+    """Send the letters that are due; return how many went out."""
+    return mail.deliver_due()
+
+
+@shared_task
+def deliver_mail(activity_id: int) -> bool:
+    """Send one letter that was written just now."""
+    return mail.deliver_mail(activity_id)
+
+
+@shared_task
+def number_timelines() -> int:
+    """Number the changes of timelines that nobody watches."""
+    return timelines.number_unwatched()
+
+
+@shared_task
+def sum_up_funnel() -> int:
+    """Sum up anew what has changed in the funnel."""
+    return forecasts.sum_up_funnel()
+
+
+@shared_task
+def follow_rates() -> int:
+    """Let open deals follow the latest rates; return the job."""
+    return rates.follow_rates().pk
+
+
+@shared_task
+def take_forecasts() -> int:
+    """Keep the forecast of this week and month, where nobody has yet."""
+    return forecasts.take_snapshots()
+
+
+@shared_task
+def expire_quotes() -> int:
+    """Put an end to quotes whose time is over."""
+    return quotes.expire_quotes()

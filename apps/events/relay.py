@@ -7,7 +7,6 @@ sessions.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from django.utils import timezone
 from apps.events.enqueue import NotSent, backlog, enqueue_all
 from apps.events.failpoints import failpoint
 from apps.events.models import Delivery, Heartbeat, Outbox
-from apps.events.sinks import Sink
+from apps.events.sinks import Sink, registered
 from apps.events.sinks.celery import CelerySink
 from apps.events.tasks import deliver
 from apps.events.wakeup import Bell
@@ -43,7 +42,7 @@ BACKLOG_LIMIT = BATCH
 
 def all_sinks() -> list[Sink]:
     """List where facts go."""
-    return [CelerySink()]
+    return [CelerySink(), *registered()]
 
 
 def relay_batch(sinks: Sequence[Sink]) -> int:
@@ -106,7 +105,7 @@ class Relay:
     """The loop of `manage.py relay`."""
 
     sinks: Sequence[Sink] = field(default_factory=all_sinks)
-    stopping: threading.Event = field(default_factory=threading.Event)
+    is_stopping: bool = False
     bell: Bell = field(default_factory=Bell)
     pause: float = 0.0
     sent: int = 0
@@ -117,11 +116,11 @@ class Relay:
 
     def stop(self) -> None:
         """End after the batch at hand; may be called from a signal handler."""
-        self.stopping.set()
+        self.is_stopping = True
 
     def run(self) -> None:
         """Stand by, lead, and start over whenever PostgreSQL was away, until asked to stop."""
-        while not self.stopping.is_set():
+        while not self.is_stopping:
             try:
                 self._stand_by()
                 self._lead()
@@ -135,17 +134,17 @@ class Relay:
     def _stand_by(self) -> None:
         """Return when the lock is ours, or there is nothing to wait for any more."""
         is_told = False
-        while not self.stopping.is_set():
+        while not self.is_stopping:
             if _try_lock():
                 logger.info("relay is leading")
                 return
             if not is_told:
                 logger.info("relay is standing by")
                 is_told = True
-            self.stopping.wait(STANDBY_SECONDS)
+            self._rest(STANDBY_SECONDS)
 
     def _lead(self) -> None:
-        while not self.stopping.is_set():
+        while not self.is_stopping:
             try:
                 is_full = self._turn()
                 self.pause = 0.0
@@ -171,7 +170,17 @@ class Relay:
         """Wait, longer each time in a row, but not a moment after being asked to stop."""
         self.pause = min(self.pause * 2 or 0.1, LONGEST_PAUSE_SECONDS)
         logger.warning("relay tries again in %.1f s: %s", self.pause, str(error).strip())
-        self.stopping.wait(self.pause)
+        self._rest(self.pause)
+
+    def _rest(self, seconds: float) -> None:
+        """
+        Wait, but hardly longer than until being asked to stop.
+
+        No event does this: to set one takes a lock, which whom the signal interrupts may hold at that moment.
+        """
+        until = time.monotonic() + seconds
+        while not self.is_stopping and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, POLL_SECONDS))
 
     def _say_how_much(self) -> None:
         if self.sent or self.resent:

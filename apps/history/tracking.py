@@ -179,7 +179,8 @@ def _needed_by(label: str) -> set[str]:
         }
         # A part of either of two wholes makes neither wait for the other.
         needed |= targets if member is one else targets - set(_whole_labels(member))
-    return (needed & _tracked.keys()) - {label}
+    # A whole may name one of its parts, as a document its current version; the part comes after it all the same.
+    return (needed & _tracked.keys()) - {label, *(part.label for part in parts_of(one))}
 
 
 def _whole_labels(part: Tracked) -> list[str]:

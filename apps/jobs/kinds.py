@@ -61,6 +61,8 @@ class JobKind:
 
     :param key: "<app>.<what>", as in "crm.apply_import"
     :param step: does the next chunk inside a transaction that also commits its checkpoint and progress
+    :param prepare: done before each chunk outside of any transaction, for what calls the outside; the step is given
+        what it returns as a third argument. It may be done again: nothing of it counts until the chunk commits.
     :param ended: called in the transaction in which the job fails or is cancelled, for bookkeeping
     :param resumed: called in the transaction in which such a job is told to go on, to take `ended` back;
         a ValidationError refuses
@@ -69,10 +71,11 @@ class JobKind:
 
     key: str
     label: str | Promise
-    step: "Callable[[Job, Reporter], Step]"
+    step: "Callable[..., Step]"
     ended: "Callable[[Job], None] | None" = None
     resumed: "Callable[[Job], None] | None" = None
     page: "Callable[[Job], str] | None" = None
+    prepare: "Callable[[Job, Reporter], Any] | None" = None
 
 
 _kinds: dict[str, JobKind] = {}

@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.common.logs import request_id
-from apps.jobs.kinds import JobCancelled, JobRefused, Step, kind_of, surroundings
+from apps.jobs.kinds import JobCancelled, JobKind, JobRefused, Step, kind_of, surroundings
 from apps.jobs.models import Job
 from apps.jobs.pace import Pace
 from apps.jobs.services import working
@@ -76,14 +76,17 @@ def _do_chunks(job: Job, watch: "_Watch") -> None:
     while True:
         if working.is_cancel_asked(job):
             raise JobCancelled
-        step = _with_patience(job, lambda: _do_chunk(job, watch, kind.step))
+        step = _with_patience(job, lambda: _do_chunk(job, watch, kind))
         if step.is_last:
             return
 
 
-def _do_chunk(job: Job, watch: "_Watch", do: "Callable[[Job, _Watch], Step]") -> Step:
+def _do_chunk(job: Job, watch: "_Watch", kind: JobKind) -> Step:
+    # What is prepared knows where the last chunk has stopped.
+    prepared = [kind.prepare(Job.objects.get(pk=job.pk), watch)] if kind.prepare else []
+
     def work(fresh: Job) -> Step:
-        step = do(fresh, watch)
+        step = kind.step(fresh, watch, *prepared)
         # From here on the chunk's own figures count; one from within it must not overtake them.
         watch.drop_progress()
         return step

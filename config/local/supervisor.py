@@ -19,6 +19,7 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 from honcho.process import Process
 
+from config.local import demo_drive
 from config.local.fingerprint import Fingerprint
 from config.local.home import ROOT, Home, load_dotenv, start_services, stop_services
 from config.local.keep import die_with_parent
@@ -47,6 +48,10 @@ class Supervisor(Manager):  # type: ignore[misc]
         for name in parse_procfile((ROOT / "Procfile").read_text()).processes:
             command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(KEEPER))} {name}"
             self.add_process(name, command, env=dict(environment), cwd=str(ROOT))
+        drive_port = environment.get("ARTEL_DEMO_DRIVE_PORT")
+        if drive_port:
+            command = f"exec {shlex.quote(sys.executable)} -m config.local.demo_drive {drive_port}"
+            self.add_process("drive", command, env=dict(environment), cwd=str(ROOT))
 
     def _start(self) -> None:
         super()._start()
@@ -88,6 +93,8 @@ def run(home: Home, port: int) -> int:
     started_at = time.monotonic()
     print(f"Artel starts in {home.path}", flush=True)
     environment = {**os.environ, **start_services(home), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    if demo_drive.is_wanted(os.environ):
+        environment |= demo_drive.settings_of(home, port)
     # In a container everything runs as root; that Celery finds it unwise helps nobody there.
     environment.setdefault("PYTHONWARNINGS", "ignore:You're running the worker with superuser privileges")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"

@@ -12,7 +12,11 @@ from kombu import Queue
 from config.settings.doors import *  # noqa: F403
 from config.settings.environment import ARTEL_HOME, ROOT, env
 from config.settings.machines import *  # noqa: F403
+from config.settings.papers import *  # noqa: F403
+from config.settings.papers import DOCUMENTS_BEAT
 from config.settings.people import *  # noqa: F403
+from config.settings.telling import *  # noqa: F403
+from config.settings.telling import TELLING_BEAT
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
@@ -53,7 +57,9 @@ INSTALLED_APPS = [
     "apps.jobs",
     "apps.history",
     "apps.lists",
+    "apps.documents",
     "apps.crm",
+    "apps.notifications",
     "apps.gateway",
 ]
 
@@ -154,7 +160,14 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "artel"
 # A job holds its worker for as long as it lasts: in the common queue, two imports would keep every receiver waiting.
-CELERY_TASK_ROUTES = {"apps.jobs.tasks.run_job": {"queue": "artel.jobs"}}
+CELERY_TASK_ROUTES = {
+    "apps.jobs.tasks.run_job": {"queue": "artel.jobs"},
+    # So does reading files, and speaking with Drive.
+    **{
+        f"apps.documents.tasks.{name}": {"queue": "artel.jobs"}
+        for name in ("make_renditions", "prepare_waiting", "read_text", "work_on_drive")
+    },
+}
 # A worker that is told no queues serves both.
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("artel", "artel.jobs")]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -170,8 +183,28 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 5},
     },
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
+    # Days end at different times in different places; an hour late is early enough.
+    "expire-quotes": {"task": "apps.crm.tasks.expire_quotes", "schedule": crontab(minute=7)},
     "expire-imports": {"task": "apps.crm.tasks.expire_imports", "schedule": crontab(minute=17)},
+    "search-duplicates": {
+        "task": "apps.crm.tasks.search_duplicates",
+        "schedule": crontab(hour=2, minute=21),
+    },
+    "deliver-mail": {
+        "task": "apps.crm.tasks.deliver_due_mail",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "number-timelines": {"task": "apps.crm.tasks.number_timelines", "schedule": crontab(minute=52)},
     "expire-board-changes": {"task": "apps.crm.tasks.expire_board_changes", "schedule": crontab(minute=37)},
+    "sum-up-funnel": {
+        "task": "apps.crm.tasks.sum_up_funnel",
+        "schedule": 20.0,
+        "options": {"expires": 20},
+    },
+    "follow-rates": {"task": "apps.crm.tasks.follow_rates", "schedule": crontab(hour=1, minute=13)},
+    # Asked each hour, and taken once: a beat that stood still at midnight catches up.
+    "take-forecasts": {"task": "apps.crm.tasks.take_forecasts", "schedule": crontab(minute=3)},
     "expire-events": {"task": "apps.events.tasks.expire_events", "schedule": crontab(hour=3, minute=11)},
     "expire-history": {
         "task": "apps.history.tasks.expire_history",
@@ -201,6 +234,7 @@ CELERY_BEAT_SCHEDULE = {
     "clear-tokens": {"task": "apps.accounts.tasks.clear_tokens", "schedule": crontab(minute=7)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
+CELERY_BEAT_SCHEDULE |= DOCUMENTS_BEAT | TELLING_BEAT
 
 # Words and numbers
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
@@ -223,21 +257,30 @@ _DIRECTORY = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {"location": str(ARTEL_HOME / "media"), "file_permissions_mode": 0o600},
 }
-_S3 = {
-    "BACKEND": "storages.backends.s3.S3Storage",
+_S3_OPTIONS: dict[str, object] = {
+    "bucket_name": _S3_BUCKET,
+    "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+    "region_name": env.str("S3_REGION", default="") or None,
+    "access_key": env.str("S3_ACCESS_KEY_ID", default="") or None,
+    "secret_key": env.str("S3_SECRET_ACCESS_KEY", default="") or None,
+    "file_overwrite": False,
+    "signature_version": "s3v4",
+    "default_acl": None,
+}
+_S3 = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _S3_OPTIONS}
+# Contents of documents lie under their own digests: what is written twice is the same.
+_CONTENTS_DIRECTORY = {
+    "BACKEND": "apps.documents.storage.DirectoryStorage",
     "OPTIONS": {
-        "bucket_name": _S3_BUCKET,
-        "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
-        "region_name": env.str("S3_REGION", default="") or None,
-        "access_key": env.str("S3_ACCESS_KEY_ID", default="") or None,
-        "secret_key": env.str("S3_SECRET_ACCESS_KEY", default="") or None,
-        "file_overwrite": False,
-        "signature_version": "s3v4",
-        "default_acl": None,
+        "location": str(ARTEL_HOME / "documents"),
+        "file_permissions_mode": 0o600,
+        "allow_overwrite": True,
     },
 }
+_CONTENTS_S3 = _S3 | {"OPTIONS": {**_S3_OPTIONS, "file_overwrite": True, "location": "documents"}}
 STORAGES = {
     "default": _S3 if _S3_BUCKET else _DIRECTORY,
+    "documents": _CONTENTS_S3 if _S3_BUCKET else _CONTENTS_DIRECTORY,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=200 * 1024 * 1024)
@@ -262,6 +305,14 @@ vars().update(env.email("EMAIL_URL", default="consolemail://"))
 # A worker waits no longer for a mail server that does not answer; the letter is tried again later.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="artel@localhost")
+# Letters about deals, companies and people. Answers go to this mailbox with a "+…" before the "@", which says what they
+# are about; without it they go to whoever wrote.
+MAIL_REPLY_ADDRESS = env.str("MAIL_REPLY_ADDRESS", default="")
+# The mailbox that `fetch_mail` reads: imaps://name:password@host/INBOX.
+MAIL_IMAP_URL = env.str("MAIL_IMAP_URL", default="")
+# Signs what is posted to /api/v1/crm/mail/inbound/; without it nothing is taken in there.
+MAIL_INBOUND_SECRET = env.str("MAIL_INBOUND_SECRET", default="")
+MAIL_MAX_BYTES = env.int("MAIL_MAX_BYTES", default=25 * 1024 * 1024)
 
 # REST
 REST_FRAMEWORK = {
@@ -295,16 +346,43 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # Names that do not change when another app comes to have a "kind" or a "state" too.
     "ENUM_NAME_OVERRIDES": {
+        "ApprovalStateEnum": "apps.documents.models.Approval.State",
+        "ApprovalStepStateEnum": "apps.documents.models.ApprovalStep.State",
+        "DriveBindingStateEnum": "apps.documents.models.DriveBinding.State",
+        "DriveConflictStateEnum": "apps.documents.models.DriveConflict.State",
+        "DriveConflictResolutionEnum": "apps.documents.models.DriveConflict.Resolution",
+        "DriveRootStateEnum": "apps.documents.models.DriveRoot.State",
+        "SignatureRequestStateEnum": "apps.documents.models.SignatureRequest.State",
+        "UploadStateEnum": "apps.documents.models.UploadSession.State",
         "ChangeFaceEnum": "apps.history.models.ChangeSet.Face",
         "ChangeKindEnum": "apps.history.api.serializers.KINDS",
         "ContactPointKindEnum": "apps.crm.models.ContactPoint.Kind",
+        "DealAmountModeEnum": "apps.crm.models.Deal.AmountMode",
         "DealStatusEnum": "apps.crm.models.Deal.Status",
+        "ActivityDirectionEnum": "apps.crm.models.Activity.Direction",
+        "ConsentPurposeEnum": "apps.crm.models.Purpose",
+        "DealParticipantRoleEnum": "apps.crm.models.DealParticipant.Role",
+        "DriveDirectionEnum": "apps.documents.models.DriveRoot.Direction",
+        "MailStateEnum": "apps.crm.models.Mail.State",
+        "UnmatchedMailStateEnum": "apps.crm.models.UnmatchedMail.State",
+        "WebhookDeliveryStateEnum": "apps.notifications.models.WebhookDelivery.State",
+        "WebhookStateEnum": "apps.notifications.models.WebhookEndpoint.State",
+        "DocumentLinkRoleEnum": "apps.documents.models.DocumentLink.Role",
+        "DocumentSourceEnum": "apps.documents.models.DocumentVersion.Source",
+        "DocumentStatusEnum": "apps.documents.models.Document.Status",
+        "PriceSourceEnum": "apps.crm.models.DealLine.PriceSource",
+        "QuoteStatusEnum": "apps.crm.models.Quote.Status",
+        "StageApprovalDecisionEnum": "apps.crm.models.StageApproval.Decision",
+        # Of exports and papers: that of their jobs.
+        "ExportStateEnum": [(s, s) for s in ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")],
         "FaceEnum": "apps.crm.models.StageTransition.Face",
         "ImportKindEnum": "apps.crm.models.ImportBatch.Kind",
         "ImportModeEnum": "apps.crm.models.ImportBatch.Mode",
         "ImportStateEnum": "apps.crm.models.ImportBatch.State",
         "JobStateEnum": "apps.jobs.models.Job.State",
+        "LanguageEnum": [("en", "English"), ("ru", "Russian")],
         "ReachEnum": "apps.accounts.models.RoleGrant.Reach",
+        "ShareLinkStateEnum": "apps.documents.models.ShareLink.State",
         "UserKindEnum": "apps.accounts.models.User.Kind",
     },
     "POSTPROCESSING_HOOKS": [
@@ -355,7 +433,12 @@ UNFOLD = {
         },
     },
     "STYLES": [lambda request: static("css/artel.css")],
-    "SCRIPTS": [lambda request: static("js/live.js"), lambda request: static("js/keys.js")],
+    "SCRIPTS": [
+        lambda request: static("js/live.js"),
+        lambda request: static("js/quick.js"),
+        lambda request: static("js/keys.js"),
+        lambda request: static("js/labels.js"),
+    ],
     "COMMAND": {"search_models": True, "show_history": False},
     "SIDEBAR": {
         "show_search": True,
@@ -385,6 +468,11 @@ BULK_EDIT_MAX_ROWS = env.int("BULK_EDIT_MAX_ROWS", default=100_000)
 # A worker renews its lease every third of it; after this many seconds without a renewal another worker takes over.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=15)
 STREAM_HEARTBEAT_SECONDS = env.float("STREAM_HEARTBEAT_SECONDS", default=5.0)
+
+# The pages of documents
+# Nobody else adds versions to a document that somebody works on, for so long unless they say otherwise, and at most.
+DOCUMENT_CHECK_OUT_HOURS = env.int("DOCUMENT_CHECK_OUT_HOURS", default=24)
+DOCUMENT_CHECK_OUT_MAX_HOURS = env.int("DOCUMENT_CHECK_OUT_MAX_HOURS", default=14 * 24)
 
 # Headers
 SECURE_CONTENT_TYPE_NOSNIFF = True

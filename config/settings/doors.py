@@ -5,6 +5,8 @@ from config.settings.environment import env
 # Requests to the API a minute: of one key or person, and of one address where nobody says who they are; 0 is no limit.
 API_LIMIT = env.int("API_LIMIT", default=6000)
 API_LIMIT_ANONYMOUS = env.int("API_LIMIT_ANONYMOUS", default=300)
+# Messages through one form: so many of one address in so many seconds.
+LEAD_FORM_LIMIT = (env.int("LEAD_FORM_LIMIT", default=20), 600)
 
 # Wrong passwords and client secrets, as (how many, in how many seconds): at one account from one address, at one account
 # from all addresses, and from one address at all accounts.
@@ -37,11 +39,11 @@ ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_PASSWORD_RESET_BY_CODE_MAX_ATTEMPTS = CODE_ATTEMPTS
 ACCOUNT_FORMS = {
-    "login": "apps.accounts.forms.LoginForm",
-    "change_password": "apps.accounts.code_forms.ChangePasswordForm",
-    "confirm_login_code": "apps.accounts.code_forms.ConfirmLoginCodeForm",
-    "confirm_email_verification_code": "apps.accounts.code_forms.ConfirmEmailVerificationCodeForm",
-    "confirm_password_reset_code": "apps.accounts.code_forms.ConfirmPasswordResetCodeForm",
+    "login": "apps.accounts.entering.forms.LoginForm",
+    "change_password": "apps.accounts.entering.code_forms.ChangePasswordForm",
+    "confirm_login_code": "apps.accounts.entering.code_forms.ConfirmLoginCodeForm",
+    "confirm_email_verification_code": "apps.accounts.entering.code_forms.ConfirmEmailVerificationCodeForm",
+    "confirm_password_reset_code": "apps.accounts.entering.code_forms.ConfirmPasswordResetCodeForm",
 }
 # Whether there is an account with an address is nobody's business. Letters to addresses that nobody has are written, so
 # that asking for one takes as long, and thrown away.
@@ -51,7 +53,7 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # Whether strangers may make an account for themselves; it can do nothing until an administrator gives it a role.
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", default=False)
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_SIGNUP_FORM_CLASS = "apps.accounts.signup.NameForm"
+ACCOUNT_SIGNUP_FORM_CLASS = "apps.accounts.entering.signup.NameForm"
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 
 # Letters tell people what was changed about their account.

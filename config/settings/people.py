@@ -25,8 +25,8 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 # One address each: a new one takes the place of the old when it is confirmed.
 ACCOUNT_CHANGE_EMAIL = True
-ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
-USERSESSIONS_ADAPTER = "apps.accounts.adapter.SessionsAdapter"
+ACCOUNT_ADAPTER = "apps.accounts.entering.adapter.AccountAdapter"
+USERSESSIONS_ADAPTER = "apps.accounts.entering.adapter.SessionsAdapter"
 ACCOUNT_LOGOUT_ON_GET = False
 # How many proxies of ours stand in front: the address that limits count by is taken from what the last one says.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
@@ -35,8 +35,8 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("REAUTHENTICATION_SECONDS", default=15 * 60)
 
 # Second factors
-MFA_ADAPTER = "apps.accounts.factors.MFAAdapter"
-MFA_FORMS = {"add_webauthn": "apps.accounts.factors.PasskeyForm"}
+MFA_ADAPTER = "apps.accounts.entering.factors.MFAAdapter"
+MFA_FORMS = {"add_webauthn": "apps.accounts.entering.factors.PasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Artel"
 MFA_RECOVERY_CODES_SHOW_ONCE = True

@@ -200,8 +200,10 @@
     }
     busy.delete(id);
     card.classList.remove("board-card-busy");
-    if (answer?.isOk) done(card, answer.data, origin, hadFocus);
-    else refused(card, answer?.data, origin, hadFocus);
+    // Who has gone on to something else meanwhile stays there; a card that was moved has lost the focus to the page.
+    const isFocused = hadFocus && (document.activeElement === document.body || card.contains(document.activeElement));
+    if (answer?.isOk) done(card, answer.data, origin, isFocused);
+    else refused(card, answer?.data, origin, isFocused);
     flush();
   }
 
@@ -227,11 +229,11 @@
       const [fresh] = parse(data.card);
       if (fresh.dataset.version !== card.dataset.version && settle(fresh)) shown = cardOf(fresh.dataset.deal) ?? card;
     }
-    complain(shown, data?.text || words.offline);
+    complain(shown, data?.text || words.offline, data?.missing);
     if (hadFocus) focus(shown);
   }
 
-  function complain(card, text) {
+  function complain(card, text, missing = []) {
     clear(card);
     const note = document.createElement("div");
     note.className = "board-refusal";
@@ -243,7 +245,18 @@
     close.className = "art-button art-button-quiet art-button-small";
     close.textContent = words.close;
     close.addEventListener("click", () => { clear(card); focus(card); });
-    note.append(said, close);
+    const steps = document.createElement("ul");
+    steps.className = "board-steps";
+    for (const each of missing.filter((one) => one.url)) {
+      const link = document.createElement("a");
+      link.className = "art-link";
+      link.href = each.url;
+      link.textContent = `${each.label}: ${each.action}`;
+      const item = document.createElement("li");
+      item.append(link);
+      steps.append(item);
+    }
+    note.append(said, steps, close);
     card.append(note);
     card.scrollIntoView({ block: "nearest", inline: "nearest" });
   }

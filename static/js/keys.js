@@ -51,6 +51,9 @@
   }
 
   function add() {
+    // Where the page itself is about other rows than those of the sales side, its own link is meant.
+    const isSales = /\/admin\/(crm\/(company|person|deal)\/|$)/.test(window.location.pathname) || !document.querySelector("[data-new][href], a.addlink[href]");
+    if (isSales && window.artel?.quick?.open()) return true;
     const link = document.querySelector("[data-new][href], a.addlink[href]");
     link?.click();
     return Boolean(link);
@@ -77,6 +80,13 @@
     const place = document.querySelector(`#keys [data-go="g ${CSS.escape(key)}"]`);
     if (place) window.location.assign(place.dataset.url);
     return Boolean(place);
+  }
+
+  // A page names the key of what one does there most.
+  function press(key) {
+    const named = document.querySelector(`[data-press="${CSS.escape(key)}"]`);
+    named?.click();
+    return Boolean(named);
   }
 
   const actions = {
@@ -118,6 +128,8 @@
       done = enter(event);
     } else if (Object.hasOwn(actions, key)) {
       done = actions[key]();
+    } else if (key.length === 1) {
+      done = press(key);
     }
     if (done) event.preventDefault();
   });

@@ -20,6 +20,9 @@ ALL = {SELLER, LEAD, ACCOUNTANT, AUDITOR, ADMINISTRATOR}
 _CATALOG = {"view": ALL, "add": RULERS, "change": RULERS, "delete": RULERS}
 _CUSTOMER = {"view": ALL, "add": SELLERS, "change": SELLERS, "archive": SELLERS, "delete": RULERS}
 
+WRITERS = SELLERS | {ACCOUNTANT}
+_PAPER = {"view": ALL, "add": WRITERS, "change": WRITERS, "archive": WRITERS, "delete": RULERS}
+
 MAY: dict[str, dict[str, set[str]]] = {
     "accounts.User": {
         "view": ALL,
@@ -120,12 +123,109 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     # Everybody keeps views of their own; what a team shares, its members only see.
     "lists.SavedView": {"view": ALL, "add": ALL, "change": ALL, "delete": ALL},
+    "documents.Document": _PAPER
+    | {"hold": RULERS, "void": WRITERS, "share": WRITERS, "assign": {LEAD, ADMINISTRATOR}},
+    "documents.Folder": _PAPER,
+    # Taken away by whoever may take documents away; the record stays.
+    "documents.Bundle": {"view": ALL, "add": WRITERS, "change": WRITERS, "delete": set()},
+    # What somebody sends is theirs alone; an auditor looks on.
+    "documents.UploadSession": {"view": ALL, "add": WRITERS, "change": WRITERS, "delete": RULERS},
+    # The platform writes down what it finds.
+    "documents.IntegrityRun": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "mend": RULERS,
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
+    "documents.DocumentType": _CATALOG | {"archive": RULERS},
+    "documents.Tag": _CATALOG | {"add": WRITERS},
+    # Decided only by who is asked, whom it is shared with while they are.
+    "documents.Approval": {
+        "view": ALL,
+        "add": WRITERS,
+        "change": WRITERS,
+        "decide": WRITERS,
+        "delete": RULERS,
+    },
+    "documents.ApprovalRoute": _CATALOG | {"archive": RULERS},
+    # Lets people without an account at a document.
+    "documents.SignatureRequest": {
+        "view": ALL,
+        "add": WRITERS,
+        "change": WRITERS,
+        # They are cancelled, and stay on record.
+        "delete": set(),
+    },
+    # Templates say what everybody's papers look like, and run on our machines.
+    "documents.Template": _CATALOG | {"archive": RULERS, "publish": RULERS},
+    "documents.LegalEntity": {
+        "view": ALL,
+        "add": RULERS | {ACCOUNTANT},
+        "change": RULERS | {ACCOUNTANT},
+        "archive": RULERS | {ACCOUNTANT},
+        "delete": RULERS,
+    },
+    # Asked for on a page of their own, and made by a job.
+    "documents.Generation": {"view": ALL, "add": set(), "change": set(), "delete": set()},
+    # What is kept in step with whom is for those who rule, and those who look on. Nothing of it is deleted.
+    "documents.DriveAccount": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        "delete": set(),
+    },
+    "documents.DriveRoot": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        "sync": RULERS,
+        "delete": set(),
+    },
+    # Opened and closed by the platform itself.
+    "documents.WatchChannel": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
+    # Forms say what strangers may send us, and rules who gets it; whoever leads may know both.
+    "crm.LeadForm": _CATALOG | {"view": ALL - {SELLER}},
+    "crm.AssignmentRule": _CATALOG | {"view": ALL - {SELLER}},
+    "crm.Source": _CATALOG,
+    "crm.DisqualifyReason": _CATALOG,
+    # Everybody says of themselves that they are away, and who leads of their people.
+    "crm.Absence": {"view": ALL, "add": SELLERS, "change": SELLERS, "delete": SELLERS},
+    "crm.Lead": _CUSTOMER | {"qualify": SELLERS, "disqualify": SELLERS, "assign": {LEAD, ADMINISTRATOR}},
+    # They carry what happens here out of the house: for those who rule, and for what who leads people may take away.
+    "notifications.WebhookEndpoint": {
+        "view": {LEAD, AUDITOR, ADMINISTRATOR},
+        "add": {LEAD, ADMINISTRATOR},
+        "change": {LEAD, ADMINISTRATOR},
+        # They are paused, and stay on record.
+        "delete": set(),
+    },
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
+    # Who keeps the books says what a currency is worth; everybody who sells reads it.
+    "crm.CurrencyRate": {
+        "view": ALL,
+        "add": RULERS | {ACCOUNTANT},
+        "change": RULERS | {ACCOUNTANT},
+        "delete": RULERS | {ACCOUNTANT},
+    },
+    # Leads plan for their people, who see what is planned for them.
+    "crm.SalesPlan": {
+        "view": ALL,
+        "add": {LEAD, ADMINISTRATOR},
+        "change": {LEAD, ADMINISTRATOR},
+        "delete": {LEAD, ADMINISTRATOR},
+    },
+    "crm.PriceBook": _CATALOG,
     "crm.Tag": _CATALOG | {"add": {LEAD, ADMINISTRATOR}},
-    "crm.Company": _CUSTOMER,
-    "crm.Person": _CUSTOMER,
+    "crm.Company": _CUSTOMER | {"merge": SELLERS},
+    "crm.Person": _CUSTOMER | {"merge": SELLERS},
     "crm.Deal": _CUSTOMER
     | {
         "move": SELLERS,
@@ -133,6 +233,14 @@ MAY: dict[str, dict[str, set[str]]] = {
         "lose": SELLERS,
         "reopen": SELLERS,
         "assign": {LEAD, ADMINISTRATOR},
+        "approve": {LEAD, ADMINISTRATOR},
+    },
+    # Strangers' letters of which nobody knows as yet whose they are.
+    "crm.UnmatchedMail": {
+        "view": {LEAD, AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": {LEAD, ADMINISTRATOR},
+        "delete": set(),
     },
     "crm.ImportBatch": {
         "view": ALL,
@@ -161,30 +269,64 @@ PART_OF = {
     "history.Creation": "history.ChangeSet",
     "history.Undo": "history.ChangeSet",
     "history.Conflict": "history.ChangeSet",
+    "documents.DocumentVersion": "documents.Document",
+    "documents.DocumentLink": "documents.Document",
+    "documents.ShareLink": "documents.Document",
+    "documents.ShareVisit": "documents.Document",
+    "documents.ApprovalRouteStep": "documents.ApprovalRoute",
+    "documents.ApprovalStep": "documents.Approval",
+    "documents.SignatureEvent": "documents.SignatureRequest",
+    "documents.SignatureRecipient": "documents.SignatureRequest",
+    "documents.IntegrityFinding": "documents.IntegrityRun",
+    "documents.TemplateVersion": "documents.Template",
+    "documents.DriveBinding": "documents.Document",
+    "documents.DriveConflict": "documents.Document",
+    "crm.Consent": "crm.Person",
+    "crm.ConsentText": "crm.LeadForm",
+    "crm.LeadArrival": "crm.Lead",
     "crm.Employment": "crm.Person",
     "crm.ContactPoint": "crm.Person",
     "crm.Stage": "crm.Pipeline",
     "crm.DealLine": "crm.Deal",
     "crm.StageTransition": "crm.Deal",
+    "crm.Activity": "crm.Deal",
+    "crm.ActivityLink": "crm.Deal",
+    "crm.DealParticipant": "crm.Deal",
+    "crm.StageApproval": "crm.Deal",
+    "crm.Quote": "crm.Deal",
+    "crm.QuoteLine": "crm.Deal",
+    "crm.PriceBookEntry": "crm.PriceBook",
     "crm.ImportRow": "crm.ImportBatch",
     "crm.ImportReference": "crm.ImportBatch",
     "lists.BulkRow": "lists.BulkEdit",
+    "notifications.WebhookDelivery": "notifications.WebhookEndpoint",
 }
+# What is done to a part and is the same action on the whole.
+PASSES = {"crm.StageApproval": {"approve"}}
 # What a role reaches only where it is one's own: an import is its uploader's, with all that stands in the file.
 OWN_ONLY = {
     (ACCOUNTANT, "accounts.ApiKey"),
     (LEAD, "accounts.ApiKey"),
+    (LEAD, "notifications.WebhookEndpoint"),
     (ACCOUNTANT, "accounts.AccessGrant"),
     (ACCOUNTANT, "jobs.Job"),
     (LEAD, "lists.SavedView"),
     (ACCOUNTANT, "lists.SavedView"),
+    (LEAD, "documents.UploadSession"),
+    (ACCOUNTANT, "documents.UploadSession"),
     (LEAD, "crm.ImportBatch"),
     (LEAD, "crm.ImportMapping"),
     (LEAD, "lists.BulkEdit"),
+    (LEAD, "documents.Bundle"),
+    (ACCOUNTANT, "documents.Bundle"),
     # What somebody takes away is theirs; who reads everything reads who took what.
+    (LEAD, "documents.Generation"),
+    (ACCOUNTANT, "documents.Generation"),
     (LEAD, "lists.Export"),
     (ACCOUNTANT, "lists.Export"),
 }
+# What nobody does for another, whatever they reach: its answer tells a secret.
+OWNERS_ALONE = {"api/v1/notifications/^webhooks/(?P<pk>[^/.]+)/rotate/$"}
 # What the guest in A may do, besides what a salesperson of neither side may: one row of A's of each kind is shared with
 # them, to be seen, and the deal to be won as well.
 SHARED = {
@@ -196,11 +338,20 @@ SHARED = {
     "lists.Export": {"view"},
     "lists.SavedView": {"view"},
     "lists.BulkEdit": {"view"},
+    "documents.Document": {"view"},
+    "documents.Folder": {"view"},
+    "documents.Bundle": {"view"},
+    "documents.Approval": {"view", "decide"},
+    "documents.SignatureRequest": {"view"},
+    "documents.Generation": {"view"},
     "crm.Company": {"view"},
     "crm.Person": {"view"},
     "crm.Deal": {"view", "win"},
+    "crm.Lead": {"view"},
+    "crm.Absence": {"view"},
     "crm.ImportBatch": {"view"},
     "crm.ImportMapping": {"view"},
+    "crm.SalesPlan": {"view"},
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}
@@ -245,6 +396,28 @@ OTHERS = {
     "accounts/security/passkeys/<int:pk>/rename/": "login",
     "accounts/security/passkeys/<int:pk>/remove/": "login",
     "i18n/setlang/": "public",
+    # Each asks the policy for the version.
+    "documents/versions/<int:version_id>/content/": "login",
+    "documents/versions/<int:version_id>/preview/": "login",
+    "documents/versions/<int:version_id>/thumbnail/": "login",
+    "documents/versions/<int:version_id>/pages/<int:number>/": "login",
+    # Whoever holds the link.
+    # Whoever holds the address of a form on a site.
+    "api/v1/crm/forms/<str:token>/": "public",
+    # Google, with the token of its channel.
+    "api/v1/documents/drive/webhook/": "public",
+    # A mail server posts letters here, and signs them.
+    "api/v1/crm/mail/inbound/": "public",
+    "s/<str:token>/": "public",
+    "s/<str:token>/pages/<int:number>/": "public",
+    # Whoever holds the link that they were sent to accept a document.
+    "sign/<str:token>/": "public",
+    "sign/<str:token>/content/": "public",
+    "sign/<str:token>/pages/<int:number>/": "public",
+    "sign/<str:token>/evidence/": "public",
+    # Whoever holds the link to a quote.
+    "q/<str:token>/": "public",
+    "q/<str:token>/paper/": "public",
     # Logging in over REST; what is one's own asks who is there.
     **{
         f"_allauth/{client}/v1/{path}": who
@@ -279,6 +452,9 @@ OTHERS = {
     },
     "api/v1/schema/": "login",
     "api/v1/docs/": "login",
+    # The types of facts, the same for everybody.
+    "api/v1/notifications/^webhooks/event-types/$": "login",
+    "api/v1/notifications/^webhooks/event-types/(?P<pk>[a-z0-9_.]+)/$": "login",
     "api/v1/me/": "login",
     "api/v1/me/policy/": "login",
     "api/v1/me/auth-events/": "login",
@@ -313,6 +489,8 @@ OTHERS = {
 # with figures of the deals they see.
 SITE_PAGES = {
     "home/<slug:section>/": "login",
+    # Each kind asks whether one may make such a row.
+    "quick/<slug:kind>/": "login",
 }
 
 
@@ -321,15 +499,21 @@ def reaches_others(role: str, label: str) -> bool:
     return (role, PART_OF.get(label, label)) not in OWN_ONLY
 
 
+def asked_of_whole(label: str, action: str) -> tuple[str, str]:
+    """Return which whole is asked, and for what, when something is done to a row."""
+    if label not in PART_OF:
+        return label, action
+    return PART_OF[label], action if action in {"view", *PASSES.get(label, ())} else "change"
+
+
 def may(role: str, label: str, action: str) -> bool:
     """Tell what was decided. :raises KeyError: nothing was"""
     if label in PART_OF:
-        return may(role, PART_OF[label], "view" if action == "view" else "change")
+        return may(role, *asked_of_whole(label, action))
     return role in MAY[label][action]
 
 
 def is_shared(label: str, action: str) -> bool:
     """Tell whether somebody with whom a row is shared may do something to it."""
-    whole = PART_OF.get(label, label)
-    asked = action if label == whole or action == "view" else "change"
+    whole, asked = asked_of_whole(label, action)
     return asked in SHARED.get(whole, set())

@@ -1,7 +1,8 @@
 """What stands in the rows of one team is nowhere to be read by another: every page, list, filter, search and answer."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from django.db.models import Model
 
 from apps.accounts import access
 from apps.accounts.checks import scoped_models
-from apps.crm.models import Deal, Pipeline
+from apps.crm.models import Company, Deal, Person, Pipeline
+from apps.crm.reports.all import REPORTS
+from apps.documents.models import Document, Folder
 from tests.access.test_matrix import operations, row_of, world
 from tests.access.world import CANARY, World
 
 __all__ = ["world"]
 pytestmark = pytest.mark.django_db
+Asked = Callable[[World], Iterator[tuple[str, dict[str, Any]]]]
 
 
 def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -44,8 +48,44 @@ def admin_pages(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     board = f"/admin/crm/deal/board/{Pipeline.objects.get(is_default=True).pk}/"
     yield from [(board, {"everything": "1"}), (board, {"q": "canary"}), (f"{board}choices/", {})]
     yield f"{board}cards/", {"ids": ",".join(str(pk) for pk in _keys(world, Deal))}
+    yield from _numbers()
+    yield from _pages_of_documents(world)
+    yield from _pages_of_duplicates(world)
     yield "/admin/", {}
     yield "/admin/search/", {"s": "canary", "extended": "1"}
+
+
+def _numbers() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every report with every filter that names somebody, and its tables as files."""
+    for name in REPORTS:
+        base = f"/admin/crm/deal/numbers/{name}/"
+        yield from [(base, {}), (base, {"period": "everything"})]
+        for table in ("owners", "people", "teams", "reasons", "sizes", "months", "past", "stale"):
+            yield f"{base}export/", {"table": table, "format": "csv", "period": "everything"}
+
+
+def _pages_of_documents(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
+    for place in ("top", *_keys(world, Folder)):
+        yield f"/admin/documents/folder/browse/{place}/", {}
+    for pk in _keys(world, Document):
+        yield f"/admin/documents/document/{pk}/link/", {"kind": "crm.deal", "q": "canary"}
+        yield "/admin/documents/document/", {"belongs": f"crm.deal:{pk}", "_filters": "1"}
+
+
+def _pages_of_duplicates(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind in ("company", "person"):
+        base = f"/admin/crm/{kind}/"
+        yield from [(f"{base}duplicates/", {}), (f"{base}duplicates/", {"dismissed": "1"})]
+        for canary in CANARY.values():
+            # As somebody would write who knows of the other side's row.
+            written = {
+                "name": f"{canary} name",
+                "given_name": f"{canary} given_name",
+                "domain": f"{canary} domain",
+            }
+            yield f"{base}duplicates/hint/", written | {"tax_id": f"{canary} tax_id"}
+        for pk, other in permutations(_keys(world, Company if kind == "company" else Person), 2):
+            yield from [(f"{base}{pk}/merge/", {"with": other}), (f"{base}{pk}/merge/", {"q": "canary"})]
 
 
 def _keys(world: World, model: type[Model]) -> list[Any]:
@@ -68,11 +108,23 @@ def api_answers(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "/api/v1/me/", {}
 
 
-def leaks(world: World, who: str, canary: str) -> tuple[list[str], int]:
+def lists(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the admin's lists alone, and the API: enough to hear whether anything sings."""
+    for model in admin.site._registry:
+        yield f"/admin/{model._meta.app_label}/{model._meta.model_name}/", {}
+    yield from api_answers(world)
+
+
+def everything(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from admin_pages(world)
+    yield from api_answers(world)
+
+
+def leaks(world: World, who: str, canary: str, asked: Asked = everything) -> tuple[list[str], int]:
     """Return where a canary was read, and how many answers had anything in them."""
     client = world.client(who)
     found, answered = [], 0
-    for path, params in [*admin_pages(world), *api_answers(world)]:
+    for path, params in list(asked(world)):
         response = client.get(path, params)
         assert response.status_code < 500, path
         body = b"".join(response) if response.streaming else response.content
@@ -95,13 +147,13 @@ def test_no_canary_of_the_other_team_is_heard(world: World, who: str) -> None:
 
 
 def test_a_key_hears_no_more_than_its_owner(world: World) -> None:
-    found, answered = leaks(world, "reading key of A", CANARY["B"])
+    found, answered = leaks(world, "reading key of A", CANARY["B"], api_answers)
     assert found == []
     assert answered > 20
 
 
 def test_the_canaries_sing_for_those_who_may_hear_them(world: World) -> None:
-    found, _answered = leaks(world, "administrator", CANARY["B"])
+    found, _answered = leaks(world, "administrator", CANARY["B"], lists)
     labels = {
         f"/admin/{model._meta.app_label}/{model._meta.model_name}/ {{}}" for model in admin.site._registry
     }
@@ -111,5 +163,5 @@ def test_the_canaries_sing_for_those_who_may_hear_them(world: World) -> None:
 
 def test_without_the_policy_this_test_is_red(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "scope", lambda actor, action, model: access.EVERYTHING)
-    found, _answered = leaks(world, "seller of A", CANARY["B"])
+    found, _answered = leaks(world, "seller of A", CANARY["B"], lists)
     assert len(found) > 20

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -14,9 +14,21 @@ from psycopg.types.range import Range
 
 from apps.accounts.checks import scoped_models
 from apps.accounts.models import AccessGrant, ApiKey, ImpersonationSession, Team, User
+from apps.crm.models import AssignmentRule
+from apps.documents.models import (
+    Approval,
+    ApprovalRoute,
+    ApprovalRouteStep,
+    ApprovalStep,
+    ChangeCursor,
+    DocumentLink,
+    DriveAccount,
+    WatchChannel,
+)
 from tests.access.expectations import SHARED
 from tests.accounts.factories import make_member, make_team
 from tests.crm.factories import make_deal
+from tests.documents.factories import make_document
 
 # Who asks: the role they play, and the side they play it on; the other roles reach everywhere.
 GUEST = "guest in A"
@@ -43,7 +55,21 @@ CANARY = {"A": "canaryofa", "B": "canaryofb"}
 # Where the first choice would not do: what a seller may import.
 CHOSEN: dict[str, Any] = {
     "crm.ImportBatch.kind": "companies",
+    # Somebody, whose name becomes the canary.
+    "crm.Lead.name": "somebody",
     "accounts.ApiKey.scopes": ["read"],
+    "crm.SalesPlan.month": date(2026, 1, 1),
+    "notifications.WebhookEndpoint.event_types": ["crm.deal.*"],
+    # What waits says until when.
+    "notifications.WebhookDelivery.next_attempt_at": datetime(2026, 1, 31, tzinfo=UTC),
+    "crm.CurrencyRate.currency": "USD",
+    # A line names a product, or says what it is.
+    "crm.DealLine.description": "Assembly",
+    "crm.PriceBookEntry.currency": "RUB",
+    "crm.Quote.currency": "RUB",
+    "crm.Quote.locale": "en",
+    # Of no content in particular; what is told of a request names it as a SHA-256.
+    "documents.SignatureRequest.digest": "0" * 64,
     # A program, which REST serves too.
     "accounts.Application.authorization_grant_type": "client-credentials",
     # The example of RFC 7517, appendix A.1.
@@ -72,6 +98,9 @@ class World:
     def __init__(self) -> None:
         top = make_team("Top")
         self.sides = {name: _side(name) for name in CANARY}
+        _plant_channel()
+        # Either of a person and a team would do.
+        AssignmentRule.objects.create(name="Rule", to_user=User.objects.system())
         for model in scoped_models():
             if is_common(model) and not model._base_manager.exists():
                 _plant(model, self.sides["A"])
@@ -144,10 +173,41 @@ def _side(name: str) -> Side:
         reason=CANARY[name],
         expires_at=timezone.now() + timedelta(hours=1),
     )
+    _plant_document(side, deal)
     for model in scoped_models():
         if not is_common(model):
             _plant(model, side)
     return side
+
+
+def _plant_document(side: Side, deal: models.Model) -> None:
+    """Give a side a document of its deal, with a content and a file name that tell themselves apart."""
+    canary = CANARY[side.name]
+    document = make_document(side.owner, canary, canary.encode(), team=side.team, file_name=f"{canary}.txt")
+    side.rows["documents.Document"] = document
+    version = document.versions.get()
+    side.rows["documents.DocumentVersion"] = version
+    side.rows["documents.DocumentLink"] = DocumentLink.objects.create(
+        document=document,
+        target_type=ContentType.objects.get_for_model(deal),
+        target_id=deal.pk,
+        target_name=canary,
+        created_by=side.owner,
+    )
+    approval = Approval.objects.create(document=document, document_version=version, created_by=side.owner)
+    side.rows["documents.Approval"] = approval
+    # Both ask somebody, and either of a person and a role alone would do.
+    side.rows["documents.ApprovalStep"] = ApprovalStep.objects.create(approval=approval, assignee=side.owner)
+    if not ApprovalRouteStep.objects.exists():
+        route = ApprovalRoute.objects.create(name="Contracts", type=document.type)
+        ApprovalRouteStep.objects.create(route=route, assignee=side.owner)
+
+
+def _plant_channel() -> None:
+    """Plant a channel of Google Drive, whose cursor is no kind of rows that anybody is shown."""
+    account = DriveAccount.objects.create(name="robot", client_email="robot@example.org")
+    cursor = ChangeCursor.objects.create(account=account, page_token="1")
+    WatchChannel.objects.create(cursor=cursor, token_sha256=b"0" * 32)
 
 
 def is_common(model: type[models.Model]) -> bool:
@@ -205,6 +265,7 @@ def _value(f: Any, side: Side) -> Any:
         ((models.CharField, models.TextField), CANARY[side.name][: f.max_length]),
         (models.BooleanField, True),
         (models.DateTimeField, timezone.now()),
+        (models.DateField, timezone.localdate()),
         ((models.IntegerField, models.DecimalField, models.FloatField), 1),
         (models.JSONField, {}),
         (BigIntegerRangeField, Range(1, 2)),

@@ -27,6 +27,9 @@ pytestmark = pytest.mark.django_db
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 # What any letter may name.
 CONTEXT = {
+    "actor": "Ada",
+    "sender": "Ada",
+    "title": "Lease of the office",
     "code": "ABCD-EFGH",
     "ip": "203.0.113.7",
     "user_agent": "Firefox",
@@ -38,6 +41,10 @@ CONTEXT = {
     "inviter": "Anna",
     "name": "Vera",
     "team": "North",
+    "number": "Q-2026-00001",
+    "until": "1 December 2026",
+    "url": "https://crm.example/hook/",
+    "reason": "It answered nothing for five days.",
     "link": "https://artel.example/x/",
 }
 

@@ -161,13 +161,14 @@ def test_a_role_that_requires_one_lets_nothing_open_before(user: User) -> None:
         "/admin/",
         "/admin/crm/deal/",
         "/accounts/password/change/",
-        "/o/authorize/",
         SECURITY,
         CODES,
     ):
         answer = client.get(path)
         assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, SECOND), path
     assert client.post("/admin/crm/deal/add/", {"title": "x"}).status_code == 302
+    # Applications are answered by themselves (test_login_again); what is no question lets nobody in.
+    assert client.get("/o/authorize/").status_code == 400
     assert "Set up a second factor" in client.get(SECOND).content.decode()
     for path in (DEALS, "/api/v1/me/", "/api/v1/ws-tickets/", "/api/v1/streams/job:1/"):
         refused = getattr(client, "post" if "tickets" in path else "get")(path)

@@ -1,6 +1,7 @@
 """The committed description of the API is that of the code, and takes nothing away from who programs against it."""
 
 import copy
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,8 +15,18 @@ from django.core.management import call_command
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "openapi.yaml"
 COMMAND = "python manage.py spectacular --lang en --file docs/openapi.yaml"
-# Breaks that are meant, as `breaks` says them, with the reason.
-MEANT: dict[str, str] = {}
+# Breaks that are meant, as patterns of what `breaks` says, with the reason.
+MEANT: dict[str, str] = {
+    r"/documents/\S* does not answer 20\d (\S*\.)?(name|type) any more": (
+        "A link names its object as everything does: target."
+    ),
+    r"/documents/\S* demands targets\[\]\.(id|type)": (
+        "Objects are named by type and id everywhere; nothing was released with the other way."
+    ),
+    r"/crm/stages/\S* demands exit_criteria\[\]\.kind": (
+        "What a stage asks for is checked; any object was taken, and none did anything."
+    ),
+}
 
 Schema = dict[str, Any]
 
@@ -121,7 +132,7 @@ def test_nothing_is_taken_away(committed: Schema) -> None:
         pytest.skip("There is no history here to compare with.")
     before = previous()
     broken = breaks(yaml.safe_load(before), committed) if before else []
-    assert [line for line in broken if line not in MEANT] == []
+    assert [line for line in broken if not any(re.search(meant, line) for meant in MEANT)] == []
 
 
 def _without_operation(new: Schema) -> None:

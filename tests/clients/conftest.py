@@ -16,11 +16,10 @@ def site(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["Site"]:
     """A running server with applications; what the tests of the module write stays until its last one has ended."""
-    from django.core.management import call_command
     from redis import Redis
 
     from tests.clients.site import SETTINGS, Site, start
-    from tests.support.database import database_url
+    from tests.support.database import database_url, restore
     from tests.support.processes import Processes
 
     url = os.environ["REDIS_URL"]
@@ -40,7 +39,7 @@ def site(
             yield Site(processes, start(processes))
         finally:
             processes.stop()
-            call_command("flush", verbosity=0, interactive=False)
+            restore()
 
 
 @pytest.fixture(scope="module")

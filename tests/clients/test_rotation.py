@@ -201,6 +201,7 @@ def test_nobody_fails_while_keys_are_rotated(site: Site, callers: list[Caller]) 
 
     first = key_in(SigningKey.State.ACTIVE)
     with busy(callers, work):
+        wait_until(lambda: have_seen(first), "an ID token of the first key for each")
         second = rotate_when_due()
         wait_until(lambda: have_seen(second), "an ID token of the second key for each")
         third = next_key()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db.models import F, QuerySet
 from django.db.models.functions import Upper
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import User
@@ -114,6 +114,8 @@ def walk(rows: QuerySet[Any], ordering: list[Any], size: int, *, is_backward: bo
 
 @MANY
 @given(ROWS, ORDERS, st.integers(1, 7), st.booleans())
+# Where the first column is empty, the second has values in some rows and in others none.
+@example([("a", None, None, None, None), ("a", Decimal(0), None, None, None)], [5, 3], 1, False)
 def test_each_row_comes_once_and_in_order(
     rows: list[tuple[Any, ...]],
     order: list[int],

@@ -266,16 +266,19 @@ def test_a_page_costs_at_most_fifteen_queries_whatever_it_shows(
     for count in (10, 2_000):
         place = stage("Prospecting")
         Deal.objects.bulk_create(
-            Deal(
-                title=f"Lamp {n}",
-                owner=lena,
-                team=team,
-                pipeline=pipeline,
-                stage=place,
-                currency="RUB",
-                amount=n,
-            )
-            for n in range(count - Deal.objects.count())
+            (
+                Deal(
+                    title=f"Lamp {n}",
+                    owner=lena,
+                    team=team,
+                    pipeline=pipeline,
+                    stage=place,
+                    currency="RUB",
+                    amount=n,
+                )
+                for n in range(count - Deal.objects.count())
+            ),
+            batch_size=500,
         )
         for query in ("everything=1", everything):
             cache.clear()

@@ -1,20 +1,29 @@
 """What facts tell fits their schemas, and every fact has one."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from django.apps import apps
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 
 from apps.accounts.models import User
 from apps.crm import events
-from apps.crm.models import LostReason, StageTransition, Tag
-from apps.crm.services import companies, contacts, deals, people
+from apps.crm.models import DisqualifyReason, LostReason, StageTransition, Tag
+from apps.crm.quote_links import digest_of
+from apps.crm.services import activities, companies, consents, contacts, deals, leads, people, quotes
+from apps.crm.services.merging import merge_companies, merge_people
+from apps.crm.services.qualifying import qualify_lead
 from apps.events.models import Event
-from tests.crm.factories import make_admin
+from tests.accounts.factories import make_member, make_team
+from tests.crm.factories import make_admin, make_deal, make_salesperson
 from tests.crm.importing import bring_in
+from tests.crm.quoting import accept, make_sale, sent
+from tests.documents.papers.factories import make_entity
 
 SCHEMAS = Path(apps.get_app_config("crm").path) / "schemas"
 Face = StageTransition.Face
@@ -57,7 +66,17 @@ def test_everything_told_fits(anna: User, lena: User, boris: User) -> None:
     deals.assign_deal(deal.pk, owner_id=boris.pk, actor=lena)
     companies.archive_company(company.pk, actor=anna)
     companies.restore_company(company.pk, actor=anna)
-    bring_in("products", "product\nDesk\n", actor=make_admin())
+    admin = make_admin()
+    twins = (
+        companies.create_company(actor=admin, name="Mebel"),
+        people.create_person(actor=admin, given_name="Ivan"),
+    )
+    merge_companies(company.pk, twins[0].pk, actor=admin)
+    merge_people(person.pk, twins[1].pk, actor=admin)
+    bring_in("products", "product\nDesk\n", actor=admin)
+    tell_of_leads(admin)
+    tell_of_quotes(make_member(make_team("Quotes"), "salesperson", "seller"))
+    tell_of_activities(anna, lena)
     told = Event.objects.filter(type__startswith="crm.")
     assert set(told.values_list("type", flat=True)) == {fact.type for fact in events.FACTS}
     for event in told:
@@ -67,3 +86,40 @@ def test_everything_told_fits(anna: User, lena: User, boris: User) -> None:
     assert last["company_ids"] == [company.pk]
     assert last["tags"] == ["a", "b"]
     assert last["contact_points"][0]["value"] == "+74951234567"
+
+
+def tell_of_quotes(seller: User) -> None:
+    """Supersede, reject, accept and outlive a quote."""
+    make_entity()
+    sale = make_sale(seller)
+    sent(sale, seller)
+    _second, token = sent(sale, seller)
+    quotes.reject_quote(digest_of(token), reason="Too dear")
+    third, token = sent(sale, seller)
+    accept(token, third)
+    sent(make_sale(seller), seller, valid_until=timezone.localdate())
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    with patch.object(timezone, "localdate", return_value=tomorrow):
+        quotes.expire_quotes()
+
+
+def tell_of_activities(author: User, named: User) -> None:
+    deal = make_deal(owner=author, team=author.memberships.get().team)
+    note = activities.log_activity(
+        about=[("deal", deal.pk)], kind="NOTE", actor=author, body="They like the desks"
+    )
+    activities.change_activity(note.pk, actor=author, body=f"@{named.name}, look")
+
+
+def tell_of_leads(admin: User) -> None:
+    lead = leads.create_lead(actor=admin, name="Ivan", email="lead@example.org", owner_id=admin.pk)
+    leads.create_lead(actor=admin, email="lead@example.org")
+    leads.start_lead(lead.pk, actor=admin)
+    leads.assign_lead(lead.pk, owner_id=make_salesperson().pk, actor=admin)
+    reason = DisqualifyReason.objects.earliest("pk")
+    leads.disqualify_lead(lead.pk, reason_id=reason.pk, actor=admin)
+    leads.recycle_lead(lead.pk, actor=admin)
+    qualified = qualify_lead(lead.pk, actor=admin, face=Face.API, deal={})
+    assert qualified.converted_person is not None
+    point = qualified.converted_person.contact_points.get()
+    consents.give_consent(point.pk, purpose="CALLS", actor=admin, source="STAFF")

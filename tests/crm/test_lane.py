@@ -399,7 +399,11 @@ def test_a_row_is_inserted_as_django_would(anna: User, model: Any) -> None:
     assert (one._state.adding, one._state.db) == (False, "default")
     read = model.objects.get(pk=one.pk)
     loaded = {name for name in one.__dict__ if not name.startswith("_")}
+    # What the amount is worth is the database's to say.
+    said_there = {"amount_base", "rate", "rate_date"}
     for field in model._meta.concrete_fields:
+        if field.attname in said_there:
+            continue
         assert field.attname in loaded
         assert field.to_python(getattr(one, field.attname)) == getattr(read, field.attname), field.name
     model.objects.filter(pk=one.pk).delete()

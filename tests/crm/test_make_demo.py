@@ -5,15 +5,28 @@ from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from apps.accounts.models import User
+from apps.accounts.models import Letter, User
 from apps.crm.models import Company, Deal, Person
+from apps.documents.belonging import documents_of
+from apps.documents.models import (
+    Document,
+    Folder,
+    Generation,
+    LegalEntity,
+    ShareLink,
+    SignatureRequest,
+)
+from apps.documents.services import blobs
+from apps.documents.services.verifying_signatures import verify_signatures
 from apps.events.models import Event
 from apps.gateway.management import filling
 from apps.history.models import Change, ChangeSet
+from apps.jobs import runner
 from tests.crm import factories
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +35,9 @@ pytestmark = pytest.mark.django_db
 def make(home: Path, settings: Any) -> str:
     settings.ARTEL_HOME = home
     output = StringIO()
-    call_command("make_demo", small=True, if_empty=True, stdout=output, stderr=StringIO())
+    # Unwatched: a watcher would not see this test's transaction.
+    with patch.object(runner._Watch, "_keep_watch"):
+        call_command("make_demo", small=True, if_empty=True, stdout=output, stderr=StringIO())
     return output.getvalue()
 
 
@@ -45,6 +60,46 @@ def test_deals_stand_everywhere_and_have_their_story(tmp_path: Path, settings: A
         assert deal.status == deal.stage.kind
         assert deal.transitions.count() > (deal.stage.name != "Prospecting")
         assert deal.transitions.latest("pk").at == deal.stage_entered_at
+
+
+def test_companies_and_deals_have_papers(tmp_path: Path, settings: Any) -> None:
+    assert "documents" in make(tmp_path, settings)
+    assert Document.objects.count() == 1 + 2 * 12 + 2 * 15 + 3
+    for company in Company.objects.all():
+        papers = documents_of("crm.company", company.pk, actor=company.owner or User.objects.system())
+        assert {paper.type.code for paper in papers} == {"file", "contract"}
+        assert {paper.owner for paper in papers} == {company.owner}
+    assert set(Folder.objects.values_list("name", flat=True)) >= {"Contracts", "2026", "Customers"}
+    # Real files: a reader finds the page, and what it says.
+    agreement = Document.objects.filter(type__code="contract").select_related("current_version__blob").first()
+    assert agreement is not None
+    assert agreement.current_version is not None
+    with blobs.open_blob(agreement.current_version.blob) as file:
+        data = file.read()
+    start = int(data.rsplit(b"startxref\n", 1)[1].split()[0])
+    assert data.startswith(b"%PDF-1.4")
+    assert data[start:].startswith(b"xref")
+    assert b"(Framework agreement) Tj" in data
+
+
+def test_the_demos_own_company_has_written_papers_in_every_state(tmp_path: Path, settings: Any) -> None:
+    make(tmp_path, settings)
+    states = set(Document.objects.values_list("status", flat=True))
+    assert states == {"DRAFT", "IN_REVIEW", "APPROVED", "SIGNED", "VOID"}
+    signed = Document.objects.get(status="SIGNED")
+    assert signed.number is not None
+    assert verify_signatures() == 1
+    assert SignatureRequest.objects.get().document == signed
+    # Nobody outside is written to.
+    assert not Letter.objects.exists()
+    assert LegalEntity.objects.get().logo is not None
+    assert ShareLink.objects.count() == 1
+    # What is left to the workers: a Word letter of the company's own, and an invoice.
+    waiting = Generation.objects.filter(job__state="QUEUED")
+    assert sorted(waiting.values_list("template_version__template__code", flat=True)) == [
+        "invoice",
+        "order-confirmation",
+    ]
 
 
 def test_one_login_of_each_role(tmp_path: Path, settings: Any) -> None:

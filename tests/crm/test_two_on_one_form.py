@@ -4,12 +4,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
 from apps.accounts import services as accounts
+from apps.accounts.faces.admin import ScopedTabularInline, actor_of
 from apps.accounts.faces.merging import seal, shown
 from apps.accounts.models import Role, Team, User
+from apps.crm.admin.deals import DealAdmin
 from apps.crm.models import Deal, DealLine, StageTransition, Tag
 from apps.crm.services import companies, contacts, deals, lines
 from tests.crm import factories
@@ -17,6 +20,36 @@ from tests.crm.test_admin_pages import form_of
 from tests.history.factories import recorded
 
 pytestmark = pytest.mark.django_db
+
+
+class Lines(ScopedTabularInline):
+    """Parts of a row within its form, as contacts, prices and stages are; deals show what comes of it best."""
+
+    model = DealLine
+    fields = ("product", "quantity", "unit_price")
+    autocomplete_fields = ("product",)
+    extra = 0
+    ordering = ("position", "id")
+
+
+def _save_lines(admin: DealAdmin, request: HttpRequest, row: Deal, formset: Any) -> None:
+    new = [lines.NewLine(line.product_id, line.quantity, line.unit_price) for line in formset.new_objects]
+    change = {
+        line.pk: {column: getattr(line, column) for column in map(_column, names)}
+        for line, names in formset.changed_objects
+    }
+    remove = [line.pk for line in formset.deleted_objects]
+    lines.change_lines(row.pk, actor=actor_of(request), add=new, change=change, remove=remove)
+
+
+def _column(name: str) -> str:
+    return "product_id" if name == "product" else name
+
+
+@pytest.fixture(autouse=True)
+def with_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DealAdmin, "inlines", (Lines,))
+    monkeypatch.setattr(DealAdmin, "save_parts", _save_lines)
 
 
 @pytest.fixture

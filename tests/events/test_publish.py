@@ -130,7 +130,7 @@ def test_relay_is_poked_once_and_only_after_the_commit(redis_url: str) -> None:
 
 def _next(ear: redis.client.PubSub) -> object:
     """Return the next poke; the first answer is the confirmation of the subscription."""
-    return ear.get_message(timeout=2) or ear.get_message(timeout=2)
+    return ear.get_message(timeout=20) or ear.get_message(timeout=20)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -120,10 +120,10 @@ def test_a_new_epoch_makes_those_who_watch_start_over(door: Door) -> None:
 def test_heartbeats_tell_the_heads(door: Door) -> None:
     job = running_job()
     socket, _shown = watch(door, job)
-    assert socket.next_of("heartbeat", within=3)["heads"] == {f"job:{job.pk}": 2}
+    assert socket.next_of("heartbeat", within=10)["heads"] == {f"job:{job.pk}": 2}
     log(job, "news")
     socket.events_to(3)
-    assert socket.next_of("heartbeat", within=3)["heads"] == {f"job:{job.pk}": 3}
+    assert socket.next_of("heartbeat", within=10)["heads"] == {f"job:{job.pk}": 3}
 
 
 def test_a_lost_poke_costs_a_heartbeat_and_nothing_else(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_what_one_may_not_see_and_what_is_not_there_are_denied_alike(door: Door)
     welcome = socket.next_of("welcome")
     assert (welcome["streams"], welcome["denied"]) == ({}, sorted(names))
     cancel_job(foreign.pk, actor=foreign.owner)
-    assert socket.next_of("event", "reset", "heartbeat", within=3) == {"op": "heartbeat", "heads": {}}
+    assert socket.next_of("event", "reset", "heartbeat", within=10) == {"op": "heartbeat", "heads": {}}
 
 
 def test_losing_the_right_ends_the_stream_within_a_second(door: Door) -> None:
@@ -200,7 +200,7 @@ def test_losing_the_right_ends_the_stream_within_a_second(door: Door) -> None:
     poke_stream(access_stream(job.owner.pk))
     assert socket.next_of("denied", within=1)["streams"] == [f"job:{job.pk}"]
     log(job, "unheard")
-    assert socket.next_of("event", "heartbeat", within=3) == {"op": "heartbeat", "heads": {}}
+    assert socket.next_of("event", "heartbeat", within=10) == {"op": "heartbeat", "heads": {}}
 
 
 def test_a_lost_poke_about_rights_is_made_up_for_at_the_heartbeat(door: Door) -> None:
@@ -209,7 +209,7 @@ def test_a_lost_poke_about_rights_is_made_up_for_at_the_heartbeat(door: Door) ->
     RoleGrant.objects.all().delete()
     job.owner.perm_version += 1
     job.owner.save(update_fields=["perm_version"])
-    assert socket.next_of("denied", within=3)["streams"] == [f"job:{job.pk}"]
+    assert socket.next_of("denied", within=10)["streams"] == [f"job:{job.pk}"]
 
 
 def test_logging_out_closes_the_socket(door: Door) -> None:
@@ -220,7 +220,7 @@ def test_logging_out_closes_the_socket(door: Door) -> None:
     socket.hello(**{f"job_{job.pk}": {}})
     socket.next_of("reset")
     client.logout()
-    assert socket.await_close(within=3) == 4401
+    assert socket.await_close(within=10) == 4401
 
 
 def test_a_deactivated_user_is_shown_out(door: Door) -> None:
@@ -228,7 +228,7 @@ def test_a_deactivated_user_is_shown_out(door: Door) -> None:
     socket, _shown = watch(door, job)
     job.owner.is_active = False
     job.owner.save(update_fields=["is_active"])
-    assert socket.await_close(within=3) == 4401
+    assert socket.await_close(within=10) == 4401
 
 
 def test_without_a_session_nobody_gets_in(door: Door, redis_url: str) -> None:
@@ -308,7 +308,7 @@ def test_a_client_that_does_not_read_is_closed_with_4408(door: Door) -> None:
         log(job, text)
         reader.next_of("event")
     assert socket.await_close(within=15) == 4408
-    assert reader.next_of("heartbeat", within=3)["heads"] == {f"job:{job.pk}": 122}
+    assert reader.next_of("heartbeat", within=10)["heads"] == {f"job:{job.pk}": 122}
 
 
 def test_the_stream_of_a_finished_job_ends_with_its_result(door: Door) -> None:

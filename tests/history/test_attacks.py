@@ -239,7 +239,7 @@ def test_ones_own_deleted_parts_are_told(anna: User) -> None:
     with recorded(anna) as work:
         line.delete()
     (told,) = stories.told(set_of(work), actor=anna)
-    assert [row.name for row in told.rows] == ["Big desk · 1.000"]
+    assert [row.name for row in told.rows] == ["Big desk · 1.000 · entered by hand"]
 
 
 def test_titles_name_only_what_the_reader_sees(anna: User, boris: User, admin: User, team: Team) -> None:

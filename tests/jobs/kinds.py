@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection
 
+from apps.events.failpoints import failpoint
 from apps.jobs.kinds import JobCancelled, JobKind, JobRefused, Reporter, Step, register
 from apps.jobs.models import Job
 
@@ -79,6 +80,35 @@ def stumble(job: Job, reporter: Reporter) -> Step:
     return Step(done=1, total=1, result={"attempts": _attempts[job.pk]})
 
 
+def fetch(job: Job, reporter: Reporter) -> int:
+    """Ask the outside where the next chunk begins, and leave behind that it was asked: a number below zero."""
+    assert not connection.in_atomic_block, "the outside is asked outside of transactions"
+    first: int = job.checkpoint.get("next", 0)
+    add_effects(job, -1 - first, 1)
+    failpoint("tests.asked")
+    if job.params.get("is_refused"):
+        raise JobRefused("The outside says no.")
+    if len(asked(job)) <= job.params.get("times", 0):
+        raise OperationalError("server closed the connection unexpectedly")
+    _pause(job, reporter, first, 0)
+    return first
+
+
+def count_on(job: Job, reporter: Reporter, first: int) -> Step:
+    """Count a chunk from where it was prepared to begin."""
+    assert first == job.checkpoint.get("next", 0), "it was prepared for another chunk"
+    return count(job, reporter)
+
+
+def asked(job: Job) -> list[int]:
+    """Return for which chunks, by their first number, the outside was asked, as often as it was."""
+    return [-1 - number for number in reversed(effects(job)) if number < 0]
+
+
+def counted(job: Job) -> list[int]:
+    return [number for number in effects(job) if number >= 0]
+
+
 ended: list[tuple[int, str]] = []
 
 
@@ -102,3 +132,4 @@ def register_all() -> None:
     register(JobKind("tests.refuse", "refuse", refuse, ended=keep_books))
     register(JobKind("tests.crash", "crash", crash, ended=keep_books))
     register(JobKind("tests.stumble", "stumble", stumble))
+    register(JobKind("tests.fetch", "fetch", count_on, ended=keep_books, prepare=fetch))

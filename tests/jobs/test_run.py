@@ -14,7 +14,7 @@ from apps.jobs.services import cancel_job, retry_job, start_job, working
 from apps.jobs.services.writing import Fenced
 from tests.jobs import kinds
 from tests.jobs.factories import make_job, make_owner
-from tests.jobs.kinds import effects
+from tests.jobs.kinds import asked, counted, effects
 
 
 def run(job: Job) -> Job:
@@ -195,7 +195,7 @@ def _run_elsewhere(job_id: int) -> None:
 def _await_state(job: Job, state: str) -> None:
     import time
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while Job.objects.get(pk=job.pk).state != state:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -243,3 +243,37 @@ def test_a_job_that_kills_its_workers_is_given_up() -> None:
 def test_an_unknown_kind_cannot_be_started() -> None:
     with pytest.raises(KeyError):
         start_job("tests.nothing", actor=make_owner(), title="?", params={})
+
+
+def test_each_chunk_is_prepared_outside_of_its_transaction() -> None:
+    job = run(make_job(kind="tests.fetch"))
+    assert (job.state, asked(job), counted(job)) == ("SUCCEEDED", [0, 10, 20], list(range(30)))
+
+
+def test_passing_trouble_while_preparing_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "BACK_OFF_SECONDS", (0.01, 0.01))
+    job = run(make_job(kind="tests.fetch", times=2))
+    # The first chunk was prepared three times, and done once.
+    assert (job.state, asked(job), counted(job)) == ("SUCCEEDED", [0, 0, 0, 10, 20], list(range(30)))
+
+
+def test_what_is_refused_while_preparing_fails_the_job_and_is_tried_again_when_told_to() -> None:
+    job = run(make_job(kind="tests.fetch", is_refused=True))
+    assert (job.state, job.error) == ("FAILED", {"code": "refused", "message": "The outside says no."})
+    assert (kinds.ended, counted(job)) == ([(job.pk, "FAILED")], [])
+    Job.objects.filter(pk=job.pk).update(params=job.params | {"is_refused": False})
+    retry_job(job.pk, actor=job.owner)
+    job = run(job)
+    assert (job.state, asked(job), counted(job)) == ("SUCCEEDED", [0, 0, 10, 20], list(range(30)))
+
+
+def test_a_job_is_cancelled_while_it_is_prepared() -> None:
+    job = make_job(kind="tests.fetch", pause=60)
+    worker = Thread(target=_run_elsewhere, args=(job.pk,))
+    worker.start()
+    _await_state(job, Job.State.RUNNING)
+    cancel_job(job.pk, actor=job.owner)
+    worker.join(30)
+    assert not worker.is_alive()
+    job.refresh_from_db()
+    assert (job.state, counted(job)) == ("CANCELLED", [])

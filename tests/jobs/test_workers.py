@@ -10,7 +10,7 @@ from redis import Redis
 from apps.jobs.models import Job
 from apps.jobs.services import cancel_job, sweep_jobs
 from tests.jobs.factories import make_job
-from tests.jobs.kinds import effects
+from tests.jobs.kinds import asked, counted, effects
 
 if TYPE_CHECKING:
     from tests.support.processes import Processes
@@ -59,6 +59,23 @@ def test_a_worker_dies_at_a_chunks_commit(artel_processes: "Processes", place: s
     await_job(job, is_finished)
     assert job.attempt == 2
     assert_counted(job)
+
+
+def test_a_worker_dies_while_it_prepares_a_chunk(artel_processes: "Processes") -> None:
+    job = make_job(kind="tests.fetch")
+    doomed = artel_processes.worker(DJANGO_SETTINGS_MODULE=SETTINGS, ARTEL_FAILPOINT="tests.asked:2")
+    await_job(job, lambda job: asked(job) == [0, 10])
+    doomed.await_line("signal 9 (SIGKILL)")
+    doomed.kill()
+    job.refresh_from_db()
+    assert (job.state, job.done_committed, counted(job)) == ("RUNNING", 10, list(range(10)))
+
+    artel_processes.worker(DJANGO_SETTINGS_MODULE=SETTINGS)
+    artel_processes.beat()
+    await_job(job, is_finished)
+    # The second chunk was prepared anew, and nothing was done twice.
+    assert (job.state, job.attempt, asked(job)) == ("SUCCEEDED", 2, [0, 10, 10, 20])
+    assert counted(job) == list(range(30))
 
 
 def test_the_whole_worker_is_killed_and_redis_is_emptied_meanwhile(

@@ -38,7 +38,7 @@ def test_from_the_list_to_the_file(
     page.get_by_text("CSV", exact=True).click()
     page.get_by_role("button", name="None").click()
     assert start.is_disabled(), "nothing to write"
-    page.get_by_role("checkbox", name="Amount").check()
+    page.get_by_role("checkbox", name="Amount", exact=True).check()
     page.get_by_role("checkbox", name="Title").check()
     first = page.locator(".exp-columns li").first
     assert first.inner_text().strip().startswith("Amount")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.utils import timezone, translation
+from django.utils.dates import MONTHS
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -108,3 +109,8 @@ def test_day(days: int, text: str) -> None:
 
     with time_machine.travel(NOW, tick=False):
         assert f">{text}</time>" in str(day(NOW.date() + timedelta(days=days)))
+
+
+def test_months_are_months_and_no_words_of_ours() -> None:
+    with translation.override("ru"):
+        assert [str(MONTHS[number]) for number in (1, 5, 12)] == ["Январь", "Май", "Декабрь"]

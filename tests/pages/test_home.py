@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from apps.crm.models import Deal
 
 SECTIONS = ["won", "pipeline", "stale", "week", "team", "day", "latest"]
-FIGURE = re.compile(r'href="(/admin/crm/deal/\?[^"]*)" data-figure="(\d+)"')
+FIGURE = re.compile(r'href="(/admin/crm/(?:deal|lead)/\?[^"]*)" data-figure="(\d+)"')
 CANARY = "canaryofsouth"
 
 
@@ -73,7 +73,7 @@ class World:
             self._fill(owner, team, title)
 
     def _fill(self, owner: "User", team: "Team", title: str) -> None:
-        from apps.crm.models import LostReason, StageTransition
+        from apps.crm.models import Lead, LostReason, StageTransition
         from apps.crm.services import deals
         from tests.crm.factories import make_deal, stage
 
@@ -100,6 +100,7 @@ class World:
         deals.win_deal(winner.pk, actor=owner, face=face)
         deals.lose_deal(loser.pk, reason_id=LostReason.objects.get(name="Price").pk, actor=owner, face=face)
         deals.change_deal(moved.pk, actor=owner, amount=Decimal(5))
+        Lead.objects.create(name=f"Lead {title}", owner=owner, team=team)
 
 
 @pytest.fixture
@@ -109,11 +110,12 @@ def world(db: None) -> World:
 
 def rows_behind(user: "User", link: str) -> int:
     """Count what the list under a link holds, without writing its page."""
-    from apps.crm.models import Deal
+    from apps.crm.models import Deal, Lead
 
     request = RequestFactory().get(link)
     request.user = user
-    return int(admin.site.get_model_admin(Deal).get_changelist_instance(request).queryset.count())
+    model = Lead if "/crm/lead/" in link else Deal
+    return int(admin.site.get_model_admin(model).get_changelist_instance(request).queryset.count())
 
 
 def figures_of(client: Client) -> Iterator[tuple[str, str, int]]:

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+from django.http import HttpRequest
 from django.template import Context, RequestContext, Template
 from django.template.engine import Engine
 from django.test import Client, RequestFactory
@@ -12,6 +15,8 @@ from django.test import Client, RequestFactory
 if TYPE_CHECKING:
     from apps.accounts.models import User
 
+# What whoever sees deals may open.
+DEALS = ["/admin/crm/deal/", "/admin/crm/deal/numbers/", "/admin/crm/quote/"]
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]*)"')
 
 
@@ -71,7 +76,7 @@ def test_two_of_the_same_name_keep_their_own_menus(db: None) -> None:
     sells = join(make_user("Kim"), make_team(), make_role({"crm.view_deal": "OWN"}))
     imports = join(make_user("Kim"), make_team(), make_role({"crm.view_importbatch": "OWN"}))
 
-    assert places(page_of(logged_in(sells))) == ["/admin/", "/admin/crm/deal/"]
+    assert places(page_of(logged_in(sells))) == ["/admin/", *DEALS]
     assert places(page_of(logged_in(imports))) == ["/admin/", "/admin/crm/importbatch/"]
 
 
@@ -103,13 +108,13 @@ def test_a_changed_role_changes_the_menu_at_once(db: None) -> None:
 
     role = make_role({"crm.view_deal": "OWN", "crm.view_company": "OWN"})
     client = logged_in(join(make_user(), make_team(), role))
-    assert places(page_of(client)) == ["/admin/", "/admin/crm/deal/", "/admin/crm/company/"]
+    assert places(page_of(client)) == ["/admin/", *DEALS, "/admin/crm/company/"]
 
     role.grants.filter(permission="crm.view_company").delete()
 
     page = page_of(client)
-    assert places(page) == ["/admin/", "/admin/crm/deal/"]
-    assert re.findall(r'data-go="(.*?)"', page) == ["g h", "g d"]
+    assert places(page) == ["/admin/", *DEALS]
+    assert re.findall(r'data-go="(.*?)"', page) == ["g h", "g d", "g n"]
 
 
 def test_the_place_where_one_is_stands_out_on_each_page(ada: "User", ada_client: Client) -> None:
@@ -200,3 +205,58 @@ def test_frame_is_what_unfold_writes(ada: "User") -> None:
     ]
     assert "static/unfold/js/app.js" in written[0]
     assert written[0] == written[1]
+
+
+def test_what_is_put_in_anew_is_escaped_and_nothing_is_kept_by_it(db: None) -> None:
+    from apps.common.templatetags.frame import _written
+
+    template = Template(
+        "{% load frame %}"
+        '{% remembered "admin/lists/parts/search.html" "" help="Title" query=query|anew kept=""|anew %}'
+    )
+    pages = [
+        template.render(RequestContext(HttpRequest(), {"query": query})) for query in ("desks", '"><script>')
+    ]
+
+    assert 'value="desks"' in pages[0]
+    assert 'value="&quot;&gt;&lt;script&gt;"' in pages[1]
+    assert "desks" not in pages[1]
+    assert _written.cache_info().currsize == 1
+
+
+def test_links_above_a_list_are_what_unfold_writes(ada: "User") -> None:
+    from unfold.templatetags.unfold import action_list
+
+    from apps.common.templatetags.lists import head_actions
+
+    request = RequestFactory().get("/admin/")
+    request.user = ada
+    for path in ("/admin/lists/export/new/?a=1&b=<2>", "/admin/lists/export/new/"):
+        offered = [
+            {"title": "Export <all>", "icon": "download", "path": path},
+            {"title": "Print", "icon": "print", "path": "/print/"},
+        ]
+        context = RequestContext(request, {"actions_list": offered, "request": request})
+        assert head_actions(context) == action_list(context)
+
+
+def test_a_link_that_is_more_than_a_link_is_left_to_unfold(ada: "User") -> None:
+    from unfold.templatetags.unfold import action_list
+
+    from apps.common.templatetags.lists import head_actions
+
+    request = RequestFactory().get("/admin/")
+    request.user = ada
+    offered = [{"title": "Print", "icon": "print", "path": "/print/", "attrs": {"data-print": "now"}}]
+    context = RequestContext(request, {"actions_list": offered, "request": request})
+
+    assert 'data-print="now"' in head_actions(context)
+    assert head_actions(context) == action_list(context)
+
+
+def test_two_searches_are_two_pages(ada: "User", ada_client: Client) -> None:
+    for query in ("oak desks", "pine <chairs>"):
+        page = page_of(ada_client, f"/admin/crm/deal/?q={quote(query)}&status__exact=OPEN")
+
+        assert f'value="{escape(query)}"' in page
+        assert '<input type="hidden" name="status__exact" value="OPEN">' in page

@@ -31,6 +31,7 @@ from apps.accounts.faces.admin import ScopedModelAdmin, ScopedTabularInline, act
 from apps.accounts.faces.merging import expected_version
 from apps.accounts.models import AuthEvent, Membership, User
 from apps.accounts.scoping import Rule
+from apps.accounts.second_factor import has_factor
 
 
 class NewPasswordForm(forms.Form):
@@ -150,9 +151,11 @@ class UserAdmin(ScopedModelAdmin):
     short_list = "The people of one organization."
     ordering = ("name", "pk")
     inlines = (MembershipInline,)
-    actions_detail = ("set_password", "turn_off", "turn_on", "unlock")
+    actions_detail = ("set_password", "turn_off", "turn_on", "unlock", "reset_factors")
     access_items = ("events", "why", "act_as")
-    recent_for = frozenset({"add", "change", "set_password", "turn_on", "turn_off", "act_as"})
+    recent_for = frozenset(
+        {"add", "change", "set_password", "turn_on", "turn_off", "act_as", "reset_factors"}
+    )
     readonly_fields = ("kind", "is_active", "last_login", "created_at")
     actions = None
     fields = (
@@ -286,13 +289,31 @@ class UserAdmin(ScopedModelAdmin):
             done=gettext("The account is unlocked."),
         )
 
+    @action(description=_("Reset second factors"), permissions=["change"], icon="phonelink_erase")
+    def reset_factors(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        actor = actor_of(request)
+        return self.ask(
+            request,
+            object_id,
+            lambda user, _values: services.reset_second_factors(user.pk, actor=actor),
+            action="change",
+            title=gettext("Reset second factors"),
+            text=gettext(
+                "For who has lost their phone or passkey: make sure first that it is them who asks. Their app, passkeys "
+                "and recovery codes work no longer, and they are logged out everywhere."
+            ),
+            done=gettext("The second factors are gone. They add a new one when they log in."),
+        )
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to turn an account off or on, and to unlock it, whichever makes sense."""
+        """Offer to turn an account off or on, to unlock it, to take its second factors off: whichever makes sense."""
         actions = super().get_actions_detail(request, object_id)
         user = User.objects.filter(pk=object_id).first()
         hidden = ["turn_on"] if user is not None and user.is_active else ["turn_off", "act_as"]
         if user is None or not is_locked(person(user.email or "")):
             hidden.append("unlock")
+        if user is None or not has_factor(user):
+            hidden.append("reset_factors")
         return [found for found in actions if not found.action_name.endswith(tuple(hidden))]
 
     @action(description=_("Access events"), permissions=["see_events"], icon="policy")

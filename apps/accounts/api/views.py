@@ -67,8 +67,11 @@ class UserViewSet(ScopedEditViewSet):
         "activate": "change",
         "deactivate": "change",
         "explain": "change",
+        "reset_second_factors": "change",
     }
-    recent_for = frozenset({"create", "update", "partial_update", "activate", "deactivate"})
+    recent_for = frozenset(
+        {"create", "update", "partial_update", "activate", "deactivate", "reset_second_factors"}
+    )
 
     @extend_schema(request=NewUserSerializer, responses={201: UserSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -90,6 +93,12 @@ class UserViewSet(ScopedEditViewSet):
 
     def perform_update(self, row: User, serializer: Any) -> User:
         return services.change_user(row.pk, actor=self.actor, **serializer.validated_data)
+
+    @extend_schema(request=None, responses=UserSerializer)
+    @action(detail=True, methods=["post"], url_path="reset-second-factors")
+    def reset_second_factors(self, request: Request, pk: str) -> Response:
+        """Take all second factors off the account of somebody who has lost them."""
+        return self.run(services.reset_second_factors)
 
     @extend_schema(request=None, responses=UserSerializer)
     @action(detail=True, methods=["post"])

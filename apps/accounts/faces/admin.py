@@ -7,7 +7,7 @@ inlines, delete pages and what a saved row turned into are all open. Here they a
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any, ClassVar, cast
 
 from django import forms
@@ -200,15 +200,23 @@ class _Scoped:
         remembered: dict[tuple[str, str, str], bool] = request.__dict__.setdefault("_may", {})
         key = (action, self.model._meta.label, str(pk))
         if key not in remembered:
-            remembered[key] = self._ask(user, action, pk)
+            remembered[key] = self._remembered(request, user, action, pk)
         return remembered[key]
 
+    def _remembered(self, request: HttpRequest, user: User, action: str, pk: Any) -> bool:
+        """Ask once for all actions that the same condition lets at the row."""
+        question = (*access.asked(user, action, self.model), str(pk))
+        answers: dict[Any, bool] = request.__dict__.setdefault("_answers", {})
+        if question not in answers:
+            answers[question] = self._ask(user, action, pk)
+        return answers[question]
+
     def _ask(self, user: User, action: str, pk: Any) -> bool:
-        rows = self.model._base_manager.filter(access.scope(user, action, self.model))
         try:
-            return rows.filter(pk=pk).exists()
-        except (ValueError, TypeError):
+            key = self.model._meta.pk.to_python(pk)
+        except ValidationError:
             return False
+        return access.can_with(user, action, self.model, key)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
@@ -319,6 +327,16 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
                 url.callback = asked_before_saving(url.callback)
         return urls
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if request.method not in {"GET", "HEAD"}:
+            return super().get_object(request, object_id, from_field)
+        # A page that is only looked at reads its row once, whatever is put around it.
+        rows: dict[Any, Any] = request.__dict__.setdefault("_rows", {})
+        key = (self, object_id, from_field)
+        if key not in rows:
+            rows[key] = super().get_object(request, object_id, from_field)
+        return rows[key]
+
     # Lists
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
@@ -332,11 +350,7 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
         return item
 
     def _leads_to_rows(self, path: str) -> bool:
-        try:
-            field = _field_at(self.model, path)
-        except FieldDoesNotExist:
-            return False
-        return bool(field.is_relation)
+        return _is_relation(self.model, path)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         # Django lets anybody filter by any column of the row itself, a password's hash too, letter by letter.
@@ -363,12 +377,15 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
         return {f"{name}__{lookup}" for name in names for lookup in ("exact", "in")}
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
-        return {
-            name: (self._on_permitted(run), name, label)
-            for name, (run, _n, label) in actions.items()
-            if self._is_offered(run, request)
-        }
+        # A list asks for them three times.
+        remembered: dict[Any, dict[str, Any]] = request.__dict__.setdefault("_actions", {})
+        if self not in remembered:
+            remembered[self] = {
+                name: (self._on_permitted(run), name, label)
+                for name, (run, _n, label) in super().get_actions(request).items()
+                if self._is_offered(run, request)
+            }
+        return remembered[self]
 
     def _is_offered(self, run: Any, request: HttpRequest) -> bool:
         """Tell whether an action of the whole site, which knows for which lists it is made, is offered here."""
@@ -430,6 +447,7 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
             # Everything is rolled back; the same page comes again with what was typed and why it was refused.
             request.__dict__["_refusal"] = refused.reason
             request.__dict__.pop("_may", None)
+            request.__dict__.pop("_answers", None)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     # What somebody else made of the row meanwhile
@@ -617,6 +635,7 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
         :raises OutOfReach: they gave it away, or made it somebody else's; the page's transaction rolls back
         """
         request.__dict__.pop("_may", None)
+        request.__dict__.pop("_answers", None)
         text = _("Nothing was saved: with this owner and team, the row would be out of your reach.")
         _insist(self._ask(actor_of(request), action, row.pk), text)
 
@@ -711,6 +730,15 @@ def stamp(row: models.Model, user: User, *, is_new: bool) -> None:
             row.created_by = user
     if isinstance(row, Versioned) and not is_new:
         row.version += 1
+
+
+# Every list asks it of each of its filters, several times.
+@cache
+def _is_relation(model: type[models.Model], path: str) -> bool:
+    try:
+        return bool(_field_at(model, path).is_relation)
+    except FieldDoesNotExist:
+        return False
 
 
 def _field_at(model: type[models.Model], path: str) -> Any:
@@ -822,6 +850,14 @@ class _ScopedInline(_Scoped):
 
 class ScopedTabularInline(_ScopedInline, TabularInline):
     """Inline rows as a table."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            # A table has its labels in its head alone, where they are no field's.
+            widget = getattr(field.widget, "widget", field.widget)
+            widget.attrs.setdefault("aria-label", str(field.label))
+        return field
 
 
 class ScopedStackedInline(_ScopedInline, StackedInline):

@@ -141,11 +141,11 @@ class _InSight(QuerySetRequestMixin):
         return rows.filter(access.scope(actor_of(request), "view", rows.model))
 
 
-class _ScopedChoice(_InSight, filters.ModelChoiceFilter):
+class ScopedChoice(_InSight, filters.ModelChoiceFilter):
     """A filter by a related row."""
 
 
-class _ScopedChoices(_InSight, filters.ModelMultipleChoiceFilter):
+class ScopedChoices(_InSight, filters.ModelMultipleChoiceFilter):
     """A filter by several related rows."""
 
 
@@ -158,15 +158,15 @@ class ScopedFilterSet(filters.FilterSet):
         models.GeneratedField: {"filter_class": filters.CharFilter},
         models.ForeignKey: {
             **filters.FilterSet.FILTER_DEFAULTS[models.ForeignKey],
-            "filter_class": _ScopedChoice,
+            "filter_class": ScopedChoice,
         },
         models.OneToOneField: {
             **filters.FilterSet.FILTER_DEFAULTS[models.OneToOneField],
-            "filter_class": _ScopedChoice,
+            "filter_class": ScopedChoice,
         },
         models.ManyToManyField: {
             **filters.FilterSet.FILTER_DEFAULTS[models.ManyToManyField],
-            "filter_class": _ScopedChoices,
+            "filter_class": ScopedChoices,
         },
     }
 

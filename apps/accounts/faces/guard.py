@@ -58,14 +58,19 @@ class SecondFactorMiddleware:
         if is_api:
             refused = SecondFactorRequired
             return problem_response(problem(403, refused.default_code, str(refused.default_detail)))
-        return HttpResponseRedirect(
-            f"{reverse('account_second_factor')}?{urlencode({'next': _place(request)})}"
-        )
+        return lead_to_second_factor(request)
+
+
+def lead_to_second_factor(request: HttpRequest) -> HttpResponse:
+    """Send somebody to where they set up or show their second factor, and from there back here."""
+    return HttpResponseRedirect(f"{reverse('account_second_factor')}?{urlencode({'next': _place(request)})}")
 
 
 def _asks_itself(view: Any) -> bool:
     kind = getattr(view, "cls", None)
-    return isinstance(kind, type) and issubclass(kind, APIView)
+    if isinstance(kind, type) and issubclass(kind, APIView):
+        return True
+    return getattr(getattr(view, "view_class", None), "asks_for_second_factor", False) is True
 
 
 def _place(request: HttpRequest) -> str:

@@ -209,6 +209,23 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "team",
                 "verbose_name_plural": "teams",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("parent", "name"),
+                        name="team_parent_name_unique",
+                        nulls_distinct=False,
+                        violation_error_message="There is a team of this name here already.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        fields=("external_source", "external_id"),
+                        name="team_external_source_id_unique",
+                        violation_error_message="Another row already came from this source under this id.",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(fields=["path"], name="team_path_prefix", opclasses=["varchar_pattern_ops"])
+                ],
             },
         ),
         migrations.CreateModel(
@@ -279,6 +296,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "membership",
                 "verbose_name_plural": "memberships",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "team", "role"),
+                        name="membership_unique",
+                        violation_error_message="They have this role in this team already.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -322,35 +346,5 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("role", "permission"), name="role_grant_unique")
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="team",
-            index=models.Index(fields=["path"], name="team_path_prefix", opclasses=["varchar_pattern_ops"]),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=models.UniqueConstraint(
-                fields=("parent", "name"),
-                name="team_parent_name_unique",
-                nulls_distinct=False,
-                violation_error_message="There is a team of this name here already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id", ""), _negated=True),
-                fields=("external_source", "external_id"),
-                name="team_external_source_id_unique",
-                violation_error_message="Another row already came from this source under this id.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="membership",
-            constraint=models.UniqueConstraint(
-                fields=("user", "team", "role"),
-                name="membership_unique",
-                violation_error_message="They have this role in this team already.",
-            ),
         ),
     ]

@@ -165,6 +165,33 @@ class Migration(migrations.Migration):
                 "verbose_name": "application",
                 "verbose_name_plural": "applications",
                 "default_permissions": ("view", "add", "change"),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("client_type", "confidential"),
+                            models.Q(("authorization_grant_type", "client-credentials"), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="application_program_has_secret",
+                        violation_error_message="A program that acts for itself has to keep a secret.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("client_type", "confidential"), ("secret_digest", ""), _connector="OR"
+                        ),
+                        name="application_public_has_no_secret",
+                        violation_error_message="An application that cannot keep a secret has none.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("service_user", None),
+                            ("authorization_grant_type", "client-credentials"),
+                            _connector="OR",
+                        ),
+                        name="application_service_user_is_of_program",
+                        violation_error_message="Only a program that acts for itself acts as a user of its own.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -212,6 +239,14 @@ class Migration(migrations.Migration):
                 "verbose_name": "consent",
                 "verbose_name_plural": "consents",
                 "default_permissions": ("view",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("revoked_at", None)),
+                        fields=("user", "application"),
+                        name="consent_live_unique",
+                    )
+                ],
+                "indexes": [models.Index(fields=["user", "-id"], name="consent_user_latest")],
             },
         ),
         migrations.CreateModel(
@@ -274,6 +309,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "device code",
                 "verbose_name_plural": "device codes",
                 "default_permissions": (),
+                "indexes": [models.Index(fields=["expires_at"], name="device_code_expiry")],
             },
         ),
         migrations.CreateModel(
@@ -319,6 +355,14 @@ class Migration(migrations.Migration):
                 "verbose_name": "token family",
                 "verbose_name_plural": "token families",
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["expires_at"], name="token_family_expiry"),
+                    models.Index(
+                        condition=models.Q(("browser_session", ""), _negated=True),
+                        fields=["browser_session"],
+                        name="token_family_browser",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -346,6 +390,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "refresh token",
                 "verbose_name_plural": "refresh tokens",
                 "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("used_at", None)),
+                        fields=("family",),
+                        name="refresh_token_one_unused",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -405,76 +456,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "authorization code",
                 "verbose_name_plural": "authorization codes",
                 "default_permissions": (),
+                "indexes": [models.Index(fields=["expires_at"], name="authorization_code_expiry")],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="application",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("client_type", "confidential"),
-                    models.Q(("authorization_grant_type", "client-credentials"), _negated=True),
-                    _connector="OR",
-                ),
-                name="application_program_has_secret",
-                violation_error_message="A program that acts for itself has to keep a secret.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="application",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("client_type", "confidential"), ("secret_digest", ""), _connector="OR"),
-                name="application_public_has_no_secret",
-                violation_error_message="An application that cannot keep a secret has none.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="application",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("service_user", None),
-                    ("authorization_grant_type", "client-credentials"),
-                    _connector="OR",
-                ),
-                name="application_service_user_is_of_program",
-                violation_error_message="Only a program that acts for itself acts as a user of its own.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="consentgrant",
-            index=models.Index(fields=["user", "-id"], name="consent_user_latest"),
-        ),
-        migrations.AddConstraint(
-            model_name="consentgrant",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("revoked_at", None)),
-                fields=("user", "application"),
-                name="consent_live_unique",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="devicecode",
-            index=models.Index(fields=["expires_at"], name="device_code_expiry"),
-        ),
-        migrations.AddIndex(
-            model_name="tokenfamily",
-            index=models.Index(fields=["expires_at"], name="token_family_expiry"),
-        ),
-        migrations.AddIndex(
-            model_name="tokenfamily",
-            index=models.Index(
-                condition=models.Q(("browser_session", ""), _negated=True),
-                fields=["browser_session"],
-                name="token_family_browser",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refreshtoken",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("used_at", None)), fields=("family",), name="refresh_token_one_unused"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="authorizationcode",
-            index=models.Index(fields=["expires_at"], name="authorization_code_expiry"),
         ),
     ]

@@ -4,8 +4,12 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # The other packages' come before our own tables: each step of a migration costs what models there are.
     dependencies = [
         ("accounts", "0006_oauth"),
+        ("mfa", "0003_authenticator_type_uniq"),
+        ("oauth2_provider", "0022_refreshtoken_token_family_index"),
+        ("usersessions", "0001_initial"),
     ]
 
     operations = [

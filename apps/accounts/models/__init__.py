@@ -14,6 +14,7 @@ from apps.accounts.models.oauth import (
     RefreshToken,
     TokenFamily,
 )
+from apps.accounts.models.owned import Owned
 from apps.accounts.models.people import (
     Membership,
     Role,
@@ -40,6 +41,7 @@ __all__ = [
     "KnownDevice",
     "Letter",
     "Membership",
+    "Owned",
     "RefreshToken",
     "Role",
     "RoleGrant",

@@ -50,7 +50,7 @@ class AccessGrant(models.Model):
     revoked_at = models.DateTimeField(_("taken back"), null=True, editable=False)
 
     objects = AccessGrantQuerySet.as_manager()
-    access = Rule(owner="user", team="user__memberships__team")
+    access = Rule(owner="user", team="user__memberships__team", by_roles_alone=True)
 
     class Meta:
         verbose_name = _("shared row")

@@ -32,7 +32,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
 
     objects = ScopedQuerySet.as_manager()
-    access = Rule(owner="owner")
+    access = Rule(owner="owner", by_roles_alone=True)
 
     class Meta:
         verbose_name = _("API key")

@@ -35,7 +35,7 @@ class ImpersonationSession(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
 
     objects = ImpersonationQuerySet.as_manager()
-    access = Rule(owner="actor")
+    access = Rule(owner="actor", by_roles_alone=True)
 
     class Meta:
         verbose_name = _("time as somebody else")

@@ -20,10 +20,10 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts import services
 from apps.accounts.devices import device_name
+from apps.accounts.entering.factors import MFAAdapter
 from apps.accounts.faces.admin import actor_of
 from apps.accounts.faces.declared import own_only
 from apps.accounts.faces.recent import ask, recently_authenticated
-from apps.accounts.factors import MFAAdapter
 from apps.accounts.second_factor import Step, is_required_of, step_before, unsettle
 from apps.accounts.selectors import live_sessions
 

@@ -52,6 +52,7 @@ from apps.accounts.services.roles import (
     set_role_grants,
     sync_roles,
 )
+from apps.accounts.services.second_factors import reset_second_factors
 from apps.accounts.services.sessions import end_other_sessions, end_session, end_sessions, note_use
 from apps.accounts.services.signing_keys import revoke_key, rotate_keys, rotate_now
 from apps.accounts.services.signing_up import sign_up
@@ -137,6 +138,7 @@ __all__ = [
     "rename_team",
     "require_second_factor",
     "resend_invitation",
+    "reset_second_factors",
     "restore_team",
     "revoke_access",
     "revoke_api_key",

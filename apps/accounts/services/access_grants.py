@@ -102,6 +102,50 @@ def revoke_access(grant_id: int, *, actor: User) -> AccessGrant:
     return grant
 
 
+@transaction.atomic
+def lend_access(
+    row: models.Model, *, user: User, actions: Iterable[str], reason: str, actor: User
+) -> AccessGrant:
+    """
+    Share a row with somebody for as long as a piece of work needs them, which the caller's service gives them.
+
+    That the actor may give such work is the caller's to check, in place of `add_accessgrant`. It ends as early as any
+    other share, unless :func:`extend_loan` is called before, and with the work, by :func:`end_loans`.
+
+    :raises PermissionDenied: somebody acts as the actor, who gives nothing away then
+    """
+    require_in_person(actor)
+    grant = AccessGrant(
+        user=user,
+        content_type=ContentType.objects.get_for_model(row),
+        object_id=row.pk,
+        actions=sorted({"view", *actions}),
+        reason=reason,
+        granted_by=actor,
+        expires_at=timezone.now() + longest(),
+    )
+    rows.insert(grant, actor=actor)
+    _tell(events.ACCESS_GRANTED, "access_granted", grant, actor)
+    return grant
+
+
+@transaction.atomic
+def extend_loan(grant: AccessGrant, *, actor: User) -> None:
+    """Let what was lent end as late as anything that is lent now: the work is not done yet."""
+    rows.write(grant, {"expires_at": timezone.now() + longest()}, actor=actor)
+    _tell(events.ACCESS_EXTENDED, "access_extended", grant, actor)
+
+
+@transaction.atomic
+def end_loans(grants: Iterable[AccessGrant], *, actor: User) -> None:
+    """Take back what was lent: the work that it was for is over."""
+    now = timezone.now()
+    for grant in grants:
+        if grant.is_live(now):
+            rows.write(grant, {"revoked_at": now}, actor=actor)
+            _tell(events.ACCESS_REVOKED, "access_revoked", grant, actor)
+
+
 def shareable_model(label: str) -> type[models.Model]:
     """
     Return the model of a kind of row that can be shared.

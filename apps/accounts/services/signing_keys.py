@@ -138,8 +138,9 @@ def _activate_next(now: datetime, *, actor: User) -> list[SigningKey]:
 
 
 def _seal_anew() -> None:
-    """Put the private halves under the first of SIGNING_KEYS_SECRET, so that the others can be given up."""
+    """Put all that is sealed under the first of SIGNING_KEYS_SECRET, so that the others can be given up."""
     for key in SigningKey.objects.exclude(state=State.RETIRED):
         if keyring.can_open(key) and not keyring.is_under_first_secret(key):
             key.sealed = keyring.sealed_anew(key)
             key.save(update_fields=["sealed"])
+    keyring.seal_others_anew()

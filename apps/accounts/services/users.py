@@ -144,9 +144,10 @@ def change_own_settings(*, actor: User, **fields: Unpack[OwnSettings]) -> User:
     """
     Change one's own name, language or time zone, which nobody needs a permission for.
 
-    :raises PermissionDenied: they came with a key that is for something else
+    :raises PermissionDenied: they came with a key that is for something else, or somebody acts as them
     :raises ValidationError: there is no such language or time zone
     """
+    require_in_person(actor)
     if actor.key_scopes is not None:
         raise PermissionDenied
     user = User.objects.select_for_update().get(pk=actor.pk)

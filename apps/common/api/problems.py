@@ -97,7 +97,7 @@ def _translate(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]
     if isinstance(error, Http404 | ObjectDoesNotExist):
         return problem(404, "not_found", _("There is nothing here, or you may not see it.")), {}
     if isinstance(error, DjangoValidationError):
-        return _from_validation(error), {}
+        return _from_validation(error) | getattr(error, "facts", {}), {}
     if isinstance(error, models.ProtectedError | models.RestrictedError):
         return problem(409, "protected", _("Other rows still need this one.")), {}
     if isinstance(error, IntegrityError):

@@ -153,6 +153,21 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
             Step("last", _("Last page"), "last_page", self._url(LAST) if behind else None),
         ]
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there are other pages."""
+        return bool(self.steps)
+
+    @property
+    def offers_all(self) -> bool:
+        """Whether the rows of all pages can be selected at once."""
+        return not self.model_admin.list_disable_select_all
+
+    @property
+    def shown(self) -> int:
+        """How many rows the page has."""
+        return len(self.result_list)
+
     def _url(self, place: Place) -> str:
         if place == FIRST:
             return str(self.get_query_string(remove=[PAGE_VAR]))

@@ -214,7 +214,9 @@ def ranges_behind(columns: Sequence[Column], values: Values) -> list[Range]:
 
 
 def _empty_range(columns: Sequence[Column]) -> Range:
-    return _range(_is_empty(columns[0], is_empty=True), columns[1:])
+    # Of the next column nothing is known: it has values in some of these rows, and in others none.
+    order = [column.order_by(is_filled=False) for column in columns[1:]]
+    return Range(_is_empty(columns[0], is_empty=True), order)
 
 
 def _are_one_way(columns: Sequence[Column], values: Values) -> bool:

@@ -6,18 +6,22 @@ many: nine tenths of the time of a page. Here every column becomes one function,
 """
 
 from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache
 from html import escape
 from typing import Any, NamedTuple
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.templatetags.admin_list import _coerce_field_name  # type: ignore[attr-defined]
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.utils import (  # type: ignore[attr-defined]
     FieldIsAForeignKeyColumnName,
     _get_non_gfk_field,
+    label_for_field,
     lookup_field,
     quote,
 )
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.db.models import ManyToOneRel
@@ -25,8 +29,8 @@ from django.db.models.constants import LOOKUP_SEP
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from unfold.templatetags.unfold_list import result_headers
 from unfold.utils import (
     display_for_dropdown,
     display_for_field,
@@ -34,6 +38,7 @@ from unfold.utils import (
     display_for_label,
     display_for_value,
 )
+from unfold.widgets import UnfoldBooleanWidget
 
 from apps.common.reading import one_reader
 
@@ -44,19 +49,17 @@ _KEY = "0key0"
 
 def table(cl: Any) -> SafeString:
     """Write the table of a page: its head, with what sorts it, and its rows."""
-    headers = list(result_headers(cl))
-    labels = [_label(header) for header in headers]
-    cells = list(_cells(cl, labels))
+    heads = list(_heads(cl))
+    cells = list(_cells(cl, [head.label for head in heads]))
     # All that is the same in each row, with a place for each value.
     form = f"<tr>{''.join([cell.before + '%s' + cell.after for cell in cells])}</tr>"
     writers = [cell.value for cell in cells]
     with one_reader():
         rows = [_row(form, row, writers) for row in cl.result_list]
-    is_mixed = sum(bool(header.get("sort_priority")) for header in headers) > 1
-    head = "".join(_header(header, is_mixed=is_mixed) for header in headers)
     return mark_safe(  # noqa: S308 - every value in it was escaped where it was written
         f'<div class="art-table-frame"><table id="result_list" class="result-list art-table">'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<thead><tr>{''.join([head.html for head in heads])}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -78,43 +81,79 @@ def _value_or_empty(write: Write, row: Any) -> str:
 # The head
 
 
-def _label(header: dict[str, Any]) -> str:
-    if _is_toggle(header):
-        return _("Select record")
-    return str(header["text"])
+class Head(NamedTuple):
+    """The head of a column: its name, and its cell."""
+
+    label: str
+    html: str
 
 
-def _is_toggle(header: dict[str, Any]) -> bool:
-    return "action-checkbox-column" in header["class_attrib"]
+def _heads(cl: Any) -> Iterator[Head]:
+    """Write the heads, each with the order that a click on it gives: by this column first, then as it was."""
+    ways = cl.get_ordering_field_columns()
+    for place, name in enumerate(cl.list_display):
+        if name == "action_checkbox":
+            yield Head(_("Select record"), _toggle(get_language()))
+            continue
+        text, attribute = label_for_field(name, cl.model, model_admin=cl.model_admin, return_attr=True)
+        css = escape(_coerce_field_name(name, place) if attribute else name)
+        shown = escape(str(capfirst(text)))
+        if not _is_sortable(cl, name, attribute):
+            html = f'<th scope="col" class="column-{css}">{shown}</th>'
+        elif place in ways:
+            html = _sorted_head(cl, ways, place, css, shown)
+        else:
+            url = _order(cl, [str(place), *_params(ways)])
+            html = f'<th scope="col" class="sortable column-{css}"><a href="{url}">{shown}</a></th>'
+        yield Head(str(text), html)
 
 
-def _header(header: dict[str, Any], *, is_mixed: bool) -> str:
-    if _is_toggle(header):
-        text = (
-            f'<label class="art-toggle">{header["text"]}<span>{escape(_("Select all rows"))}</span></label>'
-        )
-        return f'<th scope="col" class="action-checkbox-column">{text}</th>'
-    text = escape(str(capfirst(header["text"])))
-    attributes = f'scope="col" class="{header["class_attrib"]}"'
-    if not header["sortable"]:
-        return f"<th {attributes}>{text}</th>"
-    link = f'<a href="{escape(header["url_primary"])}">{text}</a>'
-    if not header["sort_priority"]:
-        return f"<th {attributes}>{link}</th>"
-    way, icon = ("ascending", "arrow_upward") if header["ascending"] else ("descending", "arrow_downward")
-    sorting = _sorting(header, icon, is_mixed=is_mixed)
-    return f'<th {attributes} aria-sort="{way}"><span class="art-sorted">{link}{sorting}</span></th>'
+def _is_sortable(cl: Any, name: Any, attribute: Any) -> bool:
+    if cl.sortable_by is not None and name not in cl.sortable_by:
+        return False
+    if isinstance(attribute, property):
+        attribute = attribute.fget
+    return not attribute or bool(getattr(attribute, "admin_order_field", None))
 
 
-def _sorting(header: dict[str, Any], icon: str, *, is_mixed: bool) -> str:
-    turn = _icon_link(header["url_toggle"], icon, _("Toggle sorting"))
+def _sorted_head(cl: Any, ways: dict[int, str], place: int, css: str, shown: str) -> str:
+    is_ascending = ways[place].lower() == "asc"
+    turned = ways | {place: "desc" if is_ascending else "asc"}
+    others = {other: way for other, way in ways.items() if other != place}
+    primary = _order(cl, [*_params({place: turned[place]}), *_params(others)])
+    icon = "arrow_upward" if is_ascending else "arrow_downward"
+    sorting = _icon_link(_order(cl, _params(turned)), icon, _("Toggle sorting"))
     # The only order there is cannot be taken away, only turned or replaced.
-    return turn + _icon_link(header["url_remove"], "close", _("Remove from sorting")) if is_mixed else turn
+    if others:
+        sorting += _icon_link(_order(cl, _params(others)), "close", _("Remove from sorting"))
+    way = "ascending" if is_ascending else "descending"
+    return (
+        f'<th scope="col" class="sortable column-{css} sorted {way}" aria-sort="{way}">'
+        f'<span class="art-sorted"><a href="{primary}">{shown}</a>{sorting}</span></th>'
+    )
+
+
+def _params(ways: dict[int, str]) -> list[str]:
+    return [f"-{place}" if way.lower() == "desc" else str(place) for place, way in ways.items()]
+
+
+def _order(cl: Any, params: list[str]) -> str:
+    return escape(cl.get_query_string({ORDER_VAR: ".".join(params)}))
+
+
+@lru_cache
+def _toggle(_language: str | None) -> str:
+    """Write the head of the boxes that select rows: one that selects all of them, as unfold has it."""
+    label = _("Select all objects on this page for an action")
+    attributes = {"id": "action-toggle", "class": "action-toggle", "aria-label": label}
+    box = UnfoldBooleanWidget(attributes).render("action-toggle", value=False)
+    text = f'<label class="art-toggle">{box}<span>{escape(_("Select all rows"))}</span></label>'
+    return f'<th scope="col" class="action-checkbox-column">{text}</th>'
 
 
 def _icon_link(url: str, icon: str, title: str) -> str:
     return (
-        f'<a href="{escape(url)}" class="art-sort" title="{escape(title)}" aria-label="{escape(title)}">'
+        f'<a href="{url}" class="art-sort" title="{escape(title)}" aria-label="{escape(title)}">'
         f'<span class="material-symbols-outlined" aria-hidden="true">{icon}</span></a>'
     )
 
@@ -136,7 +175,7 @@ def _cells(cl: Any, labels: list[str]) -> Iterator[Cell]:
     is_linked_yet = False
     for place, name in enumerate(cl.list_display):
         if name == "action_checkbox":
-            yield _checkbox(labels[place])
+            yield _checkbox(labels[place], cl.pk_attname)
             continue
         value, is_short = _value(cl, name)
         kind = "td"
@@ -171,7 +210,7 @@ def _constant(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _checkbox(label: str) -> Cell:
+def _checkbox(label: str, key: str) -> Cell:
     start = (
         f'<td class="action-checkbox" data-label="{escape(label)}"><input type="checkbox" '
         f'name="{ACTION_CHECKBOX_NAME}" class="action-select art-check" value="'
@@ -182,7 +221,7 @@ def _checkbox(label: str) -> Cell:
     between = f'" aria-label="{before}'
     return Cell(
         _constant(start),
-        lambda row: f"{escape(str(row.pk))}{between}{escape(str(row))}",
+        lambda row: f"{escape(str(getattr(row, key)))}{between}{escape(str(row))}",
         _constant(f'{after}"></td>'),
     )
 
@@ -201,7 +240,8 @@ def _address(cl: Any) -> Callable[[Any], str] | None:
     whole = add_preserved_filters({"preserved_filters": cl.preserved_filters, "opts": opts}, url, popup=False)
     before, after = (escape(part) for part in whole.split(_KEY, 1))
     if not cl.is_popup:
-        return lambda row: f'<a href="{before}{_quoted(row.pk)}{after}">'
+        key = cl.pk_attname
+        return lambda row: f'<a href="{before}{_quoted(getattr(row, key))}{after}">'
     after = escape(f"{'&' if '?' in after else '?'}{IS_POPUP_VAR}=1") if IS_POPUP_VAR not in after else after
     chosen = cl.to_field or cl.pk_attname
 

@@ -1,5 +1,31 @@
 """Faces of the CRM in the admin."""
 
-from apps.crm.admin import catalog, companies, deals, imports, people, pipelines
+from apps.crm.admin import (
+    catalog,
+    companies,
+    deals,
+    imports,
+    lead_catalog,
+    leads,
+    mail,
+    own_cards,
+    people,
+    pipelines,
+    quotes,
+    reports,
+)
 
-__all__ = ["catalog", "companies", "deals", "imports", "people", "pipelines"]
+__all__ = [
+    "catalog",
+    "companies",
+    "deals",
+    "imports",
+    "lead_catalog",
+    "leads",
+    "mail",
+    "own_cards",
+    "people",
+    "pipelines",
+    "quotes",
+    "reports",
+]

@@ -1,9 +1,9 @@
 """The board in the admin: its page, what the page asks for afterwards, and what is done from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -23,8 +23,9 @@ from apps.common.reading import one_reader
 from apps.common.templatetags.artel import number
 from apps.crm.admin.board_cards import CardWriter, figure, moment
 from apps.crm.board.filters import Filters, parse
-from apps.crm.board.reading import MOST, PAGE, Column, Cursor, read_cards, read_columns, read_figures
+from apps.crm.board.reading import MOST, PAGE, Card, Column, Cursor, read_cards, read_columns, read_figures
 from apps.crm.board.stream import BoardStream
+from apps.crm.criteria import Asked, missing_of, stored
 from apps.crm.models import Company, Deal, LostReason, Pipeline, Stage, StageTransition, Tag
 from apps.crm.services import boards, deals
 from apps.lists.models import SavedView
@@ -33,7 +34,7 @@ from apps.lists.services import views
 Face = StageTransition.Face
 # As many owners, teams and tags as a choice lists.
 CHOICES = 300
-_STATUSES = {"stale": 409, "deal_not_open": 409, "archived": 409, "not_found": 404}
+_STATUSES = {"contract_unmet": 422, "stale": 409, "deal_not_open": 409, "archived": 409, "not_found": 404}
 
 
 class Opened:
@@ -63,6 +64,18 @@ class Opened:
     def head(self) -> tuple[str, int]:
         return BoardStream().head(str(self.pipeline.pk))
 
+    def note_missing(self, cards: Iterable[Card]) -> None:
+        """Find out for cards what they lack to leave their stage, for all at once; nothing is asked of no contract."""
+        contracts = {
+            pk: stored(stage.exit_criteria) for pk, stage in self.stages.items() if stage.exit_criteria
+        }
+        asked = [
+            Asked(card.id, card.stage_id, one) for card in cards for one in contracts.get(card.stage_id, ())
+        ]
+        if asked:
+            for pk, missing in missing_of(asked, has_steps=False).items():
+                self.writer.missing[pk] = [one.label for one in missing]
+
     def url(self, name: str, *args: Any) -> str:
         return reverse(f"admin:crm_deal_board_{name}", args=[self.pipeline.pk, *args])
 
@@ -78,6 +91,25 @@ class Opened:
         with one_reader():
             cards = [self.writer.write(card) for card in column.cards]
         return {"html": "".join(cards), "has_more": column.has_more}
+
+
+class Target(NamedTuple):
+    """Where the menu of a card moves it, and by which key."""
+
+    to: str
+    key: str
+    name: str
+
+
+def _targets(board: Opened, may: dict[str, bool]) -> Iterator[Target]:
+    if may["move"]:
+        for place, (pk, stage) in enumerate(board.stages.items(), start=1):
+            yield Target(str(pk), str(place), stage.name)
+    for stage in board.closing:
+        if stage.kind == Stage.Kind.WON and may["win"]:
+            yield Target("won", "w", stage.name)
+        elif stage.kind == Stage.Kind.LOST and may["lose"]:
+            yield Target("lost", "x", stage.name)
 
 
 class BoardPages(ScopedModelAdmin):
@@ -142,8 +174,10 @@ class BoardPages(ScopedModelAdmin):
         _remember(board, saved)
         epoch, seq = board.head
         columns = read_columns(board.actor, list(board.stages), board.filters)
+        board.note_missing(card for column in columns.values() for card in column.cards)
         figures = board.figures()
         everything = f"{board.url('page')}?everything=1"
+        may = {name: self.may(name, request) for name in ("add", "move", "win", "lose")}
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Board"),
@@ -159,7 +193,8 @@ class BoardPages(ScopedModelAdmin):
             "tabs": _tabs(board, saved),
             "everything_url": everything,
             "list_url": _list_url(board),
-            "may": {name: self.may(name, request) for name in ("add", "move", "win", "lose")},
+            "may": may,
+            "targets": tuple(_targets(board, may)),
             "may_save": access.can_any(board.actor, "add", SavedView),
             "words": _words(),
             "has_board_keys": True,
@@ -207,6 +242,7 @@ class BoardPages(ScopedModelAdmin):
         except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
             return _refused(board, given, error)
         card = read_cards(board.actor, list(board.stages), board.filters, [deal.pk])
+        board.note_missing(card)
         answer = {
             "said": said,
             "card": board.writer.write(card[0]) if card else "",
@@ -283,9 +319,11 @@ _COMMANDS = {"move": _move, "win": _win, "lose": _lose, "back": _take_back}
 def _refused(board: Opened, given: _Given, error: Exception) -> JsonResponse:
     """Say why not, with the card as it stands now, so that the page shows what is true."""
     card = read_cards(board.actor, list(board.stages), board.filters, [given.deal_id])
+    board.note_missing(card)
     answer = {
         "text": _text_of(error),
         "code": getattr(error, "code", ""),
+        "missing": getattr(error, "facts", {}).get("missing", []),
         "card": board.writer.write(card[0]) if card else "",
     }
     return JsonResponse(answer, status=_status_of(error))
@@ -325,7 +363,9 @@ def _more(board: Opened) -> dict[str, Any]:
         raise Http404
     place, card_id = moment(board.request.GET.get("after", "")), _id(board.request.GET.get("after_id", ""))
     after = Cursor(place, card_id) if place is not None else None
-    return board.column(read_columns(board.actor, [stage_id], board.filters, after=after)[stage_id])
+    column = read_columns(board.actor, [stage_id], board.filters, after=after)[stage_id]
+    board.note_missing(column.cards)
+    return board.column(column)
 
 
 def _changed(board: Opened) -> dict[str, Any]:
@@ -335,6 +375,7 @@ def _changed(board: Opened) -> dict[str, Any]:
     size = max(PAGE, _id(board.request.GET.get("size", "")))
     cards = read_cards(board.actor, list(board.stages), board.filters, ids) if ids else []
     columns = read_columns(board.actor, stage_ids, board.filters, size=size) if stage_ids else {}
+    board.note_missing([*cards, *(card for column in columns.values() for card in column.cards)])
     return {
         "cards": [board.writer.write(card) for card in cards],
         "columns": {pk: board.column(column) for pk, column in columns.items()},

@@ -1,5 +1,6 @@
 """How a board is written: cards, column heads and what refuses to move. Strings, because there are many cards."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -33,6 +34,8 @@ class CardWriter:
         # Many cards say the same day, age or owner, which costs more to write than the card.
         self._days: dict[date, str] = {}
         self._owners: dict[int, tuple[str, str]] = {}
+        # By deal, what it lacks to leave its stage, where anybody has asked.
+        self.missing: dict[int, list[str]] = {}
         self.words = {
             "none": escape(gettext("No next step")),
             "in": escape(gettext("%(age)s in this stage")),
@@ -54,10 +57,13 @@ class CardWriter:
         is_new = self.now - card.stage_entered_at < timedelta(minutes=1)
         since = escape(self.words["new"] if is_new else age(card.stage_entered_at, self.now))
         fill, tone = self._age(card)
+        lacks = self.missing.get(card.id, ())
+        marks = self._marks(lacks) if lacks else ""
         # The card in one sentence, for who does not see it; begins with what is written on it.
         there = self.words["in"] % {"age": since} + (f", {self.words['stale']}" if tone == "stale" else "")
         plan = step or ("" if card.next_step_date else self.words["none"])
-        said = ", ".join([part for part in (title, company, amount, owner, there, plan) if part])
+        needs = escape(gettext("needs %(what)s") % {"what": ", ".join(lacks)}) if lacks else ""
+        said = ", ".join([part for part in (title, company, amount, owner, there, plan, needs) if part])
         return SafeString(
             f'<li class="board-card" data-deal="{card.id}" data-version="{card.version}" data-stage="{card.stage_id}"'
             f' data-place="{card.place.isoformat()}">'
@@ -72,8 +78,13 @@ class CardWriter:
             f"{face}</span></p>"
             f"{self._next(card, step)}"
             f'<p class="board-since board-since-{tone}"><svg class="board-age" aria-hidden="true" focusable="false">'
-            f'<rect width="{fill}%" height="100%"></rect></svg><span>{since}</span></p></li>'
+            f'<rect width="{fill}%" height="100%"></rect></svg><span>{since}</span></p>{marks}</li>'
         )
+
+    def _marks(self, lacks: Sequence[str]) -> str:
+        """Write what a card lacks to leave its stage as small marks."""
+        marks = "".join(f'<span title="{escape(label)}">{escape(label)}</span>' for label in lacks)
+        return f'<p class="board-missing" aria-hidden="true">{marks}</p>'
 
     def _owner(self, card: Card) -> tuple[str, str]:
         """Return an owner's name and initials, escaped."""

@@ -4,17 +4,22 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.faces.admin import actor_of, call_service
 from apps.common.templatetags.artel import money
-from apps.crm.admin.parts import SalesAdmin, ServiceAdmin, TrashFilter, VersionedForm
 from apps.crm.models import LostReason, Product, Tag
 from apps.crm.services import catalog
+from apps.lists.admin.rows import (
+    ArchivableAdmin,
+    DeletableAdmin,
+    ServiceAdmin,
+    TrashFilter,
+    UnversionedForm,
+    VersionedForm,
+)
 
 
 class ProductForm(VersionedForm):
@@ -29,7 +34,7 @@ class ProductForm(VersionedForm):
 
 
 @admin.register(Product)
-class ProductAdmin(SalesAdmin):
+class ProductAdmin(ArchivableAdmin):
     """What is sold."""
 
     add_label = _("New product")
@@ -45,7 +50,7 @@ class ProductAdmin(SalesAdmin):
     extra_lookups = ("family",)
     search_fields = ("name", "sku")
     search_help_text = _("Name or SKU")
-    fields = ("name", ("sku", "family"), ("price", "currency"))
+    fields = ("name", ("sku", "family"), ("price", "currency"), ("tax_rate", "unit"))
 
     @admin.display(description=_("SKU"), ordering="sku")
     def sku_cell(self, product: Product) -> str:
@@ -58,31 +63,8 @@ class ProductAdmin(SalesAdmin):
         )
 
 
-class TagForm(VersionedForm):
-    """Tags have no versions: what is written last stands."""
-
-    expected_version = None  # type: ignore[assignment]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super(VersionedForm, self).__init__(*args, **kwargs)
-
-
-class _DeletableAdmin(ServiceAdmin):
-    """Rows that carry nothing and may go for good, each by its service."""
-
-    form = TagForm
-    delete: Any
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        call_service(request, type(self).delete, obj.pk, actor=actor_of(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset:
-            self.delete_model(request, row)
-
-
 @admin.register(Tag)
-class TagAdmin(_DeletableAdmin):
+class TagAdmin(DeletableAdmin):
     """Words that rows are marked with."""
 
     add_label = _("New tag")
@@ -101,7 +83,7 @@ class LostReasonAdmin(ServiceAdmin):
     """Why deals are lost; one that is no longer offered stays on the deals that have it."""
 
     add_label = _("New lost reason")
-    form = TagForm
+    form = UnversionedForm
     create = staticmethod(catalog.create_lost_reason)
     change = staticmethod(catalog.change_lost_reason)
     ordering = ("name",)

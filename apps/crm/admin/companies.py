@@ -8,17 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, actor_of
 from apps.crm.admin.contacts import ContactInline, save_contacts
-from apps.crm.admin.parts import SalesAdmin, TrashFilter
-from apps.crm.admin.stories import may_see, worth_by_stage
-from apps.crm.models import Company, Deal, Person
-from apps.crm.services import companies
-
-# What a page lists of what may be very much; the rest is a click away.
-SHOWN = 10
+from apps.crm.admin.duplicates import MergeableAdmin
+from apps.crm.models import Company
+from apps.crm.services import companies, merging
+from apps.lists.admin.rows import TrashFilter
 
 
 @admin.register(Company)
-class CompanyAdmin(SalesAdmin):
+class CompanyAdmin(MergeableAdmin):
     """A company with its contacts, its deals by stage, its people, and the companies around it."""
 
     add_label = _("New company")
@@ -26,6 +23,7 @@ class CompanyAdmin(SalesAdmin):
     change = staticmethod(companies.change_company)
     archive = staticmethod(companies.archive_company)
     restore = staticmethod(companies.restore_company)
+    merge = staticmethod(merging.merge_companies)
     list_display = ("name", "industry_cell", "country_cell", "parent_cell", "owner_cell", "created_at")
     list_select_related = ("parent", "owner")
     list_filter = ("owner", "team", ("parent", ScopedAutocompleteFilter), "tags", TrashFilter)
@@ -34,8 +32,7 @@ class CompanyAdmin(SalesAdmin):
     search_help_text = _("A part of the name")
     autocomplete_fields = ("parent", "owner", "team", "tags")
     inlines = (ContactInline,)
-    change_form_outer_before_template = "admin/crm/company/header.html"
-    change_form_outer_after_template = "admin/crm/company/around.html"
+    header_template = "admin/crm/company/header.html"
     fieldsets = (
         (
             None,
@@ -79,20 +76,3 @@ class CompanyAdmin(SalesAdmin):
     @admin.display(description=_("owner"))
     def owner_cell(self, company: Company) -> str:
         return str(company.owner) if company.owner else str(_("everybody's"))
-
-    def page_context(self, request: HttpRequest, row: Company) -> dict[str, Any]:
-        actor = actor_of(request)
-        deals = Deal.objects.visible_to(actor).active().filter(company=row)
-        people = Person.objects.visible_to(actor).active().filter(employments__company=row)
-        family = Company.objects.visible_to(actor).active().filter(parent=row).order_by("name")
-        parent = row.parent
-        return {
-            **super().page_context(request, row),
-            "worth": worth_by_stage(deals),
-            "deals": deals.select_related("stage", "owner").order_by("-id")[:SHOWN],
-            "people": people.order_by("full_name", "id")[: SHOWN + 1],
-            "shown": SHOWN,
-            "children": family[: SHOWN + 1],
-            "parent": parent,
-            "is_parent_visible": parent is not None and may_see(actor, parent),
-        }

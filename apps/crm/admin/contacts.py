@@ -24,10 +24,14 @@ class ContactForm(ModelForm):  # type: ignore[type-arg]
             self._ask(kind, raw)
         return cleaned
 
+    def _region(self) -> str:
+        holder = self.instance.person if self.instance.person_id else self.instance.company
+        return settings.PHONE_REGION if holder is None else contacts.region_of(holder)
+
     def _ask(self, kind: str, raw: str) -> None:
         """Report under the value what the service would refuse."""
         try:
-            value = normalise(kind, raw, settings.PHONE_REGION)
+            value = normalise(kind, raw, self._region())
         except ValidationError as refused:
             self.add_error("raw", refused)
             return

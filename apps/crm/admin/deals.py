@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
@@ -17,24 +16,27 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter,
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from apps.accounts import access
-from apps.accounts.faces.admin import ScopedAutocompleteFilter, ScopedTabularInline, actor_of, call_service
+from apps.accounts.faces.admin import ScopedAutocompleteFilter, actor_of, call_service
 from apps.accounts.models import User
 from apps.common.lists.days import DaysFilter
+from apps.common.reading import reader
 from apps.common.templatetags.artel import age, day, money
 from apps.crm.admin.board import BoardPages
+from apps.crm.admin.deal_cards import DealCards
 from apps.crm.admin.filters import AttentionFilter, WeekFilter
-from apps.crm.admin.parts import (
+from apps.crm.admin.pages import AroundPages
+from apps.crm.admin.reports import LostReasonFilter, NumbersFilter, ReportPages
+from apps.crm.admin.stories import stage_path
+from apps.crm.models import Deal, LostReason, Person, Stage, StageTransition
+from apps.crm.models.deals import matching
+from apps.crm.services import deals, participants
+from apps.lists.admin.rows import (
     Command,
-    SalesAdmin,
     TrashFilter,
     VersionedForm,
     badge,
     marked,
 )
-from apps.crm.admin.stories import may_see, stage_path, story_of
-from apps.crm.models import Deal, DealLine, LostReason, Stage, StageTransition
-from apps.crm.models.deals import matching
-from apps.crm.services import deals, lines
 
 Face = StageTransition.Face
 
@@ -62,21 +64,8 @@ class DealForm(VersionedForm):
         return str(self.cleaned_data["currency"]).upper()
 
 
-class LineInline(ScopedTabularInline):
-    """What the deal consists of."""
-
-    model = DealLine
-    fields = ("product", "quantity", "unit_price")
-    autocomplete_fields = ("product",)
-    extra = 0
-    ordering = ("position", "id")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[DealLine]:
-        return super().get_queryset(request).select_related("product")
-
-
 @admin.register(Deal)
-class DealAdmin(BoardPages, SalesAdmin):
+class DealAdmin(ReportPages, DealCards, BoardPages, AroundPages):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
     add_label = _("New deal")
@@ -125,15 +114,23 @@ class DealAdmin(BoardPages, SalesAdmin):
         ("next_step_date", RangeDateFilter),
         AttentionFilter,
         WeekFilter,
+        LostReasonFilter,
+        NumbersFilter,
         TrashFilter,
     )
     extra_lookups = ("person__id__exact",)
     search_fields = ("title",)
     search_help_text = _("Number, title or company")
     autocomplete_fields = ("company", "person", "tags")
-    inlines = (LineInline,)
-    change_form_outer_before_template = "admin/crm/deal/header.html"
-    change_form_outer_after_template = "admin/crm/deal/around.html"
+    header_template = "admin/crm/deal/header.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deal]:
+        rows: QuerySet[Deal] = super().get_queryset(request)
+        match = request.resolver_match
+        is_page = match is not None and match.url_name == "crm_deal_change"
+        # What the page of a deal names.
+        around = ("company", "person", "owner", "stage", "pipeline", "lost_reason")
+        return rows.select_related(*around) if is_page else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         start = [] if obj else ["stage"]
@@ -155,10 +152,6 @@ class DealAdmin(BoardPages, SalesAdmin):
             )
         ]
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        # Lines belong to a deal that is there.
-        return super().get_inlines(request, obj) if obj else ()
-
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "stage":
             stages = Stage.objects.filter(kind=Stage.Kind.OPEN, pipeline__archived_at=None)
@@ -176,15 +169,6 @@ class DealAdmin(BoardPages, SalesAdmin):
 
     def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:
         return {**values, "face": Face.ADMIN}
-
-    def save_parts(self, request: HttpRequest, row: Any, formset: Any) -> None:
-        new = [lines.NewLine(line.product_id, line.quantity, line.unit_price) for line in formset.new_objects]
-        change = {
-            line.pk: {column: getattr(line, column) for column in map(_column, names)}
-            for line, names in formset.changed_objects
-        }
-        remove = [line.pk for line in formset.deleted_objects]
-        lines.change_lines(row.pk, actor=actor_of(request), add=new, change=change, remove=remove)
 
     # The list
 
@@ -210,7 +194,7 @@ class DealAdmin(BoardPages, SalesAdmin):
 
     @admin.display(description=_("in the stage"), ordering="-stage_entered_at")
     def age_cell(self, deal: Deal) -> SafeString:
-        now = timezone.now()
+        now = reader().now
         return marked("crm-stale" if deal.is_stale(now) else "crm-age", age(deal.stage_entered_at, now))
 
     @admin.display(description=_("expected close"), ordering="expected_close_date")
@@ -236,10 +220,9 @@ class DealAdmin(BoardPages, SalesAdmin):
             "colleagues": colleagues.exclude(pk=row.owner_id).order_by("name") if may_assign else None,
             "path": stage_path(row),
             "reasons": LostReason.objects.filter(is_active=True).order_by("name"),
-            "story": story_of(row),
-            "cards": [_card(request, row, name) for name in ("company", "person") if getattr(row, name)],
             "age": age(row.stage_entered_at, now),
             "is_stale": row.is_stale(now),
+            **self.cards_context(request, row),
         }
 
     # Commands
@@ -251,6 +234,10 @@ class DealAdmin(BoardPages, SalesAdmin):
             "lose": self._lose,
             "reopen": self._reopen,
             "assign": self._assign,
+            "take-part": self._take_part,
+            "turn-to": self._turn_to,
+            "part-with": self._part_with,
+            **self.card_commands(),
         }
 
     def _move(self, request: HttpRequest, pk: int, version: int | None) -> None:
@@ -276,6 +263,32 @@ class DealAdmin(BoardPages, SalesAdmin):
         if deal:
             messages.success(request, gettext("The owner is %(name)s now.") % {"name": deal.owner})
 
+    def _take_part(self, request: HttpRequest, pk: int, version: int | None) -> None:
+        actor, name = actor_of(request), request.POST.get("name", "").strip()[:201]
+        found = list(Person.objects.visible_to(actor).active().filter(full_name__iexact=name)[:2])
+        if len(found) != 1:
+            text = (
+                gettext("There are several people of this name.")
+                if found
+                else gettext("Nobody has this name.")
+            )
+            messages.error(request, text)
+            return
+        role = request.POST.get("role", "")
+        if call_service(
+            request, participants.add_participant, pk, person_id=found[0].pk, role=role, actor=actor
+        ):
+            messages.success(request, gettext("%(name)s takes part now.") % {"name": found[0]})
+
+    def _turn_to(self, request: HttpRequest, pk: int, version: int | None) -> None:
+        part = _id(request, "participant")
+        call_service(request, participants.change_participant, part, is_primary=True, actor=actor_of(request))
+
+    def _part_with(self, request: HttpRequest, pk: int, version: int | None) -> None:
+        call_service(
+            request, participants.remove_participant, _id(request, "participant"), actor=actor_of(request)
+        )
+
     def _call(
         self,
         request: HttpRequest,
@@ -290,22 +303,6 @@ class DealAdmin(BoardPages, SalesAdmin):
             request, service, pk, actor=actor, face=Face.ADMIN, expected_version=version, **values
         ):
             messages.success(request, str(done))
-
-
-def _card(request: HttpRequest, deal: Deal, name: str) -> dict[str, Any]:
-    """Return the company or the person of a deal; more than the name only where the reader sees them."""
-    row = getattr(deal, name)
-    is_visible = may_see(actor_of(request), row)
-    return {
-        "kind": row._meta.verbose_name,
-        "row": row,
-        "url": reverse(f"admin:crm_{name}_change", args=[row.pk]) if is_visible else "",
-        "contacts": row.contact_points.active().order_by("-is_primary", "id")[:6] if is_visible else [],
-    }
-
-
-def _column(name: str) -> str:
-    return "product_id" if name == "product" else name
 
 
 def _id(request: HttpRequest, name: str) -> int:

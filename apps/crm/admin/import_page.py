@@ -47,6 +47,7 @@ KIND_TEXTS: dict[str, str | Promise] = {
     "companies": gettext_lazy("Customers and whose part they are"),
     "people": gettext_lazy("Contacts, with e-mail and phone"),
     "deals": gettext_lazy("Opportunities, open and closed"),
+    "leads": gettext_lazy("Who has written to you and may buy"),
 }
 # The list in which what was imported is seen.
 KIND_LISTS = {
@@ -55,6 +56,7 @@ KIND_LISTS = {
     "companies": "admin:crm_company_changelist",
     "people": "admin:crm_person_changelist",
     "deals": "admin:crm_deal_changelist",
+    "leads": "admin:crm_lead_changelist",
 }
 # Words that change with the number in most languages, so each kind has whole sentences.
 _COUNTED: dict[str, Callable[[int], str]] = {
@@ -63,6 +65,7 @@ _COUNTED: dict[str, Callable[[int], str]] = {
     "companies": lambda n: ngettext("%(count)s company", "%(count)s companies", n),
     "people": lambda n: ngettext("%(count)s person", "%(count)s people", n),
     "deals": lambda n: ngettext("%(count)s deal", "%(count)s deals", n),
+    "leads": lambda n: ngettext("%(count)s lead", "%(count)s leads", n),
 }
 ENCODING_NAMES = {
     "utf-8": "UTF-8",

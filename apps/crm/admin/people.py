@@ -8,14 +8,16 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.faces.admin import actor_of
+from apps.crm.admin.consents import ConsentCommands
 from apps.crm.admin.contacts import ContactInline, EmploymentInline, save_contacts, save_employments
-from apps.crm.admin.parts import SalesAdmin, TrashFilter
-from apps.crm.models import ContactPoint, Deal, Employment, Person
-from apps.crm.services import people
+from apps.crm.admin.duplicates import MergeableAdmin
+from apps.crm.models import ContactPoint, Employment, Person
+from apps.crm.services import merging, people
+from apps.lists.admin.rows import Command, TrashFilter
 
 
 @admin.register(Person)
-class PersonAdmin(SalesAdmin):
+class PersonAdmin(ConsentCommands, MergeableAdmin):
     """A person with how to reach them, where they work, and their deals."""
 
     add_label = _("New person")
@@ -23,6 +25,7 @@ class PersonAdmin(SalesAdmin):
     change = staticmethod(people.change_person)
     archive = staticmethod(people.archive_person)
     restore = staticmethod(people.restore_person)
+    merge = staticmethod(merging.merge_people)
     list_display = ("full_name", "job_title", "company_cell", "email_cell", "phone_cell", "owner_cell")
     list_select_related = ("owner",)
     list_filter = ("owner", "team", "tags", TrashFilter)
@@ -31,8 +34,7 @@ class PersonAdmin(SalesAdmin):
     search_help_text = _("A part of the name")
     autocomplete_fields = ("owner", "team", "tags")
     inlines = (ContactInline, EmploymentInline)
-    change_form_outer_before_template = "admin/crm/person/header.html"
-    change_form_outer_after_template = "admin/crm/person/around.html"
+    header_template = "admin/crm/person/header.html"
     fieldsets = (
         (
             None,
@@ -87,12 +89,8 @@ class PersonAdmin(SalesAdmin):
     def owner_cell(self, person: Person) -> str:
         return str(person.owner) if person.owner else str(_("everybody's"))
 
-    def page_context(self, request: HttpRequest, row: Person) -> dict[str, Any]:
-        deals = Deal.objects.visible_to(actor_of(request)).active().filter(person=row)
-        return {
-            **super().page_context(request, row),
-            "deals": deals.select_related("stage", "owner").order_by("-id")[:10],
-        }
+    def commands(self) -> dict[str, Command]:
+        return super().commands() | self.consent_commands()
 
 
 def _first(points: list[ContactPoint], kind: str) -> str:

@@ -9,9 +9,6 @@ from apps.accounts.models import User
 from apps.common.templatetags.artel import span
 from apps.crm.models import Deal, Stage, StageTransition
 
-# What a page shows of a long history.
-STEPS_SHOWN = 50
-
 
 def stage_path(deal: Deal) -> list[dict[str, Any]]:
     """List the open stages of the deal's pipeline in order, and where the deal stands among them."""
@@ -26,12 +23,6 @@ def stage_path(deal: Deal) -> list[dict[str, Any]]:
         for stage in stages
         if stage.kind == Stage.Kind.OPEN
     ]
-
-
-def story_of(deal: Deal) -> list[dict[str, Any]]:
-    """List the latest steps of a deal, newest first, each with the sentence that tells it."""
-    steps = deal.transitions.select_related("from_stage", "to_stage", "actor").order_by("-pk")
-    return [{"step": step, "sentence": sentence(step), "spent": _spent(step)} for step in steps[:STEPS_SHOWN]]
 
 
 def sentence(step: StageTransition) -> str:
@@ -64,18 +55,30 @@ def _through(face: str) -> str:
     }.get(StageTransition.Face(face), "")
 
 
-def _spent(step: StageTransition) -> str:
+def spent(step: StageTransition) -> str:
+    """Tell how long the deal had stood where it came from; nothing of its first step."""
     if step.seconds_in_stage is None or step.from_stage is None:
         return ""
     return _("%(span)s in %(stage)s") % {"span": span(step.seconds_in_stage), "stage": step.from_stage.name}
 
 
-def worth_by_stage(deals: QuerySet[Deal]) -> list[dict[str, Any]]:
-    """Sum deals by stage, each currency for itself: amounts of different currencies have no sum."""
-    rows = deals.values("stage__name", "stage__kind", "currency").annotate(
-        count=Count("pk"), amount=Sum("amount")
-    )
-    return [dict(row) for row in rows.order_by("stage__position", "stage", "currency")]
+def standing(deals: QuerySet[Deal]) -> list[dict[str, Any]]:
+    """Sum open and won deals, each currency for itself: amounts of different currencies have no sum."""
+    rows = deals.filter(status__in=[Deal.Status.OPEN, Deal.Status.WON]).values("status", "currency")
+    found = rows.annotate(count=Count("pk"), amount=Sum("amount")).order_by("currency")
+    titles = {Deal.Status.OPEN: _("Open deals"), Deal.Status.WON: _("Won so far")}
+    by_status: dict[str, list[Any]] = {status: [] for status in titles}
+    for row in found:
+        by_status[row["status"]].append(row)
+    return [
+        {
+            "status": status,
+            "title": titles[Deal.Status(status)],
+            "sums": sums,
+            "count": sum(s["count"] for s in sums),
+        }
+        for status, sums in by_status.items()
+    ]
 
 
 def may_see(actor: User, row: Any) -> bool:

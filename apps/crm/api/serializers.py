@@ -2,9 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Model
 from rest_framework import serializers
-from rest_framework.relations import PKOnlyObject
 
 from apps.accounts.faces.api import JudgedByService, ScopedModelSerializer, ScopedPrimaryKeyRelatedField
 from apps.accounts.models import User
@@ -18,30 +16,24 @@ from apps.crm.models import (
     LostReason,
     Person,
     Pipeline,
+    PriceBook,
     Product,
     Stage,
     StageTransition,
     Tag,
 )
+from apps.lists.api import rows
 
 _STATE = ["archived_at", "created_at", "updated_at", "version"]
 
 
 # References that may be empty, whose value alone does not tell that they are references.
-_RELATIONS = {"company", "person", "owner", "team", "parent"}
+RELATIONS = frozenset({"company", "person", "owner", "team", "parent"})
 
 
 def service_values(data: dict[str, Any]) -> dict[str, Any]:
     """Return validated data as services take them: relations by id."""
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if isinstance(value, Model | PKOnlyObject) or name in _RELATIONS:
-            values[f"{name}_id"] = None if value is None else value.pk
-        elif name == "tags":
-            values["tag_ids"] = [tag.pk for tag in value]
-        else:
-            values[name] = value
-    return values
+    return rows.service_values(data, RELATIONS)
 
 
 class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
@@ -123,7 +115,7 @@ class ProductSerializer(ScopedModelSerializer[Product]):
 
     class Meta:
         model = Product
-        fields = ["id", "name", "sku", "family", "price", *_STATE]
+        fields = ["id", "name", "sku", "family", "price", "unit", "tax_rate", *_STATE]
         read_only_fields = ["id", *_STATE]
         validators: ClassVar[list[Any]] = []
 
@@ -148,13 +140,26 @@ class LostReasonSerializer(ScopedModelSerializer[LostReason]):
         read_only_fields = ["id", "is_unknown"]
 
 
+class CriterionSerializer(serializers.Serializer[Any]):
+    """One thing that a stage asks for before a deal leaves it."""
+
+    key = serializers.CharField(max_length=32, required=False)
+    kind = serializers.CharField(max_length=32)
+    params = serializers.DictField(child=serializers.CharField(max_length=100), required=False, default=dict)
+
+
 class StageSerializer(ScopedModelSerializer[Stage]):
-    """One step of a pipeline."""
+    """One step of a pipeline, with its contract."""
+
+    exit_criteria = CriterionSerializer(many=True, required=False)
 
     class Meta:
         model = Stage
-        fields = ["id", "pipeline", "name", "kind", "position", "probability", "stale_after_days"]
-        read_only_fields = ["id", "position"]
+        fields = [
+            *["id", "pipeline", "name", "kind", "position", "probability", "stale_after_days"],
+            *["exit_criteria", "criteria_version"],
+        ]
+        read_only_fields = ["id", "position", "criteria_version"]
         validators: ClassVar[list[Any]] = []
 
 
@@ -162,7 +167,7 @@ class ChangeStageSerializer(StageSerializer):
     """A stage stays in its pipeline."""
 
     class Meta(StageSerializer.Meta):
-        read_only_fields = ["id", "position", "pipeline"]
+        read_only_fields = ["id", "position", "criteria_version", "pipeline"]
 
 
 class PipelineSerializer(ScopedModelSerializer[Pipeline]):
@@ -184,21 +189,36 @@ class StageOrderSerializer(serializers.Serializer[Any]):
 
 
 class DealLineSerializer(ScopedModelSerializer[DealLine]):
-    """A product in a deal. A new line without a price takes the product's list price."""
+    """A line of a deal. A new one without a price takes that of the price book, or the product's list price."""
 
-    product_name = serializers.CharField(source="product.name", read_only=True)
+    product_name = serializers.CharField(source="product.name", read_only=True, allow_null=True, default=None)
 
     class Meta:
         model = DealLine
-        fields = ["id", "deal", "product", "product_name", "quantity", "unit_price", "position"]
-        read_only_fields = ["id", "position"]
+        fields = [
+            *["id", "deal", "product", "product_name", "description", "quantity", "unit", "unit_price"],
+            *["discount_percent", "tax_rate", "is_tax_included", "price_source", "position"],
+        ]
+        read_only_fields = ["id", "price_source", "position"]
+        validators: ClassVar[list[Any]] = []
+
+
+class NewDealLineSerializer(DealLineSerializer):
+    """A line to add; prices are looked up in the usual price book unless another is named."""
+
+    price_book = ScopedPrimaryKeyRelatedField(
+        queryset=PriceBook.objects.all(), required=False, allow_null=True, write_only=True
+    )
+
+    class Meta(DealLineSerializer.Meta):
+        fields = [*DealLineSerializer.Meta.fields, "price_book"]
 
 
 class ChangeDealLineSerializer(DealLineSerializer):
     """A line stays in its deal."""
 
     class Meta(DealLineSerializer.Meta):
-        read_only_fields = ["id", "deal"]
+        read_only_fields = ["id", "deal", "price_source"]
 
 
 class DealSerializer(ScopedModelSerializer[Deal]):
@@ -229,13 +249,14 @@ class DealSerializer(ScopedModelSerializer[Deal]):
                 "company",
                 "company_name",
             ],
-            *["person", "person_name", "owner", "owner_name", "team", "amount", "currency", "probability"],
+            *["person", "person_name", "owner", "owner_name", "team", "amount", "amount_mode", "currency"],
+            *["probability"],
             *["opened_date", "expected_close_date", "closed_at", "lost_reason", "lost_note", "next_step"],
             *["next_step_date", "stage_entered_at", "description", "tags", *_STATE],
         ]
         read_only_fields = [
             *["id", "number", "status", "pipeline", "stage", "owner", "team", "currency", "closed_at"],
-            *["lost_reason", "lost_note", "stage_entered_at", *_STATE],
+            *["lost_reason", "lost_note", "stage_entered_at", "amount_mode", *_STATE],
         ]
         validators: ClassVar[list[Any]] = []
 

@@ -1,12 +1,11 @@
 """The sales side over REST: every change is its service, every refusal a problem document."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import Prefetch
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers as drf
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -25,7 +24,25 @@ from apps.accounts.faces.api import (
 )
 from apps.accounts.faces.hot import HotReads
 from apps.crm.api import serializers as shapes
-from apps.crm.api.serializers import service_values
+from apps.crm.api.activities import TimelineMixin
+from apps.crm.api.merging import (
+    CompanyProbeSerializer,
+    MergeableViewSet,
+    MergeCompaniesSerializer,
+    MergePeopleSerializer,
+    OtherCompanySerializer,
+    OtherPersonSerializer,
+    PersonProbeSerializer,
+)
+from apps.crm.api.quotes import (
+    ContractSerializer,
+    LinesPreviewSerializer,
+    WholeLinesSerializer,
+    new_lines,
+    preview_of,
+    set_lines,
+)
+from apps.crm.api.serializers import RELATIONS, service_values
 from apps.crm.models import (
     Company,
     ContactPoint,
@@ -40,58 +57,26 @@ from apps.crm.models import (
     StageTransition,
     Tag,
 )
-from apps.crm.services import catalog, companies, contacts, deals, lines, people, pipelines
+from apps.crm.services import (
+    catalog,
+    companies,
+    contacts,
+    contracts,
+    deals,
+    lines,
+    merging,
+    people,
+    pipelines,
+)
+from apps.lists.api.rows import ArchivableViewSet
 
 Face = StageTransition.Face
-_TRASH = {"archive": "archive", "restore": "archive"}
 
 
-class SalesViewSet(ScopedEditViewSet):
-    """
-    Rows that services write, and that go to the trash and come back.
+class SalesViewSet(ArchivableViewSet):
+    """Rows of the sales side that services write, and that go to the trash and come back."""
 
-    :cvar create_service: makes a row of the validated data
-    :cvar change_service: changes one
-    """
-
-    create_service: Callable[..., Any]
-    change_service: Callable[..., Any]
-    archive_service: Callable[..., Any]
-    restore_service: Callable[..., Any]
-    action_permissions: ClassVar[dict[str, str]] = _TRASH
-    input_classes: ClassVar[dict[str, type[drf.BaseSerializer[Any]]]] = {}
-
-    def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
-        return self.input_classes.get(str(self.action)) or super().get_input_class()
-
-    def perform_create(self, serializer: Any) -> Any:
-        return type(self).create_service(actor=self.actor, **service_values(serializer.validated_data))
-
-    def perform_update(self, row: Any, serializer: Any) -> Any:
-        values = service_values(serializer.validated_data)
-        return type(self).change_service(row.pk, actor=self.actor, **values)
-
-    def act(self, service: Callable[..., Any], shape: type[drf.Serializer[Any]], **values: Any) -> Response:
-        """Run a service with what the body says, in the version that the caller names."""
-        with transaction.atomic():
-            # First: what is wrong with a body is for those to hear who may send one.
-            row = self.locked_object()
-            body = shape(data=self.request.data, context=self.get_serializer_context())
-            body.is_valid(raise_exception=True)
-            changed = service(row.pk, **service_values(body.validated_data), **values, actor=self.actor)
-        return self.respond_if_visible(changed)
-
-    @extend_schema(request=None)
-    @action(detail=True, methods=["post"])
-    def archive(self, request: Request, pk: str) -> Response:
-        """Put it into the trash."""
-        return self.run(type(self).archive_service)
-
-    @extend_schema(request=None)
-    @action(detail=True, methods=["post"])
-    def restore(self, request: Request, pk: str) -> Response:
-        """Take it out of the trash."""
-        return self.run(type(self).restore_service)
+    references = RELATIONS
 
 
 def _tags() -> Any:
@@ -103,10 +88,21 @@ def _contacts() -> Any:
     return Prefetch("contact_points", points, to_attr="active_contact_points")
 
 
-class CompanyViewSet(HotReads, SalesViewSet):
-    """Companies."""
+@extend_schema_view(
+    merge=extend_schema(request=MergeCompaniesSerializer, responses=shapes.CompanySerializer),
+    duplicates=extend_schema(request=CompanyProbeSerializer),
+    dismiss_duplicate=extend_schema(request=OtherCompanySerializer),
+    reconsider_duplicate=extend_schema(request=OtherCompanySerializer),
+)
+class CompanyViewSet(TimelineMixin, MergeableViewSet):
+    """Companies; at the address of one that was merged into another it is said which (410)."""
 
-    queryset = Company.objects.prefetch_related(_tags(), _contacts())
+    queryset = Company.objects.filter(merged_into=None).prefetch_related(_tags(), _contacts())
+    references = RELATIONS
+    merge_service = staticmethod(merging.merge_companies)
+    merge_class = MergeCompaniesSerializer
+    other_class = OtherCompanySerializer
+    probe_class = CompanyProbeSerializer
     serializer_class = shapes.CompanySerializer
     input_classes: ClassVar[dict[str, Any]] = {"create": shapes.NewCompanySerializer}
     create_service = staticmethod(companies.create_company)
@@ -153,10 +149,21 @@ class PersonFilters(ScopedFilterSet):
         }
 
 
-class PersonViewSet(HotReads, SalesViewSet):
-    """People."""
+@extend_schema_view(
+    merge=extend_schema(request=MergePeopleSerializer, responses=shapes.PersonSerializer),
+    duplicates=extend_schema(request=PersonProbeSerializer),
+    dismiss_duplicate=extend_schema(request=OtherPersonSerializer),
+    reconsider_duplicate=extend_schema(request=OtherPersonSerializer),
+)
+class PersonViewSet(TimelineMixin, MergeableViewSet):
+    """People; at the address of one who was merged into another it is said into whom (410)."""
 
-    queryset = Person.objects.prefetch_related(
+    references = RELATIONS
+    merge_service = staticmethod(merging.merge_people)
+    merge_class = MergePeopleSerializer
+    other_class = OtherPersonSerializer
+    probe_class = PersonProbeSerializer
+    queryset = Person.objects.filter(merged_into=None).prefetch_related(
         _tags(),
         _contacts(),
         Prefetch("employments", Employment.objects.select_related("company").order_by("id")),
@@ -335,7 +342,7 @@ class StageViewSet(ScopedEditViewSet, DestroyMixin):
         pipelines.delete_stage(row.pk, actor=self.actor)
 
 
-class DealViewSet(HotReads, SalesViewSet):
+class DealViewSet(TimelineMixin, HotReads, SalesViewSet):
     """Deals. Where a deal stands is changed by its actions, never by an edit."""
 
     service_decides = True
@@ -347,9 +354,11 @@ class DealViewSet(HotReads, SalesViewSet):
     change_service = staticmethod(deals.change_deal)
     archive_service = staticmethod(deals.archive_deal)
     restore_service = staticmethod(deals.restore_deal)
-    action_permissions: ClassVar[dict[str, str]] = _TRASH | {
-        name: name for name in ("move", "win", "lose", "reopen", "assign")
+    action_permissions: ClassVar[dict[str, str]] = SalesViewSet.action_permissions | {
+        **{name: name for name in ("move", "win", "lose", "reopen", "assign")},
+        "timeline": "view",
     }
+    action_permissions |= {"set_lines": "change", "preview_lines": "view", "contract": "view"}
     filterset_fields: ClassVar[dict[str, list[str]]] = {
         "number": ["exact"],
         "title": ["icontains"],
@@ -406,6 +415,38 @@ class DealViewSet(HotReads, SalesViewSet):
         """Give a deal to somebody; 204 when that takes it out of the caller's sight."""
         return self.act(deals.assign_deal, shapes.AssignSerializer)
 
+    @extend_schema(request=WholeLinesSerializer, responses=shapes.DealSerializer)
+    @action(detail=True, methods=["post"])
+    def set_lines(self, request: Request, pk: str) -> Response:
+        """Put all lines of a deal as they are given: new, changed, gone, in this order, in one step."""
+        with transaction.atomic():
+            row = self.locked_object()
+            changed = set_lines(row.pk, self._lines_given(), actor=self.actor)
+        response: Response = self.respond_if_visible(changed)
+        return response
+
+    @extend_schema(request=WholeLinesSerializer, responses=LinesPreviewSerializer)
+    @action(detail=True, methods=["post"])
+    def preview_lines(self, request: Request, pk: str) -> Response:
+        """Tell what lines would come to, with the prices that their products have; nothing is written."""
+        deal = self.get_object()
+        built, totals = lines.totals_of_new(deal, new_lines(self._lines_given()["lines"]), actor=self.actor)
+        return Response(preview_of(built, totals))
+
+    def _lines_given(self) -> dict[str, Any]:
+        body = WholeLinesSerializer(data=self.request.data, context=self.get_serializer_context())
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
+
+    @extend_schema(responses=ContractSerializer)
+    @action(detail=True, methods=["get"])
+    def contract(self, request: Request, pk: str) -> Response:
+        """Tell what a deal lacks to leave its stage."""
+        deal = self.get_object()
+        missing = contracts.missing_here(deal)
+        body = {"stage": deal.stage_id, "criteria_version": deal.stage.criteria_version}
+        return Response(body | {"missing": [one.as_json() for one in missing]})
+
 
 class DealLineViewSet(ScopedEditViewSet, DestroyMixin):
     """What deals consist of."""
@@ -415,19 +456,30 @@ class DealLineViewSet(ScopedEditViewSet, DestroyMixin):
     filterset_fields: ClassVar[dict[str, list[str]]] = {"deal": ["exact"], "product": ["exact"]}
 
     def get_input_class(self) -> type[drf.BaseSerializer[Any]]:
-        return shapes.DealLineSerializer if self.action == "create" else shapes.ChangeDealLineSerializer
+        is_new = self.action == "create"
+        return shapes.NewDealLineSerializer if is_new else shapes.ChangeDealLineSerializer
 
     def perform_create(self, serializer: Any) -> DealLine:
-        values = serializer.validated_data
-        line = lines.NewLine(
-            values["product"].pk,
-            **{name: values[name] for name in ("quantity", "unit_price") if name in values},
+        values = dict(serializer.validated_data)
+        deal_id, product, book = (
+            values.pop("deal").pk,
+            values.pop("product", None),
+            values.pop("price_book", None),
         )
-        deal = lines.change_lines(values["deal"].pk, actor=self.actor, add=[line])
+        line = lines.NewLine(
+            product_id=None if product is None else product.pk,
+            price_book_id=None if book is None else book.pk,
+            has_tax_rate="tax_rate" in values,
+            **values,
+        )
+        deal = lines.change_lines(deal_id, actor=self.actor, add=[line])
         return deal.lines.latest("pk")
 
     def perform_update(self, row: DealLine, serializer: Any) -> DealLine:
-        values = service_values(_kept(serializer))
+        values = _kept(serializer)
+        if "product" in values:
+            product = values.pop("product")
+            values["product_id"] = None if product is None else product.pk
         lines.change_lines(row.deal_id, actor=self.actor, change={row.pk: values})
         return DealLine.objects.get(pk=row.pk)
 

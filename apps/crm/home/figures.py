@@ -19,7 +19,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.crm.home.periods import Periods, Span
 from apps.crm.home.worth import Worth
-from apps.crm.models import Deal, Stage, StageTransition, Step, amount_changes, stale_condition
+from apps.crm.models import Deal, Lead, Stage, StageTransition, Step, amount_changes, stale_condition
 
 # As many lines as one reads through on a home page.
 LISTED = 6
@@ -400,3 +400,40 @@ def my_day(actor: User, periods: Periods) -> Day:
     )
     due = mine.filter(next_step_date__lte=soon).select_related("company", "stage")
     return Day(deals=list(due.order_by("next_step_date", "pk")[: LISTED + 2]), **counts)
+
+
+# Leads
+
+
+@dataclass(frozen=True)
+class LeadCounts:
+    """The open leads that somebody sees: new ones, those of them that are theirs, nobody's, and those in work."""
+
+    new: int
+    mine: int
+    nobodys: int
+    working: int
+
+
+def count_leads(actor: User) -> LeadCounts:
+    """Count the open leads that somebody sees: one query over the index of the open ones."""
+    new = Q(status=Lead.Status.NEW)
+    counts = (
+        Lead.objects.visible_to(actor)
+        .active()
+        .filter(status__in=Lead.OPEN)
+        .order_by()
+        .aggregate(
+            new=Count("pk", filter=new),
+            mine=Count("pk", filter=new & Q(owner=actor.pk)),
+            nobodys=Count("pk", filter=Q(owner=None, team=None)),
+            working=Count("pk", filter=Q(status=Lead.Status.WORKING)),
+        )
+    )
+    return LeadCounts(**counts)
+
+
+def newest_leads(actor: User) -> list[Lead]:
+    """Return the new leads that came last."""
+    rows = Lead.objects.visible_to(actor).active().filter(status=Lead.Status.NEW)
+    return list(rows.select_related("owner", "source").order_by("-arrived_at", "-pk")[:MOVES_LISTED])

@@ -26,7 +26,7 @@ from apps.common.templatetags.artel import age, currency_sign, money, number
 from apps.crm.home import figures, kept
 from apps.crm.home.periods import Periods, Span, now_periods
 from apps.crm.home.worth import Worth
-from apps.crm.models import Attention, Deal, Step
+from apps.crm.models import Attention, Deal, Lead, Step
 
 OPEN, WON = Deal.Status.OPEN.value, Deal.Status.WON.value
 # More people than this are no table that one reads on a home page.
@@ -275,6 +275,26 @@ def _day(actor: User, periods: Periods, read: Read) -> Content:
     }, None
 
 
+def leads_url(**filters: object) -> str:
+    """Return the address of the list of leads under filters."""
+    return f"{reverse('admin:crm_lead_changelist')}?{urlencode(filters)}"
+
+
+def _leads(actor: User, periods: Periods, read: Read) -> Content:
+    new, working = Lead.Status.NEW.value, Lead.Status.WORKING.value
+    mine = {"whose": "mine"}
+    return {
+        "leads": figures.count_leads(actor),
+        "newest": figures.newest_leads(actor),
+        "now": timezone.now(),
+        "new_url": leads_url(status=new),
+        "mine_url": leads_url(status=new, **mine),
+        "nobodys_url": leads_url(whose="nobody"),
+        "working_url": leads_url(status=working),
+        "all_url": leads_url(),
+    }, None
+
+
 def _latest(actor: User, periods: Periods, read: Read) -> Content:
     return {"deals": figures.latest_won(actor), "won_url": deals_url(status__exact=WON)}, None
 
@@ -289,12 +309,15 @@ SECTIONS = {
         Section("team", _team),
         Section("day", _day, is_kept=False),
         Section("latest", _latest, is_kept=False),
+        Section("leads", _leads, is_kept=False),
     )
 }
 # The widths of a row add up to twelve. Whoever leads works on deals and sees those of others; whoever sells sees
 # their own; whoever only reads has to bill, or to check, what was won.
 _LEADS = (("won", 7), ("pipeline", 5), ("stale", 7), ("week", 5), ("team", 12))
 _SELLS = (("day", 7), ("pipeline", 5), ("won", 7), ("week", 5), ("stale", 12))
+# Whoever works on leads has them beside what stands still.
+_WITH_LEADS = {("stale", 12): (("stale", 7), ("leads", 5)), ("team", 12): (("leads", 12), ("team", 12))}
 _READS = (("won", 7), ("latest", 5), ("pipeline", 7), ("week", 5), ("team", 12))
 
 
@@ -305,9 +328,16 @@ def sections_of(actor: User) -> tuple[tuple[str, int], ...]:
     if not access.can_any(actor, "change", Deal):
         return _READS
     if not access.reaches_others(actor, "view", Deal):
-        return _SELLS
+        return _with_leads(_SELLS, actor)
+    sections = _with_leads(_LEADS, actor)
     # Whoever leads has a day of deals only with deals of their own.
-    return (*_LEADS, ("day", 12)) if figures.has_open(actor) else _LEADS
+    return (*sections, ("day", 12)) if figures.has_open(actor) else sections
+
+
+def _with_leads(sections: tuple[tuple[str, int], ...], actor: User) -> tuple[tuple[str, int], ...]:
+    if not access.can_any(actor, "change", Lead):
+        return sections
+    return tuple(each for section in sections for each in _WITH_LEADS.get(section, (section,)))
 
 
 def cards_of(actor: User) -> list[Card]:

@@ -43,9 +43,11 @@ MESSAGES: dict[str, str | Promise] = {
     "closed_date_missing": _("A closed deal needs the date on which it was closed."),
     "closed_date_of_open": _("An open deal has no closing date."),
     "closed_before_opened": _("The deal would be closed before it was opened."),
+    "amount_follows": _("The amount follows the lines of the deal, or the quote that was accepted."),
     "lost_reason_not_lost": _("Only a lost deal has a reason for it."),
     "parent_itself": _("A company cannot be part of itself."),
     "parent_refused": _("“%(value)s” is in this file, in a row that has errors."),
+    "lead_decided": _("It is decided about this lead already; it was left as it is."),
     "refused": _("The database refuses the row: %(reason)s"),
     "changed_meanwhile": _("Somebody has changed it since the rehearsal; it was left as it is."),
     "created_meanwhile": _("Somebody has created it since the rehearsal; it was left as it is."),
@@ -64,6 +66,10 @@ NOTICES: dict[str, str | Promise] = {
     "formulas_without_value": _(
         "Some formulas were saved without their results and are read as empty cells."
         " Open and save the file in a spreadsheet program first."
+    ),
+    "odd_tax_ids": _(
+        "%(count)s tax ids are none of their country, “%(example)s” for one. They are taken as they are; a company that"
+        " has one is changed by hand only once it is right."
     ),
     "several_sheets": _("The file has %(count)s sheets; “%(sheet)s” is read."),
 }

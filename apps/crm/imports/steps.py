@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.common.templatetags.artel import number
-from apps.crm.events import IMPORT_APPLIED
+from apps.crm.events import IMPORT_APPLIED, IMPORT_OF_ANY_KIND_APPLIED
 from apps.crm.imports.effects import (
     APPLY_CHUNK,
     finish_chunk,
@@ -164,12 +164,18 @@ def _next_pass(batch: ImportBatch, loader: Loader) -> Step:
     )
 
 
+# Readers of the first version were told that there are no others.
+_KINDS_OF_V1 = frozenset({"products", "users", "companies", "people", "deals"})
+
+
 def _close(batch: ImportBatch, actor: User) -> None:
     """Mark a batch as applied and tell so, once."""
     batch.state = State.APPLIED
     batch.applied_at = timezone.now()
     batch.applied_to = batch.applied_to or {"pass": 1, "line": 0}
-    publish(IMPORT_APPLIED, batch.pk, snapshot(batch), actor_id=actor.pk)
+    if batch.kind in _KINDS_OF_V1:
+        publish(IMPORT_APPLIED, batch.pk, snapshot(batch), actor_id=actor.pk)
+    publish(IMPORT_OF_ANY_KIND_APPLIED, batch.pk, snapshot(batch), actor_id=actor.pk)
 
 
 def snapshot(batch: ImportBatch) -> dict[str, Any]:

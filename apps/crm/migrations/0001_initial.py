@@ -144,6 +144,40 @@ class Migration(migrations.Migration):
                 "verbose_name": "company",
                 "verbose_name_plural": "companies",
                 "permissions": [("archive_company", "Can archive and restore companies")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("archived_at", None), models.Q(("tax_id", ""), _negated=True)),
+                        fields=("tax_id",),
+                        name="company_tax_id_unique",
+                        violation_error_message="A company with this tax id exists already.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("parent", models.F("id")), _negated=True),
+                            ("parent", None),
+                            _connector="OR",
+                        ),
+                        name="company_not_its_own_parent",
+                        violation_error_message="A company cannot be part of itself.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        fields=("external_source", "external_id"),
+                        name="company_external_source_id_unique",
+                        violation_error_message="Another row already came from this source under this id.",
+                    ),
+                ],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
+                        ),
+                        name="company_name_trgm",
+                    ),
+                    models.Index(django.db.models.functions.text.Upper("name"), name="company_name_upper"),
+                    models.Index(fields=["owner", "-id"], name="company_owner_latest"),
+                    models.Index(fields=["team", "-id"], name="company_team_latest"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -418,6 +452,24 @@ class Migration(migrations.Migration):
                 "verbose_name": "person",
                 "verbose_name_plural": "people",
                 "permissions": [("archive_person", "Can archive and restore people")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        fields=("external_source", "external_id"),
+                        name="person_external_source_id_unique",
+                        violation_error_message="Another row already came from this source under this id.",
+                    )
+                ],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("full_name"), name="gin_trgm_ops"
+                        ),
+                        name="person_full_name_trgm",
+                    ),
+                    models.Index(fields=["owner", "-id"], name="person_owner_latest"),
+                    models.Index(fields=["team", "-id"], name="person_team_latest"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -468,6 +520,20 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "pipeline",
                 "verbose_name_plural": "pipelines",
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)),
+                        fields=("is_default",),
+                        name="pipeline_one_default",
+                        violation_error_message="There is a default pipeline already.",
+                    ),
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Upper("name"),
+                        condition=models.Q(("archived_at", None)),
+                        name="pipeline_name_unique",
+                        violation_error_message="There is a pipeline of this name already.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -680,6 +746,54 @@ class Migration(migrations.Migration):
                     ("assign_deal", "Can give deals to somebody else"),
                     ("archive_deal", "Can archive and restore deals"),
                 ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("amount", None), ("amount__gte", 0), _connector="OR"),
+                        name="deal_amount_not_negative",
+                        violation_error_message="An amount cannot be negative.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("probability__lte", 100)),
+                        name="deal_probability_percent",
+                        violation_error_message="A probability is at most 100 %.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("currency__regex", "^[A-Z]{3}$")),
+                        name="deal_currency_code",
+                        violation_error_message="A currency is three capital letters, as in RUB.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closed_at", None), ("lost_reason", None), ("status", "OPEN")),
+                            models.Q(("closed_at__isnull", False), ("lost_reason", None), ("status", "WON")),
+                            models.Q(
+                                ("closed_at__isnull", False),
+                                ("lost_reason__isnull", False),
+                                ("status", "LOST"),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="deal_closed_as_status_says",
+                        violation_error_message="A won deal has a closing time, a lost one also a reason, an open one neither.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        fields=("external_source", "external_id"),
+                        name="deal_external_source_id_unique",
+                        violation_error_message="Another row already came from this source under this id.",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(fields=["owner", "-id"], name="deal_owner_latest"),
+                    models.Index(fields=["team", "-id"], name="deal_team_latest"),
+                    models.Index(fields=["status", "-id"], name="deal_status_latest"),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("title"), name="gin_trgm_ops"
+                        ),
+                        name="deal_title_trgm",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -766,6 +880,53 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "product",
                 "verbose_name_plural": "products",
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Upper("name"),
+                        condition=models.Q(("archived_at", None)),
+                        name="product_name_unique",
+                        violation_error_message="There is a product of this name already.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("archived_at", None), models.Q(("sku", ""), _negated=True)),
+                        fields=("sku",),
+                        name="product_sku_unique",
+                        violation_error_message="There is a product with this SKU already.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("price", None), ("price__gte", 0), _connector="OR"),
+                        name="product_price_not_negative",
+                        violation_error_message="A price cannot be negative.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("price", None), models.Q(("currency", ""), _negated=True), _connector="OR"
+                        ),
+                        name="product_price_has_currency",
+                        violation_error_message="A price needs a currency.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("currency", ""), ("currency__regex", "^[A-Z]{3}$"), _connector="OR"
+                        ),
+                        name="product_currency_code",
+                        violation_error_message="A currency is three capital letters, as in RUB.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id", ""), _negated=True),
+                        fields=("external_source", "external_id"),
+                        name="product_external_source_id_unique",
+                        violation_error_message="Another row already came from this source under this id.",
+                    ),
+                ],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass(
+                            django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
+                        ),
+                        name="product_name_trgm",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -821,6 +982,18 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "deal line",
                 "verbose_name_plural": "deal lines",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("quantity__gt", 0)),
+                        name="deal_line_quantity_positive",
+                        violation_error_message="A quantity is more than zero.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("unit_price", None), ("unit_price__gte", 0), _connector="OR"),
+                        name="deal_line_price_not_negative",
+                        violation_error_message="A price cannot be negative.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -869,6 +1042,37 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "stage",
                 "verbose_name_plural": "stages",
+                "constraints": [
+                    models.UniqueConstraint(
+                        deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
+                        fields=("pipeline", "position"),
+                        name="stage_position_unique",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("pipeline"),
+                        django.db.models.functions.text.Upper("name"),
+                        name="stage_name_unique",
+                        violation_error_message="The pipeline has a stage of this name already.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "WON")),
+                        fields=("pipeline",),
+                        name="stage_one_won",
+                        violation_error_message="A pipeline has one won stage.",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "LOST")),
+                        fields=("pipeline",),
+                        name="stage_one_lost",
+                        violation_error_message="A pipeline has one lost stage.",
+                    ),
+                    models.UniqueConstraint(fields=("pipeline", "id", "kind"), name="stage_pipeline_id_kind"),
+                    models.CheckConstraint(
+                        condition=models.Q(("probability__lte", 100)),
+                        name="stage_probability_percent",
+                        violation_error_message="A probability is at most 100 %.",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -962,6 +1166,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "stage change",
                 "verbose_name_plural": "stage changes",
+                "indexes": [
+                    models.Index(
+                        models.F("deal"),
+                        models.OrderBy(models.F("id"), descending=True),
+                        name="stage_transition_deal_latest",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1020,6 +1231,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "tag",
                 "verbose_name_plural": "tags",
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Upper("name"),
+                        name="tag_name_unique",
+                        violation_error_message="There is a tag of this name already.",
+                    )
+                ],
             },
         ),
         migrations.AddField(
@@ -1288,193 +1506,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddConstraint(
-            model_name="pipeline",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_default", True)),
-                fields=("is_default",),
-                name="pipeline_one_default",
-                violation_error_message="There is a default pipeline already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pipeline",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Upper("name"),
-                condition=models.Q(("archived_at", None)),
-                name="pipeline_name_unique",
-                violation_error_message="There is a pipeline of this name already.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="product",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
-                ),
-                name="product_name_trgm",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Upper("name"),
-                condition=models.Q(("archived_at", None)),
-                name="product_name_unique",
-                violation_error_message="There is a product of this name already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("archived_at", None), models.Q(("sku", ""), _negated=True)),
-                fields=("sku",),
-                name="product_sku_unique",
-                violation_error_message="There is a product with this SKU already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("price", None), ("price__gte", 0), _connector="OR"),
-                name="product_price_not_negative",
-                violation_error_message="A price cannot be negative.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("price", None), models.Q(("currency", ""), _negated=True), _connector="OR"
-                ),
-                name="product_price_has_currency",
-                violation_error_message="A price needs a currency.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("currency", ""), ("currency__regex", "^[A-Z]{3}$"), _connector="OR"),
-                name="product_currency_code",
-                violation_error_message="A currency is three capital letters, as in RUB.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id", ""), _negated=True),
-                fields=("external_source", "external_id"),
-                name="product_external_source_id_unique",
-                violation_error_message="Another row already came from this source under this id.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dealline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("quantity__gt", 0)),
-                name="deal_line_quantity_positive",
-                violation_error_message="A quantity is more than zero.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dealline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("unit_price", None), ("unit_price__gte", 0), _connector="OR"),
-                name="deal_line_price_not_negative",
-                violation_error_message="A price cannot be negative.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stage",
-            constraint=models.UniqueConstraint(
-                deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
-                fields=("pipeline", "position"),
-                name="stage_position_unique",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stage",
-            constraint=models.UniqueConstraint(
-                models.F("pipeline"),
-                django.db.models.functions.text.Upper("name"),
-                name="stage_name_unique",
-                violation_error_message="The pipeline has a stage of this name already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stage",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "WON")),
-                fields=("pipeline",),
-                name="stage_one_won",
-                violation_error_message="A pipeline has one won stage.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stage",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "LOST")),
-                fields=("pipeline",),
-                name="stage_one_lost",
-                violation_error_message="A pipeline has one lost stage.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stage",
-            constraint=models.UniqueConstraint(
-                fields=("pipeline", "id", "kind"), name="stage_pipeline_id_kind"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="stage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("probability__lte", 100)),
-                name="stage_probability_percent",
-                violation_error_message="A probability is at most 100 %.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="stagetransition",
-            index=models.Index(
-                models.F("deal"),
-                models.OrderBy(models.F("id"), descending=True),
-                name="stage_transition_deal_latest",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tag",
-            constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Upper("name"),
-                name="tag_name_unique",
-                violation_error_message="There is a tag of this name already.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="person",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("full_name"), name="gin_trgm_ops"
-                ),
-                name="person_full_name_trgm",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="person",
-            index=models.Index(fields=["owner", "-id"], name="person_owner_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="person",
-            index=models.Index(fields=["team", "-id"], name="person_team_latest"),
-        ),
-        migrations.AddConstraint(
-            model_name="person",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id", ""), _negated=True),
-                fields=("external_source", "external_id"),
-                name="person_external_source_id_unique",
-                violation_error_message="Another row already came from this source under this id.",
-            ),
-        ),
         migrations.AddIndex(
             model_name="deal",
             index=models.Index(fields=["pipeline", "stage", "-id"], name="deal_stage_latest"),
@@ -1482,123 +1513,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="deal",
             index=models.Index(fields=["stage", "-id"], name="deal_stage_only_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="deal",
-            index=models.Index(fields=["owner", "-id"], name="deal_owner_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="deal",
-            index=models.Index(fields=["team", "-id"], name="deal_team_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="deal",
-            index=models.Index(fields=["status", "-id"], name="deal_status_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="deal",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("title"), name="gin_trgm_ops"
-                ),
-                name="deal_title_trgm",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount", None), ("amount__gte", 0), _connector="OR"),
-                name="deal_amount_not_negative",
-                violation_error_message="An amount cannot be negative.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("probability__lte", 100)),
-                name="deal_probability_percent",
-                violation_error_message="A probability is at most 100 %.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("currency__regex", "^[A-Z]{3}$")),
-                name="deal_currency_code",
-                violation_error_message="A currency is three capital letters, as in RUB.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("closed_at", None), ("lost_reason", None), ("status", "OPEN")),
-                    models.Q(("closed_at__isnull", False), ("lost_reason", None), ("status", "WON")),
-                    models.Q(
-                        ("closed_at__isnull", False), ("lost_reason__isnull", False), ("status", "LOST")
-                    ),
-                    _connector="OR",
-                ),
-                name="deal_closed_as_status_says",
-                violation_error_message="A won deal has a closing time, a lost one also a reason, an open one neither.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id", ""), _negated=True),
-                fields=("external_source", "external_id"),
-                name="deal_external_source_id_unique",
-                violation_error_message="Another row already came from this source under this id.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="company",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass(
-                    django.db.models.functions.text.Upper("name"), name="gin_trgm_ops"
-                ),
-                name="company_name_trgm",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="company",
-            index=models.Index(django.db.models.functions.text.Upper("name"), name="company_name_upper"),
-        ),
-        migrations.AddIndex(
-            model_name="company",
-            index=models.Index(fields=["owner", "-id"], name="company_owner_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="company",
-            index=models.Index(fields=["team", "-id"], name="company_team_latest"),
-        ),
-        migrations.AddConstraint(
-            model_name="company",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("archived_at", None), models.Q(("tax_id", ""), _negated=True)),
-                fields=("tax_id",),
-                name="company_tax_id_unique",
-                violation_error_message="A company with this tax id exists already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="company",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("parent", models.F("id")), _negated=True), ("parent", None), _connector="OR"
-                ),
-                name="company_not_its_own_parent",
-                violation_error_message="A company cannot be part of itself.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="company",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("external_id", ""), _negated=True),
-                fields=("external_source", "external_id"),
-                name="company_external_source_id_unique",
-                violation_error_message="Another row already came from this source under this id.",
-            ),
         ),
     ]

@@ -137,19 +137,17 @@ class Migration(migrations.Migration):
                 ),
                 ("at", models.DateTimeField(db_default=Now(), default=django.utils.timezone.now)),
             ],
-            options={"default_permissions": ()},
-        ),
-        migrations.AddIndex(
-            model_name="boardchange",
-            index=models.Index(
-                condition=models.Q(("seq", None)), fields=["pipeline_id"], name="board_change_new"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="boardchange",
-            constraint=models.UniqueConstraint(
-                fields=("pipeline_id", "seq"), name="board_change_number_unique"
-            ),
+            options={
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("pipeline_id", "seq"), name="board_change_number_unique")
+                ],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("seq", None)), fields=["pipeline_id"], name="board_change_new"
+                    )
+                ],
+            },
         ),
         migrations.AddField(
             model_name="deal",

@@ -1,8 +1,14 @@
-"""What is sold, and the words that rows are marked with."""
+"""What is sold, at which prices, and the words that rows are marked with."""
 
+from datetime import date
+from decimal import Decimal
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateRangeField, RangeBoundary, RangeOperators
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import F, Func, Q
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +19,9 @@ CURRENCY = "^[A-Z]{3}$"
 currency_code = RegexValidator(
     CURRENCY, _("A currency is three capital letters, as in RUB."), code="currency"
 )
+
+
+PERCENT = [MinValueValidator(0), MaxValueValidator(100)]
 
 
 class Product(Stamped, Versioned, Archivable, Imported):
@@ -31,6 +40,11 @@ class Product(Stamped, Versioned, Archivable, Imported):
     )
     currency = models.CharField(
         _("currency"), max_length=3, blank=True, default="", validators=[currency_code]
+    )
+    # As papers write it beside a quantity: "h", "pcs".
+    unit = models.CharField(_("unit"), max_length=16, blank=True, default="", db_default="")
+    tax_rate = models.DecimalField(
+        _("VAT, %"), max_digits=5, decimal_places=2, null=True, blank=True, validators=PERCENT
     )
 
     objects = ScopedQuerySet.as_manager()
@@ -76,6 +90,115 @@ class Product(Stamped, Versioned, Archivable, Imported):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PriceBook(Stamped, Versioned, Archivable):
+    """A list of prices under a name; the usual one is asked unless somebody names another."""
+
+    name = models.CharField(_("name"), max_length=100)
+    is_default = models.BooleanField(_("default"), default=False)
+    is_tax_included = models.BooleanField(_("prices include VAT"), default=True)
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(shared=True)
+
+    class Meta:
+        verbose_name = _("price book")
+        verbose_name_plural = _("price books")
+        constraints = [
+            models.UniqueConstraint(
+                Upper("name"),
+                name="price_book_name_unique",
+                condition=Q(archived_at=None),
+                violation_error_message=_("There is a price book of this name already."),
+            ),
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=Q(is_default=True, archived_at=None),
+                name="price_book_one_default",
+                violation_error_message=_("There is a default price book already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _days(first: str, last: str) -> Func:
+    """Return the days from one to another, both of them, which may have no end."""
+    return Func(
+        first,
+        last,
+        RangeBoundary(inclusive_lower=True, inclusive_upper=True),
+        function="daterange",
+        output_field=DateRangeField(),
+    )
+
+
+class PriceBookEntryQuerySet(ScopedQuerySet["PriceBookEntry"]):
+    """Prices."""
+
+    def of_day(self, day: date) -> "PriceBookEntryQuerySet":
+        """Keep the prices that hold on a day: at most one of a product in a currency and book."""
+        return self.filter(Q(valid_until=None) | Q(valid_until__gte=day), valid_from__lte=day)
+
+
+class PriceBookEntry(models.Model):
+    """What a product costs in a currency, from one day on, and until another where there is one."""
+
+    price_book = models.ForeignKey(
+        PriceBook,
+        verbose_name=_("price book"),
+        on_delete=models.CASCADE,
+        related_name="entries",
+        db_index=False,
+    )
+    product = models.ForeignKey(
+        Product, verbose_name=_("product"), on_delete=models.PROTECT, related_name="prices"
+    )
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    price = models.DecimalField(
+        _("price"), max_digits=18, decimal_places=2, validators=[MinValueValidator(Decimal())]
+    )
+    valid_from = models.DateField(_("valid from"))
+    valid_until = models.DateField(_("valid until"), null=True, blank=True)
+
+    objects = PriceBookEntryQuerySet.as_manager()
+    access = Rule(via=("price_book",))
+
+    class Meta:
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(valid_until=None) | Q(valid_until__gte=F("valid_from")),
+                name="price_ends_after_it_begins",
+                violation_error_message=_("A price cannot end before it begins."),
+            ),
+            models.CheckConstraint(
+                condition=Q(price__gte=0),
+                name="price_not_negative",
+                violation_error_message=_("A price cannot be negative."),
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=CURRENCY),
+                name="price_currency_code",
+                violation_error_message=_("A currency is three capital letters, as in RUB."),
+            ),
+            ExclusionConstraint(
+                name="price_ranges_apart",
+                expressions=[
+                    ("price_book", RangeOperators.EQUAL),
+                    ("product", RangeOperators.EQUAL),
+                    ("currency", RangeOperators.EQUAL),
+                    (_days("valid_from", "valid_until"), RangeOperators.OVERLAPS),
+                ],
+                violation_error_message=_("The product has another price in these days."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product}: {self.price} {self.currency}"
 
 
 class Tag(Stamped):

@@ -1,6 +1,7 @@
 """Whom we know: companies, people, and how to reach them."""
 
-from django.conf import settings
+from typing import Any
+
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -9,7 +10,7 @@ from django.db.models.functions import Concat, Trim, Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from apps.accounts.models import Team
+from apps.accounts.models import Owned
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 from apps.crm.models.catalog import Tag
@@ -17,30 +18,53 @@ from apps.crm.models.catalog import Tag
 _OWNED = Rule(owner="owner", team="team", unowned=True)
 
 
-class Owned(models.Model):
-    """A row that belongs to a person and a team; without either it is common to all who may see such rows."""
+class NameCore(models.Func):
+    """A name in the form that compares: capitals, no punctuation, no legal form (the function is migration 0010's)."""
 
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("owner"),
+    function = "crm_name_core"
+    output_field = models.TextField()
+
+
+class TaxKey(models.Func):
+    """A tax id in the form that compares: capitals and digits alone (the function is migration 0010's)."""
+
+    function = "crm_tax_key"
+    output_field = models.TextField()
+
+
+def _merged_into() -> "models.ForeignKey[Any, Any]":
+    """Return the field of a row that was merged into another: it lies in the trash, and its address leads there."""
+    return models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
-        related_name="+",
-        db_index=False,
-    )
-    team = models.ForeignKey(
-        Team,
-        verbose_name=_("team"),
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
+        editable=False,
+        related_name="merged_rows",
         db_index=False,
     )
 
-    class Meta:
-        abstract = True
+
+def _last_activity_at() -> "models.DateTimeField[Any, Any]":
+    """Return the field that follows what is written about a row, a moment later."""
+    return models.DateTimeField(_("last activity"), null=True, blank=True, editable=False)
+
+
+def _merged_is_archived(model_name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=models.Q(merged_into=None) | models.Q(archived_at__isnull=False),
+        name=f"{model_name}_merged_is_archived",
+        violation_error_message=_("This has been merged into another. Undo the merge to get it back."),
+    )
+
+
+def _merged_index(model_name: str) -> models.Index:
+    return models.Index(
+        fields=["merged_into"],
+        condition=models.Q(merged_into__isnull=False),
+        name=f"{model_name}_merged_into",
+    )
 
 
 class Company(Stamped, Versioned, Archivable, Imported, Owned):
@@ -74,6 +98,8 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
     )
     description = models.TextField(_("notes"), blank=True, default="")
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="companies")
+    merged_into = _merged_into()
+    last_activity_at = _last_activity_at()
 
     objects = ScopedQuerySet.as_manager()
     access = _OWNED
@@ -81,7 +107,10 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
     class Meta:
         verbose_name = _("company")
         verbose_name_plural = _("companies")
-        permissions = [("archive_company", _("Can archive and restore companies"))]
+        permissions = [
+            ("archive_company", _("Can archive and restore companies")),
+            ("merge_company", _("Can merge companies")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["tax_id"],
@@ -95,6 +124,7 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
                 violation_error_message=_("A company cannot be part of itself."),
             ),
             unique_source("company"),
+            _merged_is_archived("company"),
         ]
         indexes = [
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="company_name_trgm"),
@@ -105,6 +135,15 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
             ),
             models.Index(fields=["owner", "-id"], name="company_owner_latest"),
             models.Index(fields=["team", "-id"], name="company_team_latest"),
+            # What duplicates are found by.
+            _merged_index("company"),
+            models.Index(TaxKey("tax_id"), condition=~models.Q(tax_id=""), name="company_tax_key"),
+            models.Index(fields=["domain"], condition=~models.Q(domain=""), name="company_domain"),
+            models.Index(
+                fields=["external_id"], condition=~models.Q(external_id=""), name="company_external_id"
+            ),
+            models.Index(NameCore("name"), name="company_name_core"),
+            GinIndex(OpClass(NameCore("name"), name="gin_trgm_ops"), name="company_name_core_trgm"),
         ]
 
     def __str__(self) -> str:
@@ -136,6 +175,8 @@ class Person(Stamped, Versioned, Archivable, Imported, Owned):
     locale = models.CharField(_("language"), max_length=8, blank=True, default="")
     description = models.TextField(_("notes"), blank=True, default="")
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="people")
+    merged_into = _merged_into()
+    last_activity_at = _last_activity_at()
 
     objects = ScopedQuerySet.as_manager()
     access = _OWNED
@@ -143,8 +184,11 @@ class Person(Stamped, Versioned, Archivable, Imported, Owned):
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
-        permissions = [("archive_person", _("Can archive and restore people"))]
-        constraints = [unique_source("person")]
+        permissions = [
+            ("archive_person", _("Can archive and restore people")),
+            ("merge_person", _("Can merge people")),
+        ]
+        constraints = [unique_source("person"), _merged_is_archived("person")]
         indexes = [
             GinIndex(OpClass(Upper("full_name"), name="gin_trgm_ops"), name="person_full_name_trgm"),
             models.Index(fields=["full_name", "id"], name="person_by_name"),
@@ -153,6 +197,11 @@ class Person(Stamped, Versioned, Archivable, Imported, Owned):
             ),
             models.Index(fields=["owner", "-id"], name="person_owner_latest"),
             models.Index(fields=["team", "-id"], name="person_team_latest"),
+            _merged_index("person"),
+            models.Index(
+                fields=["external_id"], condition=~models.Q(external_id=""), name="person_external_id"
+            ),
+            models.Index(Upper("full_name"), name="person_full_name_upper"),
         ]
 
     def __str__(self) -> str:
@@ -240,6 +289,15 @@ class ContactPoint(Archivable):
                 name="contact_point_value_unique",
                 violation_error_message=_("Somebody else has this contact already."),
             ),
+            *[
+                models.UniqueConstraint(
+                    fields=[holder, "kind"],
+                    condition=models.Q(is_primary=True, archived_at=None, **{f"{holder}__isnull": False}),
+                    name=f"contact_point_one_primary_{holder}",
+                    violation_error_message=_("One contact of each kind is the primary one."),
+                )
+                for holder in ("person", "company")
+            ],
         ]
         indexes = [
             models.Index(
@@ -247,6 +305,12 @@ class ContactPoint(Archivable):
             ),
             models.Index(
                 fields=["company"], condition=models.Q(company__isnull=False), name="contact_point_company"
+            ),
+            # Who used to be reached by the same.
+            models.Index(
+                fields=["kind", "value"],
+                condition=models.Q(archived_at__isnull=False),
+                name="contact_point_former",
             ),
         ]
 

@@ -21,7 +21,7 @@ from apps.accounts.models import Team
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.lists.search import among, contains
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
-from apps.crm.models.catalog import CURRENCY, Product, Tag, currency_code
+from apps.crm.models.catalog import CURRENCY, PERCENT, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 from apps.history.models import Change
@@ -164,6 +164,13 @@ class Deal(Stamped, Versioned, Archivable, Imported):
         WON = "WON", _("won")
         LOST = "LOST", _("lost")
 
+    class AmountMode(models.TextChoices):
+        """What the amount of a deal follows."""
+
+        MANUAL = "MANUAL", _("entered by hand")
+        LINES = "LINES", _("sum of the lines")
+        QUOTE = "QUOTE", _("as in the accepted quote")
+
     # Given by the database, so that whoever inserts a deal, row by row or set-based, draws from one sequence.
     number = models.CharField(
         _("number"),
@@ -228,7 +235,22 @@ class Deal(Stamped, Versioned, Archivable, Imported):
         blank=True,
         validators=[MinValueValidator(0)],
     )
+    amount_mode = models.CharField(
+        _("amount is"),
+        max_length=6,
+        choices=AmountMode,
+        default=AmountMode.MANUAL,
+        db_default=AmountMode.MANUAL,
+        editable=False,
+    )
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_code])
+    # In the currency of the books, at the rate of a day; kept by a trigger (migration 0014), whoever writes the amount.
+    # An open deal follows the latest rate, a closed one keeps that of its closing. Empty while nobody knows a rate.
+    amount_base = models.DecimalField(
+        _("amount in the currency of the books"), max_digits=20, decimal_places=2, null=True, editable=False
+    )
+    rate = models.DecimalField(_("rate"), max_digits=20, decimal_places=10, null=True, editable=False)
+    rate_date = models.DateField(_("rate of"), null=True, editable=False)
     probability = models.PositiveSmallIntegerField(
         _("probability, %"), default=0, validators=[MaxValueValidator(100)]
     )
@@ -252,6 +274,8 @@ class Deal(Stamped, Versioned, Archivable, Imported):
     stage_entered_at = models.DateTimeField(_("in this stage since"), default=timezone.now, editable=False)
     # Orders a column of the board, the latest first; None is the moment of entry. Nobody's form is stale because of it.
     ranked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Follows what is written about the deal, a moment later: whoever writes does not wait for the deal's row.
+    last_activity_at = models.DateTimeField(_("last activity"), null=True, blank=True, editable=False)
     description = models.TextField(_("notes"), blank=True, default="")
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="deals")
 
@@ -267,6 +291,7 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             ("lose_deal", _("Can lose deals")),
             ("reopen_deal", _("Can reopen closed deals")),
             ("assign_deal", _("Can give deals to somebody else")),
+            ("approve_deal", _("Can approve steps of deals")),
             ("archive_deal", _("Can archive and restore deals")),
         ]
         constraints = [
@@ -324,9 +349,12 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             ),
             models.Index(
                 fields=["status", "closed_at"],
-                include=["currency", "amount", "owner", "team", "id"],
+                include=[
+                    *["currency", "amount", "amount_base", "owner", "team", "pipeline", "company"],
+                    *["lost_reason", "opened_date", "id"],
+                ],
                 condition=Q(closed_at__isnull=False, archived_at=None),
-                name="deal_closed_worth",
+                name="deal_closed_figures",
             ),
             # Reads the top of a column, and its count and sums, from the index alone.
             models.Index(
@@ -337,6 +365,18 @@ class Deal(Stamped, Versioned, Archivable, Imported):
                 condition=Q(status="OPEN", archived_at=None),
                 name="deal_board",
             ),
+            # What the forecast sums up, read from the index alone.
+            models.Index(
+                fields=["expected_close_date"],
+                include=[
+                    *["owner", "team", "pipeline", "stage", "currency", "amount", "rate", "amount_base"],
+                    *["probability", "stage_entered_at"],
+                ],
+                condition=Q(status="OPEN", archived_at=None),
+                name="deal_forecast",
+            ),
+            # A cell of the funnel.
+            models.Index(fields=["owner", "opened_date"], name="deal_owner_opened"),
         ]
 
     def __str__(self) -> str:
@@ -348,24 +388,15 @@ class Deal(Stamped, Versioned, Archivable, Imported):
 
     def is_stale(self, now: datetime) -> bool:
         """Tell whether an open deal stands in its stage for longer than the stage allows."""
+        if self.status != self.Status.OPEN:
+            return False
         limit = self.stage.stale_after_days
-        return (
-            self.status == self.Status.OPEN
-            and limit is not None
-            and self.time_in_stage(now) > timedelta(days=limit)
-        )
+        return limit is not None and self.time_in_stage(now) > timedelta(days=limit)
 
 
-class DealLine(models.Model):
-    """A product in a deal."""
+class LineFields(models.Model):
+    """What a line says of what is sold, in a deal as in a quote."""
 
-    deal = models.ForeignKey(Deal, verbose_name=_("deal"), on_delete=models.CASCADE, related_name="lines")
-    product = models.ForeignKey(
-        Product,
-        verbose_name=_("product"),
-        on_delete=models.PROTECT,
-        related_name="lines",
-    )
     quantity = models.DecimalField(
         _("quantity"),
         max_digits=12,
@@ -373,6 +404,40 @@ class DealLine(models.Model):
         default=1,
         validators=[MinValueValidator(Decimal("0.001"))],
     )
+    unit = models.CharField(_("unit"), max_length=16, blank=True, default="", db_default="")
+    discount_percent = models.DecimalField(
+        _("discount, %"), max_digits=5, decimal_places=2, default=0, db_default=0, validators=PERCENT
+    )
+    # None where no tax is due.
+    tax_rate = models.DecimalField(
+        _("VAT, %"), max_digits=5, decimal_places=2, null=True, blank=True, validators=PERCENT
+    )
+    is_tax_included = models.BooleanField(_("price includes VAT"), default=True, db_default=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        abstract = True
+
+
+class DealLine(LineFields):
+    """A product in a deal, or something else that is sold, in words."""
+
+    class PriceSource(models.TextChoices):
+        MANUAL = "MANUAL", _("entered by hand")
+        LIST = "LIST", _("list price")
+        BOOK = "BOOK", _("price book")
+
+    deal = models.ForeignKey(Deal, verbose_name=_("deal"), on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(
+        Product,
+        verbose_name=_("product"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="lines",
+    )
+    # Instead of the product's name, or beside it.
+    description = models.CharField(_("description"), max_length=300, blank=True, default="", db_default="")
     unit_price = models.DecimalField(
         _("unit price"),
         max_digits=18,
@@ -381,7 +446,14 @@ class DealLine(models.Model):
         blank=True,
         validators=[MinValueValidator(0)],
     )
-    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    price_source = models.CharField(
+        _("price from"),
+        max_length=6,
+        choices=PriceSource,
+        default=PriceSource.MANUAL,
+        db_default=PriceSource.MANUAL,
+        editable=False,
+    )
 
     objects = ScopedQuerySet.as_manager()
     access = Rule(via=("deal",))
@@ -400,10 +472,30 @@ class DealLine(models.Model):
                 name="deal_line_price_not_negative",
                 violation_error_message=_("A price cannot be negative."),
             ),
+            models.CheckConstraint(
+                condition=Q(product__isnull=False) | ~Q(description=""),
+                name="deal_line_says_what",
+                violation_error_message=_("A line needs a product or a description."),
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_percent__gte=0, discount_percent__lte=100),
+                name="deal_line_discount_percent",
+                violation_error_message=_("A discount is between 0 and 100 %."),
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_rate=None) | Q(tax_rate__gte=0, tax_rate__lte=100),
+                name="deal_line_tax_percent",
+                violation_error_message=_("VAT is between 0 and 100 %."),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.product} × {self.quantity.normalize():f}"
+        return f"{self.name} × {self.quantity.normalize():f}"
+
+    @property
+    def name(self) -> str:
+        """What is sold, as papers say it."""
+        return self.description or (str(self.product) if self.product else "")
 
 
 class StageTransition(models.Model):

@@ -20,6 +20,7 @@ class ImportBatch(Stamped, Versioned):
         COMPANIES = "companies", _("companies")
         PEOPLE = "people", _("people")
         DEALS = "deals", _("deals")
+        LEADS = "leads", _("leads")
 
     class State(models.TextChoices):
         UPLOADED = "UPLOADED", _("columns to be matched")

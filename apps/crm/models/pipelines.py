@@ -63,6 +63,10 @@ class Stage(models.Model):
         _("probability, %"), default=0, validators=[MaxValueValidator(100)]
     )
     stale_after_days = models.PositiveSmallIntegerField(_("stale after, days"), null=True, blank=True)
+    # What has to be there before a deal leaves it: [{"key", "kind", "params"}], as `apps.crm.criteria` reads them.
+    exit_criteria = models.JSONField(_("stage contract"), default=list, db_default=[], blank=True)
+    # Counted on with each change of them, so that it can be said by which ones a deal was judged.
+    criteria_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects = ScopedQuerySet.as_manager()
     access = Rule(via=("pipeline",))

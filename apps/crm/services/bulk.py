@@ -18,9 +18,20 @@ from django.utils.translation import gettext as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.rows import put, write_many
-from apps.crm import events
-from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage, StageTransition
-from apps.crm.services import catalog, companies, deals, people, rows
+from apps.crm import events, lead_facts
+from apps.crm.models import (
+    Company,
+    Deal,
+    DisqualifyReason,
+    Lead,
+    LostReason,
+    Person,
+    Product,
+    Stage,
+    StageTransition,
+)
+from apps.crm.services import catalog, companies, deals, leads, people, rows
+from apps.crm.services.contracts import ContractUnmet, Lacking, lacking
 from apps.events.services import Fact, publish_many
 from apps.lists.bulk import Choice, How, Refusals, new_values
 
@@ -91,6 +102,7 @@ def change_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refus
     def decide(deal: Deal) -> dict[str, Any]:
         rows.require_active(deal)
         values = new_values(deal, choice, names)
+        deals.require_amount_by_hand(deal, values)
         if "probability" in choice:
             deals.require_open(deal)
             chosen = choice["probability"]
@@ -130,6 +142,7 @@ def move_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusal
     """Move open deals to another open stage of their pipeline; as :func:`apps.crm.services.deals.move_deal`."""
     many = _Many(Deal, keys, actor=actor, action="move")
     stage: Stage = choice["move"].value
+    missing = lacking(many.rows, {stage.pipeline_id: stage})
 
     def decide(deal: Deal) -> dict[str, Any]:
         deals.require_open(deal)
@@ -137,6 +150,7 @@ def move_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusal
             raise rows.refusal("stage", _("This stage belongs to another pipeline."), code="other_pipeline")
         if stage.pk == deal.stage_id:
             return {}
+        _require_none(missing, deal)
         return {} if deal.is_probability_manual else {"probability": stage.probability}
 
     _enter(many, decide, {stage.pipeline_id: stage}, fact=events.DEAL_MOVED, face=face)
@@ -148,8 +162,20 @@ def win_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals
     many = _Many(Deal, keys, actor=actor, action="win")
     values = {"status": Deal.Status.WON, "probability": 100, "is_probability_manual": False}
     stages = _closing_stages(Stage.Kind.WON)
-    _enter(many, partial(_close, values, stages), stages, fact=events.DEAL_WON, face=face)
+    missing = lacking(many.rows, None)
+
+    def decide(deal: Deal) -> dict[str, Any]:
+        found = _close(values, stages, deal)
+        _require_none(missing, deal)
+        return found
+
+    _enter(many, decide, stages, fact=events.DEAL_WON, face=face)
     return many.refused
+
+
+def _require_none(missing: Lacking, deal: Deal) -> None:
+    if deal.pk in missing:
+        raise ContractUnmet(missing[deal.pk])
 
 
 def lose_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
@@ -325,6 +351,90 @@ def _change_tags(many: _Many, choice: Choice) -> set[int]:
         [through(**{holder: pk, tag: tag_id}) for pk, tag_id in new], ignore_conflicts=True
     )
     return {pk for pk, _tag in new}
+
+
+# Leads
+
+
+def change_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Change what is written on leads; as :func:`apps.crm.services.leads.change_lead`."""
+    many = _Many(Lead, keys, actor=actor, action="change")
+    names = [name for name in choice if name != "tags"]
+
+    def decide(lead: Lead) -> dict[str, Any]:
+        rows.require_active(lead)
+        return new_values(lead, choice, names)
+
+    many.decide(decide)
+    many.tell(events.LEAD_CHANGED, lead_facts.lead_snapshots, many.write(also=_change_tags(many, choice)))
+    return many.refused
+
+
+def assign_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Give leads to somebody, or to a team; as :func:`apps.crm.services.leads.assign_lead`."""
+    many = _Many(Lead, keys, actor=actor, action="assign", related=["owner"])
+    values: dict[str, Any] = {f"{name}_id": chosen.value.pk for name, chosen in choice.items()}
+    try:
+        rows.owner_and_team(values, actor=actor)
+    except ValidationError as error:
+        return many.refuse_all(error)
+    previous = {lead.pk: lead_facts.owner_of(lead) for lead in many.rows}
+    because = {"by": "hand", "who": actor.name}
+
+    def decide(lead: Lead) -> dict[str, Any]:
+        rows.require_active(lead)
+        if not rows.differing(lead, values):
+            return {}
+        return {**values, "assigned_at": timezone.now(), "assigned_because": because}
+
+    many.decide(decide)
+    written = many.write()
+    snapshots = lead_facts.lead_snapshots([lead.pk for lead in written])
+    told = [(pk, {**snapshot, "previous_owner": previous[pk]}) for pk, snapshot in snapshots]
+    publish_many(events.LEAD_ASSIGNED, told, actor_id=actor.pk)
+    return many.refused
+
+
+def start_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Take new leads into work; as :func:`apps.crm.services.leads.start_lead`."""
+
+    def decide(lead: Lead) -> dict[str, Any]:
+        leads.require_open(lead)
+        return {"status": Lead.Status.WORKING}
+
+    many = _Many(Lead, keys, actor=actor, action="change")
+    many.decide(decide)
+    many.tell(events.LEAD_CHANGED, lead_facts.lead_snapshots, many.write())
+    return many.refused
+
+
+def disqualify_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Say that leads come to nothing; as :func:`apps.crm.services.leads.disqualify_lead`."""
+    reason: DisqualifyReason = choice["disqualify"].value
+
+    def decide(lead: Lead) -> dict[str, Any]:
+        leads.require_open(lead)
+        return {"status": Lead.Status.DISQUALIFIED, "disqualify_reason_id": reason.pk}
+
+    many = _Many(Lead, keys, actor=actor, action="disqualify")
+    many.decide(decide)
+    many.tell(events.LEAD_DISQUALIFIED, lead_facts.lead_snapshots, many.write())
+    return many.refused
+
+
+def recycle_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Take disqualified leads into work again; as :func:`apps.crm.services.leads.recycle_lead`."""
+    return _one_by_one(leads.recycle_lead, keys, actor=actor)
+
+
+def archive_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Put leads into the trash."""
+    return _one_by_one(leads.archive_lead, keys, actor=actor)
+
+
+def restore_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
+    """Take leads out of the trash."""
+    return _one_by_one(leads.restore_lead, keys, actor=actor)
 
 
 # What takes along more than the row itself goes through the service for one

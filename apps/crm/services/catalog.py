@@ -23,6 +23,8 @@ class ProductFields(TypedDict, total=False):
     family: str
     price: Decimal | None
     currency: str
+    unit: str
+    tax_rate: Decimal | None
 
 
 @transaction.atomic

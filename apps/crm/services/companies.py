@@ -14,6 +14,7 @@ from apps.crm import events
 from apps.crm.models import Company
 from apps.crm.services import rows
 from apps.crm.services.contacts import NewContact, write_contact_point
+from apps.crm.tax_numbers import check_tax_id
 
 
 class CompanyFields(TypedDict, total=False):
@@ -51,6 +52,7 @@ def create_company(
     tags = rows.named_tags(values.pop("tag_ids", ()), actor=actor)
     rows.owner_and_team(values, actor=actor)
     rows.named(Company, values.get("parent_id"), actor=actor, field="parent")
+    _require_tax_id(values.get("tax_id", ""), values.get("country", ""))
     company = rows.insert(Company(**values), actor=actor)
     company.tags.set(tags)
     for contact in contact_points:
@@ -79,11 +81,21 @@ def change_company(
     changes = rows.differing(company, values)
     rows.owner_and_team(changes, actor=actor)
     rows.named(Company, changes.get("parent_id"), actor=actor, field="parent")
+    if changes.keys() & {"tax_id", "country"}:
+        # What was brought in wrong is no obstacle to changing something else.
+        _require_tax_id(changes.get("tax_id", company.tax_id), changes.get("country", company.country))
     are_tags_new = tag_ids is not None and rows.set_tags(company, rows.named_tags(tag_ids, actor=actor))
     if changes or are_tags_new:
         rows.write(company, changes, actor=actor)
         events.publish_company(events.COMPANY_CHANGED, company.pk, actor_id=actor.pk)
     return company
+
+
+def _require_tax_id(tax_id: str, country: str) -> None:
+    try:
+        check_tax_id(tax_id, country)
+    except ValidationError as error:
+        raise ValidationError({"tax_id": error}) from error
 
 
 @transaction.atomic
@@ -122,11 +134,12 @@ def restore_company(company_id: int, *, actor: User, expected_version: int | Non
 
     :raises DoesNotExist: the company is out of sight
     :raises PermissionDenied: the actor may not restore it
-    :raises ValidationError: "not_archived", "stale", or its tax id or a contact is somebody else's by now
+    :raises ValidationError: "not_archived", "merged", "stale", or its tax id or a contact is somebody else's by now
     """
     company = rows.locked(
         Company, company_id, actor=actor, action="archive", expected_version=expected_version
     )
+    rows.require_unmerged(company)
     archived_at = company.archived_at
     rows.restore(company, actor=actor)
     with rows.refusals():

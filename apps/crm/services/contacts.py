@@ -10,7 +10,8 @@ from apps.accounts.models import User
 from apps.accounts.scoping import ScopedQuerySet
 from apps.crm import events
 from apps.crm.contact_points import normalise
-from apps.crm.models import Company, ContactPoint, Person
+from apps.crm.countries import country_code
+from apps.crm.models import Company, ContactPoint, Employment, Person
 from apps.crm.services import rows
 
 
@@ -74,7 +75,7 @@ def change_contact_point(
         "raw": point.raw if raw is None else raw.strip(),
         "is_primary": point.is_primary if is_primary is None else is_primary,
     }
-    values["value"] = _value(str(values["kind"]), str(values["raw"]))
+    values["value"] = _value(holder, str(values["kind"]), str(values["raw"]))
     changes = rows.differing(point, values)
     if changes:
         if values["is_primary"]:
@@ -110,7 +111,7 @@ def write_contact_point(holder: Person | Company, contact: NewContact, *, actor:
     point = ContactPoint(
         kind=contact["kind"],
         raw=contact["raw"].strip(),
-        value=_value(contact["kind"], contact["raw"]),
+        value=_value(holder, contact["kind"], contact["raw"]),
         is_primary=is_primary,
     )
     if isinstance(holder, Person):
@@ -125,9 +126,20 @@ def write_contact_point(holder: Person | Company, contact: NewContact, *, actor:
     return point
 
 
-def _value(kind: str, raw: str) -> str:
+def region_of(holder: Person | Company) -> str:
+    """Return the country of phone numbers that name none: the company's, or where the person mainly works."""
+    if isinstance(holder, Company):
+        country = holder.country
+    else:
+        # Of a person who is not written down yet nothing is found.
+        work = Employment.objects.filter(person=holder.pk).order_by("-is_primary", "pk")
+        country = work.values_list("company__country", flat=True).first() or ""
+    return country_code(country) or settings.PHONE_REGION
+
+
+def _value(holder: Person | Company, kind: str, raw: str) -> str:
     try:
-        return normalise(kind, raw, settings.PHONE_REGION)
+        return normalise(kind, raw, region_of(holder) if kind == ContactPoint.Kind.PHONE else "")
     except ValidationError as error:
         raise ValidationError({"raw": error}) from error
 

@@ -18,6 +18,8 @@ from apps.common.plans import kept_plans
 from apps.crm import events
 from apps.crm.models import Company, Deal, LostReason, Person, Pipeline, Stage, StageTransition
 from apps.crm.services import rows
+from apps.crm.services.contracts import require_contract, require_contract_from_start
+from apps.crm.services.quote_lines import follow_deal
 
 Face = StageTransition.Face
 
@@ -130,11 +132,13 @@ def change_deal(
 
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not change it
-    :raises ValidationError: a value is refused, the deal is in the trash ("archived") or changed ("stale")
+    :raises ValidationError: a value is refused, the deal is in the trash ("archived") or changed ("stale"), or the
+        amount is not entered by hand ("amount_follows")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="change", expected_version=expected_version)
     rows.require_active(deal)
     values, tags = _checked(dict(fields), actor=actor, before=deal)
+    require_amount_by_hand(deal, values)
     if "probability" in values:
         require_open(deal)
         values.update(probability_for(values["probability"], deal.stage))
@@ -142,6 +146,9 @@ def change_deal(
     are_tags_new = tags is not None and rows.set_tags(deal, tags)
     if changes or are_tags_new:
         rows.write(deal, changes, actor=actor)
+        if {"amount", "currency", "title"} & changes.keys():
+            lines = deal.lines.select_related("product").order_by("position", "id")
+            follow_deal(deal, list(lines), actor=actor)
         events.publish_deal(events.DEAL_CHANGED, deal.pk, actor_id=actor.pk)
     return deal
 
@@ -163,13 +170,15 @@ def move_deal(
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not move it
     :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes" (win or lose it instead),
-        "other_pipeline"
+        "other_pipeline", or a stage that it would leave behind asks for more ("contract_unmet")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
     require_open(deal)
     stage = _open_stage(stage_id, actor=actor)
     if stage.pipeline_id != deal.pipeline_id:
         raise rows.refusal("stage", _("This stage belongs to another pipeline."), code="other_pipeline")
+    if stage.pk != deal.stage_id:
+        require_contract(deal, stage)
     return _move(deal, stage, actor=actor, face=face, reason=reason, at=at)
 
 
@@ -188,11 +197,17 @@ def switch_pipeline(
 
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not move it
-    :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes"
+    :raises ValidationError: "deal_not_open", "archived", "stale", "stage_closes", or a stage before that one asks for
+        more ("contract_unmet")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
     require_open(deal)
-    return _move(deal, _open_stage(stage_id, actor=actor), actor=actor, face=face, reason=reason)
+    stage = _open_stage(stage_id, actor=actor)
+    if stage.pipeline_id == deal.pipeline_id:
+        require_contract(deal, stage)
+    else:
+        require_contract_from_start(deal, stage)
+    return _move(deal, stage, actor=actor, face=face, reason=reason)
 
 
 @transaction.atomic
@@ -210,10 +225,11 @@ def win_deal(
 
     :raises DoesNotExist: the deal is out of sight
     :raises PermissionDenied: the actor may not win it
-    :raises ValidationError: "deal_not_open", "archived", "stale"
+    :raises ValidationError: "deal_not_open", "archived", "stale", or its stage asks for more ("contract_unmet")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="win", expected_version=expected_version)
     require_open(deal)
+    require_contract(deal, None)
     stage = _closing_stage(deal, Stage.Kind.WON)
     values = {"status": Deal.Status.WON, "probability": 100, "is_probability_manual": False}
     transition = _enter(deal, stage, values, actor=actor, face=face, reason=reason, at=at, is_closing=True)
@@ -422,6 +438,27 @@ def require_open(deal: Deal) -> None:
         raise ValidationError(
             _("This deal is closed. Reopen it first."), code="deal_not_open", params={"status": deal.status}
         )
+
+
+_FOLLOWS = {
+    Deal.AmountMode.LINES: _(
+        "The amount is the sum of the lines. Say there that it is entered by hand first."
+    ),
+    Deal.AmountMode.QUOTE: _("The customer has accepted a quote: what the deal comes to stays as agreed."),
+}
+
+
+def require_amount_by_hand(deal: Deal, values: dict[str, Any]) -> None:
+    """
+    Insist that an amount or currency that differs is one for people to enter.
+
+    :raises ValidationError: it follows the lines, or the accepted quote ("amount_follows")
+    """
+    if deal.amount_mode == Deal.AmountMode.MANUAL:
+        return
+    for name in ("amount", "currency"):
+        if name in values and values[name] != getattr(deal, name):
+            raise rows.refusal(name, _FOLLOWS[Deal.AmountMode(deal.amount_mode)], code="amount_follows")
 
 
 def _first_stage(actor: User) -> Stage:

@@ -51,7 +51,8 @@ def create_person(
     person = rows.insert(Person(**values), actor=actor)
     person.tags.set(tags)
     if company is not None:
-        Employment.objects.create(person=person, company=company, title=person.job_title)
+        with rows.refusals():
+            Employment.objects.create(person=person, company=company, title=person.job_title)
     for contact in contact_points:
         write_contact_point(person, contact, actor=actor)
     events.publish_person(events.PERSON_CREATED, person.pk, actor_id=actor.pk)
@@ -106,9 +107,10 @@ def employ_person(
         raise rows.refusal("company", _("Name the company."), code="required")
     if is_primary:
         person.employments.exclude(company=company).update(is_primary=False)
-    employment, _created = Employment.objects.update_or_create(
-        person=person, company=company, defaults={"title": title, "is_primary": is_primary}
-    )
+    with rows.refusals():
+        employment, _created = Employment.objects.update_or_create(
+            person=person, company=company, defaults={"title": title, "is_primary": is_primary}
+        )
     rows.write(person, {}, actor=actor)
     events.publish_person(events.PERSON_CHANGED, person.pk, actor_id=actor.pk)
     return employment
@@ -152,9 +154,10 @@ def restore_person(person_id: int, *, actor: User, expected_version: int | None 
 
     :raises DoesNotExist: the person is out of sight
     :raises PermissionDenied: the actor may not restore them
-    :raises ValidationError: "not_archived", "stale", or a contact is somebody else's by now
+    :raises ValidationError: "not_archived", "merged", "stale", or a contact is somebody else's by now
     """
     person = rows.locked(Person, person_id, actor=actor, action="archive", expected_version=expected_version)
+    rows.require_unmerged(person)
     archived_at = person.archived_at
     rows.restore(person, actor=actor)
     with rows.refusals():

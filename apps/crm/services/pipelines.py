@@ -10,6 +10,7 @@ from django.utils.translation import ngettext_lazy, pgettext
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.crm import criteria
 from apps.crm.models import Deal, Pipeline, Stage, StageTransition
 from apps.crm.services import rows
 
@@ -21,6 +22,7 @@ class StageFields(TypedDict, total=False):
     kind: str
     probability: int
     stale_after_days: int | None
+    exit_criteria: list[dict[str, Any]]
 
 
 @transaction.atomic
@@ -132,6 +134,7 @@ def add_stage(pipeline_id: int, *, actor: User, **fields: Unpack[StageFields]) -
     rows.require_active(pipeline)
     stages = list(pipeline.stages.order_by("position"))
     stage = Stage(pipeline=pipeline, position=len(stages), **fields)
+    stage.exit_criteria = _criteria(stage, {"exit_criteria": stage.exit_criteria})
     place = len(stages)
     if stage.kind == Stage.Kind.OPEN:
         place = next((i for i, other in enumerate(stages) if other.kind != Stage.Kind.OPEN), place)
@@ -150,10 +153,16 @@ def change_stage(stage_id: int, *, actor: User, **fields: Unpack[StageFields]) -
 
     :raises DoesNotExist: the stage is out of sight
     :raises PermissionDenied: the actor may not change its pipeline
-    :raises ValidationError: a value is refused, or its kind cannot change under deals ("stage_has_deals")
+    :raises ValidationError: a value is refused, its kind cannot change under deals ("stage_has_deals"), or what it asks
+        for is not right
     """
     stage, pipeline = _staged(stage_id, actor=actor)
-    changes: dict[str, Any] = rows.differing(stage, dict(fields))
+    values: dict[str, Any] = dict(fields)
+    if "exit_criteria" in values:
+        values["exit_criteria"] = _criteria(stage, values)
+    changes: dict[str, Any] = rows.differing(stage, values)
+    if "exit_criteria" in changes:
+        changes["criteria_version"] = stage.criteria_version + 1
     if "kind" in changes:
         _require_empty(stage, "kind")
         _require_other_of_kind(stage)
@@ -210,6 +219,16 @@ def delete_stage(stage_id: int, *, actor: User) -> None:
     stage.delete()
     _number(list(pipeline.stages.order_by("position")))
     rows.write(pipeline, {}, actor=actor)
+
+
+def _criteria(stage: Stage, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a stage is to ask for. :raises ValidationError: it closes deals ("stage_closes"), or as `cleaned`"""
+    found = criteria.cleaned(values["exit_criteria"])
+    if found and values.get("kind", stage.kind) != Stage.Kind.OPEN:
+        raise rows.refusal(
+            "exit_criteria", _("Deals do not go on from a stage that closes them."), code="stage_closes"
+        )
+    return found
 
 
 def _staged(stage_id: int, *, actor: User) -> tuple[Stage, Pipeline]:

@@ -52,6 +52,12 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "event",
                 "verbose_name_plural": "events",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("subject", "sequence"), name="event_subject_sequence_unique"
+                    )
+                ],
+                "indexes": [models.Index(fields=["at"], name="event_at")],
             },
         ),
         migrations.CreateModel(
@@ -102,28 +108,18 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "event delivery",
                 "verbose_name_plural": "event deliveries",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("event", "receiver"), name="delivery_event_receiver_unique"
+                    )
+                ],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("done_at", None)),
+                        fields=["next_attempt_at"],
+                        name="delivery_pending",
+                    )
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(fields=["at"], name="event_at"),
-        ),
-        migrations.AddConstraint(
-            model_name="event",
-            constraint=models.UniqueConstraint(
-                fields=("subject", "sequence"), name="event_subject_sequence_unique"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("done_at", None)), fields=["next_attempt_at"], name="delivery_pending"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="delivery",
-            constraint=models.UniqueConstraint(
-                fields=("event", "receiver"), name="delivery_event_receiver_unique"
-            ),
         ),
     ]

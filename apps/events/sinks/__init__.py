@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from django.utils.module_loading import import_string
+
 from apps.events.models import Event
 
 
@@ -15,3 +17,21 @@ class Sink(Protocol):
 
         :raises apps.events.enqueue.NotSent: they may not be; some may have been taken all the same
         """
+
+
+_registered: list[str] = []
+
+
+def register(path: str) -> None:
+    """
+    Have facts handed to one sink more, named by its class; called from the ready() of an app that stands above.
+
+    Only the relay makes it, so that no other process imports what it needs.
+    """
+    if path not in _registered:
+        _registered.append(path)
+
+
+def registered() -> list[Sink]:
+    """Make the sinks of the apps above."""
+    return [import_string(path)() for path in _registered]

@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "changes",
                 "permissions": [("undo_changeset", "Can undo the changes of others, and old ones")],
                 "default_permissions": ("view",),
+                "indexes": [models.Index(fields=["actor", "-id"], name="change_set_actor_latest")],
             },
         ),
         migrations.CreateModel(
@@ -124,6 +125,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["change_set", "model", "row_id", "id"], name="change_of_set"),
+                    models.Index(fields=["about", "id"], name="change_about"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -241,35 +246,19 @@ class Migration(migrations.Migration):
                 "verbose_name": "conflict",
                 "verbose_name_plural": "conflicts",
                 "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("undo", "model", "row_id"), name="conflict_once_per_row"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_at", None), ("outcome", "OPEN")),
+                            models.Q(
+                                models.Q(("outcome", "OPEN"), _negated=True), ("decided_at__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="conflict_decided_at",
+                    ),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="changeset",
-            index=models.Index(fields=["actor", "-id"], name="change_set_actor_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="change",
-            index=models.Index(fields=["change_set", "model", "row_id", "id"], name="change_of_set"),
-        ),
-        migrations.AddIndex(
-            model_name="change",
-            index=models.Index(fields=["about", "id"], name="change_about"),
-        ),
-        migrations.AddConstraint(
-            model_name="conflict",
-            constraint=models.UniqueConstraint(
-                fields=("undo", "model", "row_id"), name="conflict_once_per_row"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="conflict",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decided_at", None), ("outcome", "OPEN")),
-                    models.Q(models.Q(("outcome", "OPEN"), _negated=True), ("decided_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="conflict_decided_at",
-            ),
         ),
     ]

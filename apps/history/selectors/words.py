@@ -106,23 +106,25 @@ class Words:
         return named or self.summary(tracked, values) or f"#{row_id}"
 
     def summary(self, tracked: Tracked, values: dict[str, Any]) -> str:
-        """Return a part in one line: what it links to, and its values."""
+        """Return a part in one line: what it links to, and its values; a "yes" alone says nothing."""
         skipped = {column for _model, column in tracked.wholes()} | {tracked.key}
-        texts = [
-            self.text(field, values[column])
+        told = [
+            (field, values[column])
             for column, field in shown_fields(tracked).items()
-            if column not in skipped and values.get(column)
+            if column not in skipped and values.get(column) and values[column] is not True
         ]
+        told.sort(key=lambda each: not each[0].is_relation)
+        texts = [self.text(field, value) for field, value in told]
         return " · ".join(texts[:4])
 
     def text(self, field: "models.Field[Any, Any]", value: Any) -> str:
         """Return a recorded value in words."""
-        if value is None or value == "":
+        if value is None or value in ("", []):
             return NOTHING
         if isinstance(field.related_model, type):
             return self.name(field.related_model, value)
         choices = dict(field.flatchoices) if field.choices else {}
-        if value in choices:
+        if choices and value in choices:
             return str(choices[value])
         return Truncator(_plain(field, value)).chars(_LONGEST)
 

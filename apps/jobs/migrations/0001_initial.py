@@ -98,6 +98,24 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "jobs",
                 "permissions": [("cancel_job", "Can cancel a job"), ("retry_job", "Can retry a job")],
                 "default_permissions": ("view",),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["SUCCEEDED", "FAILED", "CANCELLED"]),
+                            ("finished_at", None),
+                            _connector="XOR",
+                        ),
+                        name="job_final_has_finished_at",
+                    )
+                ],
+                "indexes": [
+                    models.Index(fields=["owner", "-id"], name="job_owner_latest"),
+                    models.Index(
+                        condition=models.Q(("state__in", ["QUEUED", "RUNNING"])),
+                        fields=["lease_until"],
+                        name="job_unfinished",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -125,32 +143,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["owner", "-id"], name="job_owner_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(
-                condition=models.Q(("state__in", ["QUEUED", "RUNNING"])),
-                fields=["lease_until"],
-                name="job_unfinished",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="job",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["SUCCEEDED", "FAILED", "CANCELLED"]),
-                    ("finished_at", None),
-                    _connector="XOR",
-                ),
-                name="job_final_has_finished_at",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="jobevent",
-            constraint=models.UniqueConstraint(fields=("job", "seq"), name="job_event_seq_unique"),
+            options={
+                "constraints": [models.UniqueConstraint(fields=("job", "seq"), name="job_event_seq_unique")]
+            },
         ),
     ]

@@ -100,6 +100,14 @@ class Migration(migrations.Migration):
                 "verbose_name": "export",
                 "verbose_name_plural": "exports",
                 "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["owner", "-id"], name="export_owner_latest"),
+                    models.Index(
+                        condition=models.Q(("expired_at", None)),
+                        fields=["expires_at"],
+                        name="export_to_expire",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -126,20 +134,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("export", "number"), name="export_part_number_unique")
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="export",
-            index=models.Index(fields=["owner", "-id"], name="export_owner_latest"),
-        ),
-        migrations.AddIndex(
-            model_name="export",
-            index=models.Index(
-                condition=models.Q(("expired_at", None)), fields=["expires_at"], name="export_to_expire"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="exportpart",
-            constraint=models.UniqueConstraint(fields=("export", "number"), name="export_part_number_unique"),
         ),
     ]

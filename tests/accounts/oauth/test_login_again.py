@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 
-from tests.accounts.factories import PASSWORD, make_user
+from apps.accounts.models import Role
+from tests.accounts.factories import PASSWORD, join, make_role, make_team, make_user
 from tests.accounts.oauth import relying as rp
 from tests.accounts.oauth.relying import Browser, Relying, told
 
@@ -119,3 +120,17 @@ def test_when_they_logged_in_is_said_of_the_session_and_not_of_the_account(
 def test_the_language_that_the_application_asks_for(calendar: Relying, locales: Any, heading: str) -> None:
     browser = Browser(make_user(password=PASSWORD)).log_in()
     assert re.search(heading, browser.open(calendar.question(ui_locales=locales)).content.decode())
+
+
+def test_silently_somebody_who_has_to_set_up_a_second_factor_first(
+    calendar: Relying, browser: Browser
+) -> None:
+    browser.code(calendar)
+    role = make_role({"crm.view_deal": "OWN"})
+    Role.objects.filter(pk=role.pk).update(requires_mfa=True)
+    join(browser.user, make_team(), role)
+    assert told(browser.open(calendar.question(prompt="none")))["error"] == "interaction_required"
+    # Asked aloud, they are led there, and from there back.
+    assert browser.open(calendar.question())["Location"].startswith(
+        "/accounts/security/second-factor/?next=%2Fo%2F"
+    )

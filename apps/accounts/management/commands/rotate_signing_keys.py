@@ -11,7 +11,10 @@ from apps.accounts.models import User
 
 
 class Command(BaseCommand):
-    help = "Publish, activate and retire the keys that sign tokens, as far as it is due."
+    help = (
+        "Publish, activate and retire the keys that sign tokens, as far as it is due, and put all that is sealed under"
+        " the first of SIGNING_KEYS_SECRET."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -26,13 +26,15 @@ from oauthlib.oauth2.rfc6749.errors import (
     InvalidRequestError,
     OAuth2Error,
 )
-from oauthlib.openid.connect.core.exceptions import ConsentRequired, LoginRequired
+from oauthlib.openid.connect.core.exceptions import ConsentRequired, InteractionRequired, LoginRequired
 
 from apps.accounts import services, tokens
+from apps.accounts.faces.guard import lead_to_second_factor
 from apps.accounts.models import Application, User
 from apps.accounts.models.oauth import is_loopback
 from apps.accounts.oauth import session
 from apps.accounts.oauth.words import in_words
+from apps.accounts.second_factor import Step, person_behind, step_before
 
 _LONGEST_AGE = 10**9
 
@@ -85,6 +87,8 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
     """
 
     public = "sends whoever is not logged in to do that first"
+    # An application that asks silently is told so, in place of the person.
+    asks_for_second_factor = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._serve(request)
@@ -138,6 +142,10 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
             if "login" in asked.prompts or max_age is not None:
                 session.ask(request)
             return redirect_to_login(request.get_full_path())
+        if self._lacks_second_factor(request):
+            if is_silent:
+                raise InteractionRequired(request=asked.request)
+            return lead_to_second_factor(request)
         self._compare_hint(asked, user)
         login = session.login_of(request, user)
         if not _is_anew(asked, login, max_age) or session.has_shown_since_asked(request, login):
@@ -146,6 +154,11 @@ class AuthorizeView(OAuthLibMixin, View):  # type: ignore[misc]
             raise LoginRequired(request=asked.request)
         session.ask(request)
         return HttpResponseRedirect(session.place_to_show_again(request))
+
+    @staticmethod
+    def _lacks_second_factor(request: HttpRequest) -> bool:
+        person = person_behind(request.user)
+        return person is not None and step_before(request.session, person) is not Step.NOTHING
 
     @staticmethod
     def _compare_hint(asked: Asked, user: User) -> None:

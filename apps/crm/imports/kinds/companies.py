@@ -8,8 +8,11 @@ from apps.crm.imports.fields import FieldType, ImportField, ImportKind
 from apps.crm.imports.kinds.columns import NOTES, OWNER, external_id
 from apps.crm.imports.kinds.tags import TAGS, TaggedLoader
 from apps.crm.imports.loading import Match
-from apps.crm.imports.sql import run
-from apps.crm.models import Company
+from apps.crm.imports.sql import fetch, run
+from apps.crm.models import Company, ImportBatch
+from apps.crm.tax_numbers import is_plausible
+
+_ODD_TAX_IDS = "odd_tax_ids"
 
 
 class CompanyLoader(TaggedLoader):
@@ -57,6 +60,7 @@ class CompanyLoader(TaggedLoader):
 
     def check(self) -> None:
         super().check()
+        self._notice_tax_ids()
         if "parent" not in self.mapped:
             return
         self.refuse("ref_parent.target_id = r.target_id", "parent", "parent_itself", "ref_parent.value")
@@ -69,6 +73,21 @@ class CompanyLoader(TaggedLoader):
         )
         while self.refuse(orphaned, "parent", "parent_refused", "ref_parent.value"):
             pass
+
+    def _notice_tax_ids(self) -> None:
+        """Say of tax ids that are none of their country; what is in the file is what its owner has, and is taken."""
+        self.batch.notices = [each for each in self.batch.notices if each["code"] != _ODD_TAX_IDS]
+        if {"tax_id", "country"} <= self.mapped:
+            told = fetch(
+                "select distinct r.data->>'tax_id', r.data->>'country' from crm_importrow r"
+                f" where r.batch_id = {self.batch.pk} and r.verdict in ('C', 'U')"
+                " and r.data ?& array['tax_id', 'country']"
+            )
+            odd = sorted(tax_id for tax_id, country in told if not is_plausible(tax_id, country))
+            if odd:
+                params = {"count": len(odd), "example": odd[0]}
+                self.batch.notices.append({"code": _ODD_TAX_IDS, "params": params})
+        ImportBatch.objects.filter(pk=self.batch.pk).update(notices=self.batch.notices)
 
     def finish(self, first: int, last: int) -> None:
         """Set the parents; the version counts the row's change once, with the first pass."""

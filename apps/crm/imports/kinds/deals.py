@@ -197,6 +197,14 @@ class DealLoader(TaggedLoader):
                 "lost_reason",
                 "lost_reason_not_lost",
             )
+        if "amount" in self.mapped:
+            amount = self.value("amount", "numeric")
+            self.refuse(
+                f"t.amount_mode <> 'MANUAL' and {amount} is distinct from t.amount and {amount} is not null",
+                "amount",
+                "amount_follows",
+                f"{amount}::text",
+            )
         if "owner" in self.mapped:
             gives = "ref_owner.target_id is not null and ref_owner.target_id is distinct from t.owner_id"
             self.refuse_beyond("assign", gives, "owner", "not_assignable", "ref_owner.value")
@@ -252,8 +260,10 @@ class DealLoader(TaggedLoader):
             return
         quantity = f"coalesce({self.value('quantity', 'numeric')}, 1)"
         run(
-            "insert into crm_dealline (deal_id, product_id, quantity, unit_price, position)\n"
-            f"select r.target_id, ref_product.target_id, {quantity}, p.price,"
+            "insert into crm_dealline"
+            " (deal_id, product_id, quantity, unit_price, unit, tax_rate, price_source, position)\n"
+            f"select r.target_id, ref_product.target_id, {quantity}, p.price, p.unit, p.tax_rate,"
+            " case when p.price is null then 'MANUAL' else 'LIST' end,"
             " (select count(*) from crm_dealline l where l.deal_id = r.target_id)\n"
             f"from {self.source()} join crm_product p on p.id = ref_product.target_id\n"
             f"where {self.rows(first, last, verdict)} and not exists (select 1 from crm_dealline l"

@@ -1,5 +1,5 @@
 """
-A small organization to look around in: two offices, twelve companies, thirty people, sixty deals over a year.
+A small organization to look around in: two offices, twelve companies, thirty people, sixty deals over a year, papers.
 
 Everything is made through the services, by the people who would have done it, so that histories, facts and
 numbers are what they would be in earnest. With `--deals` it is filled up by the database to any size, in which lists
@@ -24,8 +24,11 @@ from apps.accounts.models import User
 from apps.accounts.services import ensure_member, ensure_team, set_password
 from apps.crm.defaults import STAGES
 from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage, StageTransition, Tag
-from apps.crm.services import catalog, companies, deals, lines, people
+from apps.crm.services import catalog, companies, deals, lines, people, prices, quotes
+from apps.gateway.management import official, papers
+from apps.gateway.management.conversations import make_conversations
 from apps.gateway.management.filling import fill
+from apps.gateway.management.leads import LEADS, make_leads
 
 Face = StageTransition.Face
 _DOMAIN = "demo.artel.example"
@@ -42,6 +45,8 @@ USERS = [
     ("Вера Зайцева", "vera", ["Artel"], "accountant"),
     ("Martin Weiss", "martin", ["Artel"], "auditor"),
 ]
+# Whom of these the papers of the north are shown to before they go out.
+_LEAD = 1
 # Name, industry, country, city, the place of the parent in this list.
 COMPANIES: list[tuple[str, str, str, str, int | None]] = [
     ("Северсталь-Мебель", "furniture", "Россия", "Череповец", None),
@@ -128,14 +133,22 @@ class Command(BaseCommand):
         if options["if_empty"] and not is_made and Company.objects.exists():
             self.stderr.write("There are companies already; no demo is made.")
             return
+        # The storage may be far away: what is written there is written before the transaction.
+        contents = None if is_made else papers.keep_papers([name for name, *_rest in COMPANIES])
         with transaction.atomic():
             users = _users()
-            if not is_made:
-                _Demo(users).make()
+            demo = _Demo(users)
+            written = 0 if contents is None else demo.make(contents)
+        if contents is not None:
+            # Typesetting takes a process for each paper, which no transaction waits for.
+            written += official.write_papers(demo.deals, lead=users[_LEAD], system=demo.system)
         if not is_made or not _logins_path().exists():
             _write_logins(users)
         if not is_made:
-            self.stdout.write(f"Made {len(COMPANIES)} companies, {len(PEOPLE)} people and {DEALS} deals.")
+            self.stdout.write(
+                f"Made {len(COMPANIES)} companies, {len(PEOPLE)} people, {DEALS} deals, {LEADS} leads"
+                f" and {written} documents."
+            )
         if options["deals"]:
             self._fill(options["deals"])
         elif is_made:
@@ -198,7 +211,8 @@ class _Demo:
         stages = Stage.objects.filter(pipeline__is_default=True).order_by("position")
         self.stages = {name: stage for (name, *_rest), stage in zip(STAGES, stages, strict=True)}
 
-    def make(self) -> None:
+    def make(self, contents: papers.Papers) -> int:
+        """Make everything. :return: how many documents"""
         self.products = [self._product(*row) for row in PRODUCTS]
         self.tags = [catalog.create_tag(name=name, actor=self.system) for name in ["key account", "партнёр"]]
         self.companies: list[Company] = []
@@ -207,13 +221,54 @@ class _Demo:
         self.people = [self._person(place, *row) for place, row in enumerate(PEOPLE)]
         reasons = LostReason.objects.filter(is_active=True, is_unknown=False).order_by("pk")
         self.reasons = list(reasons)
-        for place in range(DEALS):
-            self._deal(place)
+        self._prices()
+        self.deals = [self._deal(place) for place in range(DEALS)]
+        self._quotes(self.deals)
+        make_conversations(self.deals, now=self.now, random=self.random)
+        written = papers.make_papers(contents, self.companies, self.deals, system=self.system)
+        make_leads(self.people, ensure_team(["Artel", "North office"], actor=self.system), system=self.system)
+        return written
 
     def _product(self, name: str, family: str, price: int) -> Product:
         return catalog.create_product(
-            actor=self.system, name=name, family=family, price=Decimal(price), currency="RUB"
+            actor=self.system,
+            name=name,
+            family=family,
+            price=Decimal(price),
+            currency="RUB",
+            unit="шт.",
+            tax_rate=Decimal(22),
         )
+
+    def _prices(self) -> None:
+        """Let the list prices hold this year, and some more of them from the next one on."""
+        book = prices.create_price_book(actor=self.system, name="Прайс-лист")
+        begin = date(self.now.year, 1, 1)
+        for place, product in enumerate(self.products):
+            price = product.price or Decimal()
+            rises = place % 2 == 0
+            until = date(begin.year, 12, 31) if rises else None
+            said: dict[str, Any] = {"product_id": product.pk, "currency": "RUB"}
+            prices.add_price(
+                book.pk, actor=self.system, **said, price=price, valid_from=begin, valid_until=until
+            )
+            if rises:
+                risen = (price * Decimal("1.08")).quantize(Decimal(1))
+                following = date(begin.year + 1, 1, 1)
+                prices.add_price(book.pk, actor=self.system, **said, price=risen, valid_from=following)
+
+    def _quotes(self, made: list[Deal]) -> None:
+        """Take the last open deals apart, and draft quotes of them."""
+        for place, deal in enumerate([deal for deal in made if deal.status == Deal.Status.OPEN][-3:]):
+            work = lines.NewLine(
+                description="Доставка и сборка",
+                quantity=Decimal(8 + place),
+                unit="ч",
+                unit_price=Decimal(2500),
+                tax_rate=Decimal(22),
+            )
+            lines.change_lines(deal.pk, actor=deal.owner, add=[work], amount_mode="LINES")
+            quotes.create_quote(deal.pk, actor=deal.owner, locale="ru", terms="Предоплата 50 %.")
 
     def _company(
         self, place: int, name: str, industry: str, country: str, city: str, parent: int | None
@@ -246,7 +301,7 @@ class _Demo:
             ],
         )
 
-    def _deal(self, place: int) -> None:
+    def _deal(self, place: int) -> Deal:
         person = self.people[place % len(self.people)]
         company = self.companies[place % len(self.people) % len(self.companies)]
         actor = next(seller for seller in self.sellers if seller.pk == company.owner_id)
@@ -270,6 +325,7 @@ class _Demo:
         product = self.products[place % len(self.products)]
         lines.change_lines(deal.pk, actor=actor, add=[lines.NewLine(product.pk, Decimal(count))])
         self._lead(deal, place, steps, actor, began)
+        return deal
 
     def _beginning(self, place: int, steps: int) -> datetime:
         """Return when a deal began: closed ones over the year, a third of them lately; open ones as their stage says."""

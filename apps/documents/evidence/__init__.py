@@ -1,0 +1,1 @@
+"""The paper that proves a signature: how it is written, sealed, and asked for."""

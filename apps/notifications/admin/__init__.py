@@ -1,0 +1,3 @@
+"""Pages of the admin about telling others."""
+
+from apps.notifications.admin import webhooks  # noqa: F401 - registers itself

@@ -9,6 +9,8 @@ from django.core.asgi import get_asgi_application
 from django.urls import path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
+# Each request has a thread of its own here: what a thread keeps open, no other request would use again.
+os.environ.setdefault("DATABASE_IS_POOLED", "1")
 # Loads the apps, which the imports below need.
 django_application = get_asgi_application()
 

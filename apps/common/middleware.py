@@ -2,11 +2,15 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
+from typing import cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
@@ -15,6 +19,8 @@ from apps.common.logs import request_id
 
 _Next = Callable[[HttpRequest], HttpResponse]
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+# So many pieces of a file are read in one go, each of which costs a change of threads.
+_PIECES = 16
 
 
 class RequestIdMiddleware:
@@ -33,6 +39,37 @@ class RequestIdMiddleware:
         finally:
             request_id.reset(token)
         return response
+
+
+class StreamMiddleware:
+    """
+    Sends what is long piece by piece under ASGI, and gives the connection to the database back before that.
+
+    Django would read there as a whole what it cannot await. And a connection that waits for the end of a slow download is
+    one that no other request has.
+    """
+
+    def __init__(self, get_response: _Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not response.streaming or not hasattr(request, "scope"):
+            return response
+        streamed = cast(StreamingHttpResponse, response)
+        if not streamed.is_async:
+            streamed.streaming_content = _awaited(iter(cast("Iterator[bytes]", streamed.streaming_content)))
+        if not connection.in_atomic_block:
+            connection.close()
+        return response
+
+
+async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    def read() -> bytes:
+        return b"".join(islice(pieces, _PIECES))
+
+    while piece := await sync_to_async(read, thread_sensitive=False)():
+        yield piece
 
 
 class PlainAddressMiddleware:

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.common.middleware.StreamMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.common.middleware.RequestIdMiddleware",
@@ -134,6 +135,12 @@ DATABASES["default"]["ENGINE"] = "apps.common.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True
+# Where a thread lives as long as its request (`config.asgi`), the process has so many connections for all of them, and a
+# request waits so long for one; elsewhere a thread keeps its own.
+if env.bool("DATABASE_IS_POOLED", default=False):
+    most = env.int("DATABASE_POOL", default=16)
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": min(2, most), "max_size": most, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis makes things fast and may be wiped at any time; PostgreSQL is the truth.

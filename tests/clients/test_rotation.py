@@ -209,7 +209,7 @@ def test_nobody_fails_while_keys_are_rotated(site: Site, callers: list[Caller]) 
         wait_until(lambda: have_seen(third), "an ID token of the third key for each")
         wait_until(lambda: sum(len(each.calls) for each in callers) >= LEAST_CALLS, "a thousand calls")
     calls = [call for caller in callers for call in caller.calls]
-    assert faults(calls) == []
+    assert faults(calls) == [], site.processes.complaints()
     assert len(calls) >= LEAST_CALLS
     kids = {first.kid, second.kid, third.kid}
     assert {call.kid for call in calls} - {""} == kids

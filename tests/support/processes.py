@@ -20,6 +20,8 @@ from config.local.keep import die_with_parent
 from config.local.redis import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+# A process starts in two seconds, and in half a minute where everything else starts as well.
+START_SECONDS = 120.0
 
 
 @dataclass
@@ -72,11 +74,11 @@ class Running:
                 f"{self.name} still runs after {within} s:\n{self.output()[-3000:]}"
             ) from None
 
-    def await_line(self, text: str, within: float = 30) -> None:
+    def await_line(self, text: str, within: float = START_SECONDS) -> None:
         """Wait until the output says something."""
         self.await_true(lambda: text in self.output(), f"{text!r} in the output", within)
 
-    def await_true(self, condition: Callable[[], object], what: str, within: float = 30) -> None:
+    def await_true(self, condition: Callable[[], object], what: str, within: float = START_SECONDS) -> None:
         deadline = time.monotonic() + within
         while not condition():
             if not self.is_alive:
@@ -176,6 +178,11 @@ class Processes:
     def stop(self) -> None:
         for running in self.started:
             running.kill()
+
+    def complaints(self) -> str:
+        """Return what each process has said from its last traceback on, for the message of a test that fails."""
+        said = ((running.name, running.output().rpartition("Traceback")) for running in self.started)
+        return "\n".join(f"{name}: {sign}{rest[-3000:]}" for name, (_before, sign, rest) in said if sign)
 
     def _start(self, name: str, arguments: list[str], env: Mapping[str, str]) -> Running:
         log = self.directory / f"{name}-{len(self.started)}.log"

@@ -7,12 +7,11 @@ keeping. These headers do not depend on what stands in front of us.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.files.storage import Storage, default_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -171,9 +170,9 @@ def _sent_by_us(stored: Stored, request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(headers=headers, status=206 if is_partial else 200)
     file = _opened(stored)
     file.seek(first)
-    # Under ASGI, Django would read what it cannot await as a whole before it sends the first byte.
-    pieces = _awaited(file, length) if hasattr(request, "scope") else _pieces(file, length)
-    response = StreamingHttpResponse(pieces, status=206 if is_partial else 200, headers=headers)
+    response = StreamingHttpResponse(
+        _pieces(file, length), status=206 if is_partial else 200, headers=headers
+    )
     response._resource_closers.append(file.close)  # type: ignore[attr-defined]
     return response
 
@@ -214,12 +213,5 @@ def _asked_part(request: HttpRequest, size: int, tag: str) -> tuple[int, int] | 
 
 def _pieces(file: IO[bytes], length: int) -> Iterator[bytes]:
     while length > 0 and (piece := file.read(min(CHUNK, length))):
-        length -= len(piece)
-        yield piece
-
-
-async def _awaited(file: IO[bytes], length: int) -> AsyncIterator[bytes]:
-    read = sync_to_async(file.read, thread_sensitive=False)
-    while length > 0 and (piece := await read(min(CHUNK, length))):
         length -= len(piece)
         yield piece

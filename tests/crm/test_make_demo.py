@@ -41,19 +41,7 @@ def make(home: Path, settings: Any) -> str:
     return output.getvalue()
 
 
-def test_it_is_made_once(tmp_path: Path, settings: Any) -> None:
-    assert "60 deals" in make(tmp_path, settings)
-    counts = Company.objects.count(), Person.objects.count(), Deal.objects.count(), Event.objects.count()
-    assert counts[:3] == (12, 30, 60)
-    logins = tmp_path / "demo-logins.txt"
-    before = logins.read_text()
-    assert make(tmp_path, settings) == ""
-    assert logins.read_text() == before
-    assert counts[3] == Event.objects.count()
-
-
-def test_deals_stand_everywhere_and_have_their_story(tmp_path: Path, settings: Any) -> None:
-    make(tmp_path, settings)
+def assert_deals_stand_everywhere_and_have_their_story() -> None:
     places = set(Deal.objects.values_list("stage__name", flat=True))
     assert places == {"Prospecting", "Engaging", "Proposal", "Negotiation", "Won", "Lost"}
     for deal in Deal.objects.select_related("stage"):
@@ -62,8 +50,7 @@ def test_deals_stand_everywhere_and_have_their_story(tmp_path: Path, settings: A
         assert deal.transitions.latest("pk").at == deal.stage_entered_at
 
 
-def test_companies_and_deals_have_papers(tmp_path: Path, settings: Any) -> None:
-    assert "documents" in make(tmp_path, settings)
+def assert_companies_and_deals_have_papers() -> None:
     assert Document.objects.count() == 1 + 2 * 12 + 2 * 15 + 3
     for company in Company.objects.all():
         papers = documents_of("crm.company", company.pk, actor=company.owner or User.objects.system())
@@ -82,8 +69,7 @@ def test_companies_and_deals_have_papers(tmp_path: Path, settings: Any) -> None:
     assert b"(Framework agreement) Tj" in data
 
 
-def test_the_demos_own_company_has_written_papers_in_every_state(tmp_path: Path, settings: Any) -> None:
-    make(tmp_path, settings)
+def assert_the_demos_own_company_has_written_papers_in_every_state() -> None:
     states = set(Document.objects.values_list("status", flat=True))
     assert states == {"DRAFT", "IN_REVIEW", "APPROVED", "SIGNED", "VOID"}
     signed = Document.objects.get(status="SIGNED")
@@ -102,9 +88,7 @@ def test_the_demos_own_company_has_written_papers_in_every_state(tmp_path: Path,
     ]
 
 
-def test_one_login_of_each_role(tmp_path: Path, settings: Any) -> None:
-    make(tmp_path, settings)
-    logins = tmp_path / "demo-logins.txt"
+def assert_there_is_one_login_of_each_role(logins: Path) -> None:
     assert stat.S_IMODE(logins.stat().st_mode) == 0o600
     rows = [line.split(" ") for line in logins.read_text().splitlines()]
     assert [role for role, _email, _password in rows] == [
@@ -116,6 +100,29 @@ def test_one_login_of_each_role(tmp_path: Path, settings: Any) -> None:
     ]
     for _role, email, password in rows:
         assert User.objects.get(email=email).check_password(password)
+
+
+def test_the_demo_is_made_once_and_whole(tmp_path: Path, settings: Any) -> None:
+    # One test for all that is read from it: to make it takes longer than everything else here.
+    told = make(tmp_path, settings)
+    assert "60 deals" in told
+    assert "documents" in told
+    counts = Company.objects.count(), Person.objects.count(), Deal.objects.count(), Event.objects.count()
+    assert counts[:3] == (12, 30, 60)
+    assert_deals_stand_everywhere_and_have_their_story()
+    assert_companies_and_deals_have_papers()
+    assert_the_demos_own_company_has_written_papers_in_every_state()
+    logins = tmp_path / "demo-logins.txt"
+    assert_there_is_one_login_of_each_role(logins)
+    before = logins.read_text()
+    assert make(tmp_path, settings) == ""
+    assert logins.read_text() == before
+    assert counts[3] == Event.objects.count()
+    # And it is not filled up among real data.
+    factories.make_company()
+    with pytest.raises(CommandError, match="not the demo's"):
+        fill(2_000, tmp_path, settings)
+    assert Deal.objects.count() == 60
 
 
 def test_nothing_is_mixed_into_real_data(tmp_path: Path, settings: Any) -> None:
@@ -139,26 +146,7 @@ def unsettled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filling, "BATCH", 700)
 
 
-@pytest.mark.usefixtures("unsettled")
-def test_it_is_filled_up_to_any_size(tmp_path: Path, settings: Any) -> None:
-    told, _ = fill(2_000, tmp_path, settings)
-    assert "760 of 2,000 deals" in told
-    assert "Made 1,940 more deals." in told
-    assert (Company.objects.count(), Person.objects.count(), Deal.objects.count()) == (206, 418, 2_000)
-    batches = ChangeSet.objects.filter(label="make_demo --deals 2000")
-    assert batches.count() == 3
-    assert not Change.objects.filter(change_set__in=batches).exists()
-    _told, refused = fill(1_500, tmp_path, settings)
-    assert "There are 1,500 deals or more already." in refused
-    assert Deal.objects.count() == 2_000
-    # What comes afterwards is recorded as ever.
-    company = factories.make_company()
-    assert Change.objects.filter(about=f"crm.company:{company.pk}", op="I").exists()
-
-
-@pytest.mark.usefixtures("unsettled")
-def test_what_is_filled_in_is_what_services_would_have_made(tmp_path: Path, settings: Any) -> None:
-    fill(2_000, tmp_path, settings)
+def assert_what_is_filled_in_is_what_services_would_have_made() -> None:
     now = datetime.now(UTC)
     years = set()
     for deal in (
@@ -177,9 +165,19 @@ def test_what_is_filled_in_is_what_services_would_have_made(tmp_path: Path, sett
     assert Deal.objects.values("owner").distinct().count() > 3
 
 
-def test_nothing_is_filled_in_among_real_data(tmp_path: Path, settings: Any) -> None:
-    make(tmp_path, settings)
-    factories.make_company()
-    with pytest.raises(CommandError, match="not the demo's"):
-        fill(2_000, tmp_path, settings)
-    assert Deal.objects.count() == 60
+@pytest.mark.usefixtures("unsettled")
+def test_it_is_filled_up_to_any_size(tmp_path: Path, settings: Any) -> None:
+    told, _ = fill(2_000, tmp_path, settings)
+    assert "760 of 2,000 deals" in told
+    assert "Made 1,940 more deals." in told
+    assert (Company.objects.count(), Person.objects.count(), Deal.objects.count()) == (206, 418, 2_000)
+    batches = ChangeSet.objects.filter(label="make_demo --deals 2000")
+    assert batches.count() == 3
+    assert not Change.objects.filter(change_set__in=batches).exists()
+    _told, refused = fill(1_500, tmp_path, settings)
+    assert "There are 1,500 deals or more already." in refused
+    assert Deal.objects.count() == 2_000
+    # What comes afterwards is recorded as ever.
+    company = factories.make_company()
+    assert Change.objects.filter(about=f"crm.company:{company.pk}", op="I").exists()
+    assert_what_is_filled_in_is_what_services_would_have_made()

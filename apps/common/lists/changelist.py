@@ -91,20 +91,22 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         """
         Return the rows that match, of all pages.
 
-        Few matches of a search are told by their keys, whatever the planner thinks of them (see `search`). Rows that
-        match in several ways are found once by their keys as well: DISTINCT would sort all of them.
+        Few matches of a search are told by their keys alone, whatever the planner thinks of them (see `search`): it would
+        look for them once more. Rows that match in several ways are found once by their keys as well: DISTINCT would
+        sort all of them.
         """
         for params in (self.params, self.filter_params):
             params.pop(FILTERS_VAR, None)
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         self.matches = rare_keys(found) if self.query.strip() else None
         if self.matches is not None:
-            found = found.filter(among("pk", self.matches))
-        if not found.query.distinct:
+            matching = self.root_queryset.filter(among("pk", self.matches))
+        elif found.query.distinct:
+            keys = found.order_by().values("pk")
+            keys.query.distinct = False
+            matching = self.root_queryset.filter(pk__in=keys)
+        else:
             return found
-        keys = found.order_by().values("pk")
-        keys.query.distinct = False
-        matching = self.root_queryset.filter(pk__in=keys)
         related: QuerySet[Any] = self.apply_select_related(matching)
         return related.order_by(*found.query.order_by)
 

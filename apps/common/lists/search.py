@@ -16,10 +16,10 @@ from django.utils.text import smart_split, unescape_string_literal
 from apps.common.lists.estimates import planned
 
 # More matches than this stand close to each other: the newest hundred are found within some ten thousand rows of a
-# million.
-RARE = 2_000
-# So many that the planner may be wrong by a factor of ten: fetching would cost more than it could save.
-SURELY_COMMON = 10 * RARE
+# million. Where they are fewer, and stand together at the far end, all would be walked through.
+RARE = 10_000
+# So many that the planner may be wrong by a factor of two: fetching would cost more than it could save.
+SURELY_COMMON = 2 * RARE
 # The index knows groups of three letters; shorter words are looked for at the beginning, which it knows as well.
 SHORT = 3
 

@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import islice
 from typing import cast
 
 from asgiref.sync import sync_to_async
@@ -19,8 +18,8 @@ from apps.common.logs import request_id
 
 _Next = Callable[[HttpRequest], HttpResponse]
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
-# So many pieces of a file are read in one go, each of which costs a change of threads.
-_PIECES = 16
+# So many bytes are read in one go at least, each of which costs a change of threads.
+_ENOUGH = 64 * 1024
 
 
 class RequestIdMiddleware:
@@ -66,7 +65,11 @@ class StreamMiddleware:
 
 async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     def read() -> bytes:
-        return b"".join(islice(pieces, _PIECES))
+        read, size = [], 0
+        while size < _ENOUGH and (piece := next(pieces, None)) is not None:
+            read.append(piece)
+            size += len(piece)
+        return b"".join(read)
 
     while piece := await sync_to_async(read, thread_sensitive=False)():
         yield piece

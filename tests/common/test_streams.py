@@ -16,7 +16,7 @@ def streamed(request: object, taken: list[int]) -> StreamingHttpResponse:
     def pieces() -> Iterator[bytes]:
         for number in range(PIECES):
             taken.append(number)
-            yield b"%d," % number
+            yield b"%1000d," % number
 
     answer = StreamMiddleware(lambda _request: cast(HttpResponse, StreamingHttpResponse(pieces())))
     return cast(StreamingHttpResponse, answer(request))  # type: ignore[arg-type]
@@ -36,11 +36,11 @@ def test_pieces_are_made_as_they_are_sent() -> None:
 
     taken_first, content = async_to_sync(read)()
     assert 0 < taken_first < PIECES / 10
-    assert content == b"".join(b"%d," % number for number in range(PIECES))
+    assert content == b"".join(b"%1000d," % number for number in range(PIECES))
 
 
 def test_a_server_that_cannot_await_gets_what_it_was_given() -> None:
     taken: list[int] = []
     response = streamed(RequestFactory().get("/"), taken)
     assert not response.is_async
-    assert b"".join(response) == b"".join(b"%d," % number for number in range(PIECES))
+    assert b"".join(response) == b"".join(b"%1000d," % number for number in range(PIECES))

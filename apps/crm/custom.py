@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.db.models import Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils import formats
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
@@ -149,8 +153,69 @@ def as_column(field: CustomField) -> "models.Field[Any, Any]":
     return column
 
 
+def number_text(value: Decimal) -> str | None:
+    """Return the one way in which equal numbers are written; None where it is too long for us."""
+    if not value.is_finite() or value.adjusted() >= DIGITS:
+        return None
+    if value.is_zero():
+        return "0"
+    exponent = value.normalize().as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -PLACES:
+        return None
+    return format(value.normalize(), "f")
+
+
+def parsed(field: CustomField, text: str) -> Any:
+    """
+    Return what is stored of a value that came as text, as addresses of lists have it.
+
+    :raises ValueError: it is none of the field's kind
+    """
+    if field.kind == Kind.NUMBER:
+        number = _decimal(text)
+        stored = None if number is None else number_text(number)
+    elif field.kind == Kind.DATE:
+        day = parse_date(text)
+        stored = None if day is None else day.isoformat()
+    elif field.kind == Kind.REFERENCE:
+        is_key = text.isascii() and text.isdecimal() and len(text) < 19
+        return _given(int(text) if is_key else None)
+    elif field.kind == Kind.FLAG:
+        return _given({"true": True, "false": False}.get(text.lower()))
+    else:
+        stored = text if field.kind == Kind.TEXT or text in field.labels() else None
+    return _given(None if stored is None or "\0" in stored else stored)
+
+
+def _given(stored: Any) -> Any:
+    if stored is None:
+        raise ValueError
+    return stored
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text) if len(text) <= 2 * (DIGITS + PLACES) else None
+    except InvalidOperation:
+        return None
+
+
 def filtered(rows: Any, field: CustomField, stored: Any) -> Any:
     """Keep the rows that have exactly this in a field, by its index; those with nothing in it for None."""
     if stored is None:
         return rows.exclude(custom__has_key=field.key)
     return rows.filter(custom__contains={field.key: stored})
+
+
+def bounded(rows: Any, field: CustomField, *, low: Any = None, high: Any = None) -> Any:
+    """Keep the rows whose number or day lies between two stored ones, both of them; None for no bound."""
+    text = KeyTextTransform(field.key, "custom")
+    is_number = field.kind == Kind.NUMBER
+    # Days compare as they are written.
+    column: Any = Cast(text, models.DecimalField(max_digits=DIGITS + PLACES, decimal_places=PLACES))
+    column = column if is_number else Cast(text, models.TextField())
+    for stored, comparison in ((low, GreaterThanOrEqual), (high, LessThanOrEqual)):
+        if stored is not None:
+            bound = Value(Decimal(stored)) if is_number else Value(stored, output_field=models.TextField())
+            rows = rows.filter(comparison(column, bound))
+    return rows

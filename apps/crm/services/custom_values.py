@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.common.models import Archivable
-from apps.crm.custom import DIGITS, LONGEST, PLACES, fields_of, target_of
+from apps.crm.custom import DIGITS, LONGEST, PLACES, fields_of, number_text, target_of
 from apps.crm.models import Company, CustomField, Deal, Lead, Person
 from apps.crm.services import rows
 
@@ -116,18 +116,6 @@ def _is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def number_text(value: Decimal) -> str | None:
-    """Return the one way in which equal numbers are written; None where it is too long for us."""
-    if not value.is_finite() or value.adjusted() >= DIGITS:
-        return None
-    if value.is_zero():
-        return "0"
-    exponent = value.normalize().as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -PLACES:
-        return None
-    return format(value.normalize(), "f")
 
 
 def _number(field: CustomField, value: Any) -> str:

@@ -90,9 +90,14 @@ class CustomisedAdmin:
         return remembered[page.model]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        found: list[Any] = [*super().get_fieldsets(request, obj)]  # type: ignore[misc]
+        found = [*self.own_fieldsets(request, obj)]
         names = [field.name for field in self.custom_fields(request)]
         return [*found, (_("Further fields"), {"fields": names})] if names else found
+
+    def own_fieldsets(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        """Return the sections of the form above the further fields."""
+        found: Sequence[Any] = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        return found
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
         page: Any = self
@@ -174,9 +179,8 @@ class CustomisedAdmin:
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         found: list[Any] = super().get_list_filter(request)  # type: ignore[misc]
-        own = [_FILTERS[Kind(field.kind)] for field in self.custom_fields(request) if field.kind in _FILTERS]
-        fields = [field for field in self.custom_fields(request) if field.kind in _FILTERS]
-        return [*found, *(_filter_of(base, field) for base, field in zip(own, fields, strict=True))]
+        own = [field for field in self.custom_fields(request) if field.kind in _FILTERS]
+        return [*found, *(_filter_of(_FILTERS[Kind(field.kind)], field) for field in own)]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         if request is not None and lookup.startswith(PREFIX):

@@ -25,7 +25,6 @@ def declare() -> None:
                 model, kind.value.lower(), kind.label, Kind.TEXT, partial(_contacts, holder, kind.value)
             )
 
-
     for model in CUSTOMISED.values():
         ask_for_columns(model, partial(_further, model))
 

@@ -123,9 +123,7 @@ def _declare_leads() -> None:
     # Whoever holds the address may write: a form that comes back is given another one.
     track(LeadForm, rights=_catalog_rights, hidden={"token": ""})
     track(ConsentText, part_of=("form",), is_append_only=True)
-    track(
-        Lead, rights=_lead_rights, maps={"custom": partial(columns_by_key, Lead)}, reverted=_leads_reverted
-    )
+    track(Lead, rights=_lead_rights, maps={"custom": partial(columns_by_key, Lead)}, reverted=_leads_reverted)
     track(LeadArrival, part_of=("lead",), is_append_only=True)
     track(Consent, part_of=("contact_point",), is_append_only=True)
 

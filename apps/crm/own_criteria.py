@@ -65,7 +65,9 @@ def _fields() -> _Choices:
     ]
     further = [
         (f"{field.model}.{field.name}", _of_label(field.label, _FIELDS[field.model][0]))
-        for field in CustomField.objects.active().filter(model__in=_FIELDS).order_by("model", "position", "id")
+        for field in CustomField.objects.active()
+        .filter(model__in=_FIELDS)
+        .order_by("model", "position", "id")
     ]
     return [*named, (_LINES, _("lines")), *further]
 

@@ -226,7 +226,7 @@ def test_a_required_field_is_asked_of_new_rows_and_stays_filled(admin: User) -> 
 
 
 @pytest.mark.parametrize("is_named", [True, False])
-def test_a_required_field_of_deals_is_asked_in_both_ways(anna: User, is_named: bool) -> None:  # noqa: FBT001
+def test_a_required_field_of_deals_is_asked_in_both_ways(anna: User, is_named: bool) -> None:
     make_field("Site", model="deal", is_required=True)
     where = {"stage_id": factories.stage("Prospecting").pk} if is_named else {}
     with pytest.raises(ValidationError) as error:
@@ -262,7 +262,12 @@ def test_all_four_kinds_of_rows_have_them(admin: User) -> None:
     for row in rows:
         row.refresh_from_db()
         assert row.custom == given
-    changes: list[Any] = [companies.change_company, people.change_person, deals.change_deal, leads.change_lead]
+    changes: list[Any] = [
+        companies.change_company,
+        people.change_person,
+        deals.change_deal,
+        leads.change_lead,
+    ]
     for row, change in zip(rows, changes, strict=True):
         assert change(row.pk, actor=admin, custom={"note": "y"}).custom == {"note": "y"}
 

@@ -109,9 +109,7 @@ def test_a_filter_by_what_one_may_not_see_says_no_more_than_one_by_nothing(anna:
     make_field("Partner", Kind.REFERENCE, target="crm.company")
     hidden = factories.make_company("Secret", owner=boris)
     client = client_of(anna)
-    answers = [
-        client.get(f"{ROOT}/companies/?custom.partner={key}") for key in (hidden.pk, 10**9)
-    ]
+    answers = [client.get(f"{ROOT}/companies/?custom.partner={key}") for key in (hidden.pk, 10**9)]
     assert [answer.status_code for answer in answers] == [400, 400]
 
 

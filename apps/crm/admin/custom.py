@@ -370,7 +370,9 @@ class CustomFieldAdmin(ArchivableAdmin):
         if field is not None and db_field.name == "key":
             # Made of the name where nobody gives one.
             field.required = False
-            field.help_text = _("What it is called in the API and in files. Left empty, it is made of the name.")
+            field.help_text = _(
+                "What it is called in the API and in files. Left empty, it is made of the name."
+            )
         if field is not None and db_field.name == "target":
             field.help_text = _("Of a reference: to what.")
         if field is not None and db_field.name == "position":

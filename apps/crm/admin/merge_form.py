@@ -52,7 +52,9 @@ def differing_fields(
     return fields
 
 
-def _further(winner: Company | Person, loser: Company | Person, actor: User) -> dict[str, tuple[str, str, str]]:
+def _further(
+    winner: Company | Person, loser: Company | Person, actor: User
+) -> dict[str, tuple[str, str, str]]:
     """Return label and both texts of each further field, by its name."""
     offered = fields_of(type(winner)) if winner.custom or loser.custom else []
     one, other = (told(row, actor=actor, fields=offered) for row in (winner, loser))

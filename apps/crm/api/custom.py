@@ -99,10 +99,10 @@ class CustomFilterBackend(BaseFilterBackend):
             raise exceptions.ValidationError({name: [_("The field has no such value.")]}) from None
         if bound:
             return bounded(rows, field, **{"low" if bound == "min" else "high": stored})
-        if field.kind == CustomField.Kind.REFERENCE and stored is not None:
-            # What the caller may not see cannot be told from what is not there.
-            if not access.can_with(actor_of(request), "view", target_of(field), stored):
-                raise exceptions.ValidationError({name: [_("The field has no such value.")]})
+        is_named = field.kind == CustomField.Kind.REFERENCE and stored is not None
+        # What the caller may not see cannot be told from what is not there.
+        if is_named and not access.can_with(actor_of(request), "view", target_of(field), stored):
+            raise exceptions.ValidationError({name: [_("The field has no such value.")]})
         return filtered(rows, field, stored)
 
 

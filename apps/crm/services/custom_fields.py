@@ -172,7 +172,9 @@ def _choices(kind: str, given: Any, *, known: set[str]) -> list[dict[str, Any]]:
     for one in given:
         label = str(one.get("label", "")).strip() if isinstance(one, Mapping) else ""
         if not label or len(label) > 100:
-            raise rows.refusal("choices", _("Each choice has a name of at most 100 characters."), code="invalid")
+            raise rows.refusal(
+                "choices", _("Each choice has a name of at most 100 characters."), code="invalid"
+            )
         key = str(one.get("key", "")) or _free_key(label, keys, "choice")
         keys.add(key)
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", key):

@@ -33,7 +33,9 @@ _GROUND = """
     )
     from crm_stage s join crm_pipeline p on p.id = s.pipeline_id and p.archived_at is null
     where s.id = %s and s.kind = 'OPEN' and exists ({stage}){exists}
-        and not exists (select 1 from crm_customfield f where f.model = 'deal' and f.is_required and f.archived_at is null)
+        and not exists (
+            select 1 from crm_customfield f where f.model = 'deal' and f.is_required and f.archived_at is null
+        )
 """
 
 # Within, "crm_deal" is the new one: the policy's question and what is told of a deal are asked about it as they are

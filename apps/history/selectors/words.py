@@ -55,10 +55,8 @@ class Words:
         # The fields behind keys of maps, by model and column; None for a key that nobody knows.
         self._mapped: dict[tuple[str, str], dict[str, models.Field[Any, Any] | None]] = {}
 
-    def fields(
-        self, tracked: Tracked, *several: dict[str, Any]
-    ) -> "dict[str, models.Field[Any, Any]]":
-        """Return the fields that people have a word for; of maps those behind the keys of some values, by "column.key"."""
+    def fields(self, tracked: Tracked, *several: dict[str, Any]) -> "dict[str, models.Field[Any, Any]]":
+        """Return the fields that people have a word for; of maps those behind some values' keys, by "column.key"."""
         found = shown_fields(tracked)
         for column in tracked.maps:
             keys = sorted({key for values in several for key in values.get(column) or ()})

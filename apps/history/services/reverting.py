@@ -120,8 +120,7 @@ def is_as_before(tracked: Tracked, net: Net, now: Row | None) -> bool:
         return False
     whole, by_key = _halves(tracked, net.before)
     return not differing(whole, now) and all(
-        maps.is_as_before(before, net.after.get(column), now.get(column))
-        for column, before in by_key.items()
+        maps.is_as_before(before, net.after.get(column), now.get(column)) for column, before in by_key.items()
     )
 
 

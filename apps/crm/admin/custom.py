@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter, RangeNumericListFilter, TextFilter
 from unfold.contrib.filters.forms import RangeDateForm
 from unfold.widgets import (
@@ -383,7 +384,7 @@ class CustomFieldAdmin(ArchivableAdmin):
     def initial_values(self, values: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value not in (None, "")}
 
-    @admin.display(description=_("of"), ordering="model")
+    @admin.display(description=pgettext_lazy("further field", "of"), ordering="model")
     def model_cell(self, field: CustomField) -> str:
         return field.get_model_display()
 

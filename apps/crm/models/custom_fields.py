@@ -64,7 +64,7 @@ class CustomField(Stamped, Versioned, Archivable):
         PRODUCT = "crm.product", _("product")
         USER = "accounts.user", _("user")
 
-    model = models.CharField(_("of"), max_length=16, choices=Of)
+    model = models.CharField(pgettext_lazy("further field", "of"), max_length=16, choices=Of)
     key = models.CharField(_("key"), max_length=40, validators=[custom_key])
     label = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=9, choices=Kind)

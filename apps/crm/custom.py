@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from django.apps import apps
@@ -31,6 +31,7 @@ CUSTOMISED: dict[str, type[Company] | type[Person] | type[Deal] | type[Lead]] = 
 # A decimal of more would not fit a column of a spreadsheet either.
 DIGITS, PLACES = 18, 6
 LONGEST = 2000
+_EXACT = Context(prec=1000)
 PREFIX = "custom."
 
 
@@ -140,7 +141,7 @@ def as_column(field: CustomField) -> "models.Field[Any, Any]":
     """Return a column of the field's kind, which belongs to no table."""
     column: models.Field[Any, Any]
     if field.kind == Kind.REFERENCE:
-        column = models.ForeignKey(target_of(field), models.DO_NOTHING, field.label)
+        column = models.ForeignKey(target_of(field), models.DO_NOTHING, verbose_name=field.label)
     elif field.kind == Kind.NUMBER:
         column = models.DecimalField(field.label, max_digits=DIGITS + PLACES, decimal_places=PLACES)
     elif field.kind == Kind.DATE:
@@ -159,10 +160,12 @@ def number_text(value: Decimal) -> str | None:
         return None
     if value.is_zero():
         return "0"
-    exponent = value.normalize().as_tuple().exponent
+    # Without rounding: what is too long is told, not cut.
+    shortest = value.normalize(_EXACT)
+    exponent = shortest.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -PLACES:
         return None
-    return format(value.normalize(), "f")
+    return format(shortest, "f")
 
 
 def parsed(field: CustomField, text: str) -> Any:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access
 from apps.accounts.models import User
-from apps.crm.custom import CUSTOMISED, PLACES, fields_of, in_words, names_of, value_of
+from apps.crm.custom import CUSTOMISED, fields_of, in_words, names_of, value_of
 from apps.crm.models import Company, ContactPoint, CustomField, Employment, Person
 from apps.lists.exporting.columns import Column, Kind, add_column, ask_for_columns
 from apps.lists.exporting.reading import among
@@ -44,7 +44,7 @@ def _further(model: type[models.Model]) -> list[Column]:
             field.label,
             _KINDS.get(CustomField.Kind(field.kind), Kind.TEXT),
             values=partial(_values_in, model, field),
-            decimal_places=PLACES if field.kind == CustomField.Kind.NUMBER else 0,
+            decimal_places=2 if field.kind == CustomField.Kind.NUMBER else 0,
         )
         for field in fields_of(model)
     ]

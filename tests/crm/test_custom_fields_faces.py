@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.urls import reverse
 
 from apps.accounts.models import User
@@ -168,8 +169,6 @@ def test_each_of_the_four_forms_takes_them_for_a_new_row(admin: User, model: str
     assert "custom.note" in refused.context["adminform"].form.errors
     response = client.post(url, form_of(client, url, **{name: "Iron", "custom.note": "hello"}))
     assert response.status_code == 302, response.context["errors"]
-    from django.apps import apps
-
     assert apps.get_model("crm", model).objects.get().custom == {"note": "hello"}
 
 
@@ -316,8 +315,6 @@ def test_what_is_wrong_in_a_cell_is_said_of_the_cell(admin: User) -> None:
     ],
 )
 def test_each_kind_of_file_has_them(admin: User, kind: str, model: str, text: str) -> None:
-    from django.apps import apps
-
     make_field("Note", model=model)
     mapping = {"Note": "custom_note"} | ({"Title": "title"} if kind == "deals" else {})
     batch = upload(kind, text, actor=admin)

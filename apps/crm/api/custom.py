@@ -109,7 +109,7 @@ class CustomFilterBackend(BaseFilterBackend):
 CUSTOM_FILTERS = (ScopedFilterBackend, CustomFilterBackend)
 
 
-class FieldChoiceSerializer(serializers.Serializer[Any]):
+class CustomChoiceSerializer(serializers.Serializer[Any]):
     """Something to choose. Its key stays; a new one gets one where it comes without."""
 
     key = serializers.CharField(max_length=40, required=False)
@@ -121,7 +121,7 @@ class CustomFieldSerializer(ScopedModelSerializer[CustomField]):
     """A further field. What it is of, its key, kind and target are decided when it is made."""
 
     key = serializers.CharField(max_length=40, required=False)
-    choices = FieldChoiceSerializer(many=True, required=False)
+    choices = CustomChoiceSerializer(many=True, required=False)
     position = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
 
     class Meta:

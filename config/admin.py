@@ -164,6 +164,7 @@ SETTINGS: _Places = [
             Place("crm.product", "inventory_2", _("Products")),
             Place("crm.pricebook", "price_change", _("Price books")),
             Place("crm.pipeline", "conversion_path", _("Pipelines")),
+            Place("crm.customfield", "edit_attributes", _("Further fields")),
             Place("crm.tag", "sell", _("Tags")),
             Place("crm.lostreason", "block", _("Lost reasons")),
             Place("crm.salesplan", "flag", _("Sales plans")),

@@ -48,6 +48,7 @@ _CATALOG: tuple[Pattern, ...] = (
     ("crm.export_product", ALL),
     ("crm.view_pricebook", ALL),
     ("crm.view_pipeline", ALL),
+    ("crm.view_customfield", ALL),
     ("crm.view_lostreason", ALL),
     ("crm.view_tag", ALL),
     ("crm.view_currencyrate", ALL),

@@ -1,6 +1,7 @@
 """What history records of the sales side, and what an undo has to add by itself."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.crm import events, lead_facts
+from apps.crm.custom import columns_by_key
 from apps.crm.models import (
     Absence,
     Activity,
@@ -19,6 +21,7 @@ from apps.crm.models import (
     ConsentText,
     ContactPoint,
     CurrencyRate,
+    CustomField,
     Deal,
     DealLine,
     DealParticipant,
@@ -63,11 +66,30 @@ def declare() -> None:
     track(Pipeline, rights=_catalog_rights)
     # When something was last written about a row follows by itself, and is no change of it.
     touched = {"last_activity_at": None}
-    track(Company, rights=_customer_rights, hidden=touched, reverted=_companies_reverted)
-    track(Person, rights=_customer_rights, hidden=touched, reverted=_people_reverted)
+    track(CustomField, rights=_catalog_rights)
+    track(
+        Company,
+        rights=_customer_rights,
+        hidden=touched,
+        maps={"custom": partial(columns_by_key, Company)},
+        reverted=_companies_reverted,
+    )
+    track(
+        Person,
+        rights=_customer_rights,
+        hidden=touched,
+        maps={"custom": partial(columns_by_key, Person)},
+        reverted=_people_reverted,
+    )
     # Where a card stands on the board is a view of the deal and no part of it; what its amount is worth follows it.
     follows = dict.fromkeys(["ranked_at", "amount_base", "rate", "rate_date"])
-    track(Deal, rights=_deal_rights, hidden=follows | touched, reverted=_deals_reverted)
+    track(
+        Deal,
+        rights=_deal_rights,
+        hidden=follows | touched,
+        maps={"custom": partial(columns_by_key, Deal)},
+        reverted=_deals_reverted,
+    )
     track(CurrencyRate)
     track(SalesPlan)
     track(PriceBook, rights=_catalog_rights)
@@ -101,7 +123,7 @@ def _declare_leads() -> None:
     # Whoever holds the address may write: a form that comes back is given another one.
     track(LeadForm, rights=_catalog_rights, hidden={"token": ""})
     track(ConsentText, part_of=("form",), is_append_only=True)
-    track(Lead, rights=_lead_rights, reverted=_leads_reverted)
+    track(Lead, rights=_lead_rights, maps={"custom": partial(columns_by_key, Lead)}, reverted=_leads_reverted)
     track(LeadArrival, part_of=("lead",), is_append_only=True)
     track(Consent, part_of=("contact_point",), is_append_only=True)
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.crm.criteria import Asked, Kind, Params, Step, register_criterion
-from apps.crm.models import Company, Deal, DealLine, Person, Quote, StageApproval
+from apps.crm.custom import PREFIX
+from apps.crm.models import Company, CustomField, Deal, DealLine, Person, Quote, StageApproval
 from apps.documents.models import Document, DocumentLink, DocumentType
 
 _Choices = list[tuple[str, str | Promise]]
@@ -62,11 +63,20 @@ def _fields() -> _Choices:
     named: _Choices = [
         (f"{row}.{name}", _label_of(model, name)) for row, (model, names) in _FIELDS.items() for name in names
     ]
-    return [*named, (_LINES, _("lines"))]
+    further = [
+        (f"{field.model}.{field.name}", _of_label(field.label, _FIELDS[field.model][0]))
+        for field in CustomField.objects.active()
+        .filter(model__in=_FIELDS)
+        .order_by("model", "position", "id")
+    ]
+    return [*named, (_LINES, _("lines")), *further]
 
 
 def _label_of(model: type[Any], name: str) -> str:
-    label = model._meta.get_field(name).verbose_name
+    return _of_label(model._meta.get_field(name).verbose_name, model)
+
+
+def _of_label(label: Any, model: type[Any]) -> str:
     if model is Deal:
         return str(label)
     return gettext("%(field)s (%(of)s)") % {"field": label, "of": model._meta.verbose_name}
@@ -88,6 +98,9 @@ def _are_filled(asked: Sequence[Asked]) -> list[bool]:
     def is_filled(one: Asked) -> bool:
         name = one.criterion.params["field"]
         row = values.get(one.deal_id, {})
+        if f".{PREFIX}" in name:
+            # A no is an answer too.
+            return row.get(paths[name]) not in (None, "")
         return row.get("has_lines" if name == _LINES else paths[name]) not in (None, "", False)
 
     return [is_filled(one) for one in asked]

@@ -4,7 +4,7 @@ Which models history records, declared by each app from its AppConfig's ready().
 The declaration is all there is: the triggers are made of it after every migrate (see `triggers`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ class Tracked:
     :param hidden: columns that are never recorded, with what a row gets in them that an undo restores
     :param is_append_only: rows are never changed, and go only together with their whole
     :param is_guarded: only administrators of everything undo changes of it
+    :param maps: columns that hold a JSON object, each with who knows the fields behind some of its keys; they are told,
+        compared and put back key by key
     :param rights: tells what else than `change` it takes to give a row these columns back, as its services ask
     :param reverted: called in the transaction in which an undo has changed or restored rows
     """
@@ -49,6 +51,9 @@ class Tracked:
     is_append_only: bool = False
     is_guarded: bool = False
     rights: Callable[[Mapping[str, Any]], set[str]] | None = None
+    maps: Mapping[str, Callable[[Collection[str]], "Mapping[str, models.Field[Any, Any]]"]] = field(
+        default_factory=dict
+    )
     reverted: Callable[[Sequence[Reverted], User], None] | None = None
 
     @property

@@ -208,6 +208,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
+    "crm.CustomField": _CATALOG,
     # Who keeps the books says what a currency is worth; everybody who sells reads it.
     "crm.CurrencyRate": {
         "view": ALL,

@@ -3,6 +3,7 @@
 from apps.crm.admin import (
     catalog,
     companies,
+    custom,
     deals,
     imports,
     lead_catalog,
@@ -18,6 +19,7 @@ from apps.crm.admin import (
 __all__ = [
     "catalog",
     "companies",
+    "custom",
     "deals",
     "imports",
     "lead_catalog",

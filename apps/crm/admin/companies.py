@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.faces.admin import ScopedAutocompleteFilter, actor_of
 from apps.crm.admin.contacts import ContactInline, save_contacts
+from apps.crm.admin.custom import CustomisedAdmin
 from apps.crm.admin.duplicates import MergeableAdmin
 from apps.crm.models import Company
 from apps.crm.services import companies, merging
@@ -15,7 +16,7 @@ from apps.lists.admin.rows import TrashFilter
 
 
 @admin.register(Company)
-class CompanyAdmin(MergeableAdmin):
+class CompanyAdmin(CustomisedAdmin, MergeableAdmin):
     """A company with its contacts, its deals by stage, its people, and the companies around it."""
 
     add_label = _("New company")

@@ -22,6 +22,7 @@ from apps.common.lists.days import DaysFilter
 from apps.common.reading import reader
 from apps.common.templatetags.artel import age, day, money
 from apps.crm.admin.board import BoardPages
+from apps.crm.admin.custom import CustomisedAdmin
 from apps.crm.admin.deal_cards import DealCards
 from apps.crm.admin.filters import AttentionFilter, WeekFilter
 from apps.crm.admin.pages import AroundPages
@@ -65,7 +66,7 @@ class DealForm(VersionedForm):
 
 
 @admin.register(Deal)
-class DealAdmin(ReportPages, DealCards, BoardPages, AroundPages):
+class DealAdmin(CustomisedAdmin, ReportPages, DealCards, BoardPages, AroundPages):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
     add_label = _("New deal")
@@ -132,7 +133,7 @@ class DealAdmin(ReportPages, DealCards, BoardPages, AroundPages):
         around = ("company", "person", "owner", "stage", "pipeline", "lost_reason")
         return rows.select_related(*around) if is_page else rows
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+    def own_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         start = [] if obj else ["stage"]
         return [
             (

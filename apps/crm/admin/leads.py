@@ -22,6 +22,7 @@ from apps.accounts import access
 from apps.accounts.faces.admin import actor_of, call_service
 from apps.accounts.models import User
 from apps.common.templatetags.artel import age, day
+from apps.crm.admin.custom import CustomisedAdmin
 from apps.crm.admin.stories import may_see
 from apps.crm.lead_words import why_assigned
 from apps.crm.models import Deal, DisqualifyReason, Lead, LeadArrival, Stage, StageTransition
@@ -77,7 +78,7 @@ class LeadDataForm(VersionedForm):
 
 
 @admin.register(Lead)
-class LeadAdmin(ArchivableAdmin):
+class LeadAdmin(CustomisedAdmin, ArchivableAdmin):
     """Plain edits go through `change_lead`, what becomes of a lead through the buttons above the form."""
 
     add_label = _("New lead")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.crm.custom import fields_of, told
 from apps.crm.models import Company, Person
 from apps.crm.services import merging
 
@@ -34,22 +35,33 @@ def differing_fields(
 ) -> list[Field]:
     """List the fields in which two rows differ, each as it was chosen, or as it would be by itself."""
     fields = []
+    further = _further(winner, loser, actor)
     for name in merging.choosable(type(winner)):
-        one, other = _told(winner, name), _told(loser, name)
+        one, other = merging.held(winner, name), merging.held(loser, name)
         if one == other:
             continue
         default = merging.LOSER if merging.is_filled(winner, name) else merging.WINNER
         given = sent.get(f"field-{name}", default)
         chosen = given if given in {merging.WINNER, merging.LOSER} else default
+        if name in further:
+            fields.append(Field(name, *further[name], chosen))
+            continue
         fields.append(
             Field(name, _label(winner, name), _shown(winner, name, actor), _shown(loser, name, actor), chosen)
         )
     return fields
 
 
-def _told(row: Any, name: str) -> Any:
-    """Return what is compared: an owner together with the team."""
-    return tuple(getattr(row, column) for column in merging.columns_of(name))
+def _further(
+    winner: Company | Person, loser: Company | Person, actor: User
+) -> dict[str, tuple[str, str, str]]:
+    """Return label and both texts of each further field, by its name."""
+    offered = fields_of(type(winner)) if winner.custom or loser.custom else []
+    one, other = (told(row, actor=actor, fields=offered) for row in (winner, loser))
+    return {
+        mine.field.name: (mine.field.label, mine.text, theirs.text)
+        for mine, theirs in zip(one, other, strict=True)
+    }
 
 
 def _label(row: Any, name: str) -> str:

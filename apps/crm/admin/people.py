@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.faces.admin import actor_of
 from apps.crm.admin.consents import ConsentCommands
 from apps.crm.admin.contacts import ContactInline, EmploymentInline, save_contacts, save_employments
+from apps.crm.admin.custom import CustomisedAdmin
 from apps.crm.admin.duplicates import MergeableAdmin
 from apps.crm.models import ContactPoint, Employment, Person
 from apps.crm.services import merging, people
@@ -17,7 +18,7 @@ from apps.lists.admin.rows import Command, TrashFilter
 
 
 @admin.register(Person)
-class PersonAdmin(ConsentCommands, MergeableAdmin):
+class PersonAdmin(CustomisedAdmin, ConsentCommands, MergeableAdmin):
     """A person with how to reach them, where they work, and their deals."""
 
     add_label = _("New person")

@@ -22,6 +22,7 @@ from apps.accounts.faces.api import (
 )
 from apps.accounts.models import User
 from apps.common.api.kept import input_of
+from apps.crm.api.custom import CUSTOM_FILTERS, CustomValuesField
 from apps.crm.api.fields import MoneyField
 from apps.crm.lead_words import why_assigned
 from apps.crm.models import (
@@ -63,6 +64,7 @@ class LeadSerializer(ScopedModelSerializer[Lead]):
     """A lead. What becomes of it is said by its actions: claim, start, assign, qualify, disqualify, recycle."""
 
     why_assigned = drf.SerializerMethodField()
+    custom = CustomValuesField(Lead)
 
     class Meta:
         model = Lead
@@ -71,7 +73,7 @@ class LeadSerializer(ScopedModelSerializer[Lead]):
             *["telegram_value", "message", "country", "language", "source", "form", "status", "arrived_at"],
             *["arrival_count", "next_step", "next_step_date", "owner", "team", "assigned_at", "why_assigned"],
             *["disqualify_reason", "disqualify_note", *_CONVERTED, "tags", "external_source", "external_id"],
-            *_STATE,
+            *["custom", *_STATE],
         ]
         read_only_fields = [
             *["id", "email_value", "phone_value", "telegram_value", "form", "status", "arrived_at"],
@@ -147,6 +149,7 @@ class LeadViewSet(ArchivableViewSet):
         Prefetch("tags", Tag.objects.order_by("id"))
     )
     serializer_class = LeadSerializer
+    filter_backends = CUSTOM_FILTERS
     references = _REFERENCES
     create_service = staticmethod(leads.create_lead)
     change_service = staticmethod(leads.change_lead)

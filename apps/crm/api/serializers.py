@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from apps.accounts.faces.api import JudgedByService, ScopedModelSerializer, ScopedPrimaryKeyRelatedField
 from apps.accounts.models import User
+from apps.crm.api.custom import CustomValuesField
 from apps.crm.api.fields import MoneyField
 from apps.crm.models import (
     Company,
@@ -50,13 +51,14 @@ class CompanySerializer(ScopedModelSerializer[Company]):
     """A company with its contacts."""
 
     contact_points = ContactPointSerializer(many=True, read_only=True, source="active_contact_points")
+    custom = CustomValuesField(Company)
 
     class Meta:
         model = Company
         fields = [
             *["id", "name", "legal_name", "tax_id", "domain", "industry", "country", "city", "founded_year"],
             *["employee_count", "annual_revenue", "parent", "description", "owner", "team", "tags"],
-            *["contact_points", *_STATE],
+            *["contact_points", "custom", *_STATE],
         ]
         read_only_fields = ["id", *_STATE]
         # The services and the database say it, under one code whatever the face.
@@ -85,12 +87,14 @@ class PersonSerializer(ScopedModelSerializer[Person]):
 
     contact_points = ContactPointSerializer(many=True, read_only=True, source="active_contact_points")
     employments = EmploymentSerializer(many=True, read_only=True)
+    custom = CustomValuesField(Person)
 
     class Meta:
         model = Person
         fields = [
             *["id", "given_name", "middle_name", "family_name", "full_name", "job_title", "locale"],
-            *["description", "owner", "team", "tags", "contact_points", "employments", *_STATE],
+            *["description", "owner", "team", "tags", "contact_points", "employments", "custom"],
+            *_STATE,
         ]
         read_only_fields = ["id", "full_name", *_STATE]
         validators: ClassVar[list[Any]] = []
@@ -225,6 +229,7 @@ class DealSerializer(ScopedModelSerializer[Deal]):
     """A deal. Where it stands is changed by its actions: move, win, lose, reopen and so on."""
 
     amount = MoneyField()
+    custom = CustomValuesField(Deal)
     stage_name = serializers.CharField(source="stage.name", read_only=True)
     company_name = serializers.CharField(source="company.name", read_only=True, allow_null=True, default=None)
     person_name = serializers.CharField(
@@ -252,7 +257,8 @@ class DealSerializer(ScopedModelSerializer[Deal]):
             *["person", "person_name", "owner", "owner_name", "team", "amount", "amount_mode", "currency"],
             *["probability"],
             *["opened_date", "expected_close_date", "closed_at", "lost_reason", "lost_note", "next_step"],
-            *["next_step_date", "stage_entered_at", "description", "tags", *_STATE],
+            *["next_step_date", "stage_entered_at", "description", "tags", "custom"],
+            *_STATE,
         ]
         read_only_fields = [
             *["id", "number", "status", "pipeline", "stage", "owner", "team", "currency", "closed_at"],

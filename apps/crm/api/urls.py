@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.crm.api import intake, leads, views
 from apps.crm.api.activities import ActivityViewSet, ParticipantViewSet
+from apps.crm.api.custom import CustomFieldViewSet
 from apps.crm.api.imports import ImportViewSet
 from apps.crm.api.inbound import inbound
 from apps.crm.api.mail import UnmatchedMailViewSet
@@ -44,6 +45,7 @@ router.register("disqualify-reasons", leads.DisqualifyReasonViewSet)
 router.register("assignment-rules", leads.AssignmentRuleViewSet)
 router.register("absences", leads.AbsenceViewSet)
 router.register("consents", leads.ConsentViewSet)
+router.register("custom-fields", CustomFieldViewSet)
 urlpatterns = [
     *router.urls,
     path("mail/inbound/", inbound, name="mail-inbound"),

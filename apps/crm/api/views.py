@@ -25,6 +25,7 @@ from apps.accounts.faces.api import (
 from apps.accounts.faces.hot import HotReads
 from apps.crm.api import serializers as shapes
 from apps.crm.api.activities import TimelineMixin
+from apps.crm.api.custom import CUSTOM_FILTERS
 from apps.crm.api.merging import (
     CompanyProbeSerializer,
     MergeableViewSet,
@@ -98,6 +99,7 @@ class CompanyViewSet(TimelineMixin, MergeableViewSet):
     """Companies; at the address of one that was merged into another it is said which (410)."""
 
     queryset = Company.objects.filter(merged_into=None).prefetch_related(_tags(), _contacts())
+    filter_backends = CUSTOM_FILTERS
     references = RELATIONS
     merge_service = staticmethod(merging.merge_companies)
     merge_class = MergeCompaniesSerializer
@@ -159,6 +161,7 @@ class PersonViewSet(TimelineMixin, MergeableViewSet):
     """People; at the address of one who was merged into another it is said into whom (410)."""
 
     references = RELATIONS
+    filter_backends = CUSTOM_FILTERS
     merge_service = staticmethod(merging.merge_people)
     merge_class = MergePeopleSerializer
     other_class = OtherPersonSerializer
@@ -346,6 +349,7 @@ class DealViewSet(TimelineMixin, HotReads, SalesViewSet):
     """Deals. Where a deal stands is changed by its actions, never by an edit."""
 
     service_decides = True
+    filter_backends = CUSTOM_FILTERS
 
     queryset = Deal.objects.select_related("stage", "company", "person", "owner").prefetch_related(_tags())
     serializer_class = shapes.DealSerializer

@@ -25,6 +25,12 @@ class FieldType(StrEnum):
     TELEGRAM = "telegram"
     DOMAIN = "domain"
     CURRENCY = "currency"
+    # A number of either sign, in the digits of the file.
+    NUMBER = "number"
+    # One of the field's choices, by its name or key.
+    CHOICE = "choice"
+    # Yes or no.
+    FLAG = "flag"
     # The name of another row: a company, an owner, a stage.
     REFERENCE = "reference"
     # Several names, separated by commas.
@@ -45,6 +51,9 @@ class ImportField:
     :param unique: two rows of one file may not share it
     :param creatable: unknown values may be created while importing, where the person asks for it and may
     :param stands_in: fields of which any makes up for this required one
+    :param choices: what there is to choose from, as pairs of a key and a name
+    :param custom: the key of the further field that it fills
+    :param target: of a further field that refers to rows, the label of their model
     """
 
     key: str
@@ -60,6 +69,9 @@ class ImportField:
     unique: bool = False
     creatable: bool = False
     stands_in: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
+    custom: str = ""
+    target: str = ""
 
     @property
     def is_reference(self) -> bool:

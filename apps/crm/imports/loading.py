@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import models
 
 from apps.accounts import access
 from apps.accounts.models import Membership, User
+from apps.common.models import Archivable
+from apps.crm.imports.custom import NAMES, values_of
 from apps.crm.imports.sql import default_of, fetch, inline, literal, run
 from apps.crm.models import ImportBatch
 
 if TYPE_CHECKING:
-    from apps.crm.imports.fields import ImportKind
+    from apps.crm.imports.fields import ImportField, ImportKind
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,17 @@ class Loader:
 
     def candidates(self, field: str) -> str:
         """Return a query of (name, id) for a reference field, of what the actor may see or give."""
-        raise NotImplementedError(field)
+        further = self.kind.by_key[field]
+        if not further.custom:
+            raise NotImplementedError(field)
+        model = apps.get_model(further.target)
+        rows = model._base_manager.filter(access.scope(self.actor, "view", model))
+        if issubclass(model, Archivable):
+            rows = rows.filter(archived_at=None)
+        names = NAMES[further.target]
+        return " union ".join(
+            inline(rows.exclude(**{f"{name}__isnull": True}).order_by().values(name, "pk")) for name in names
+        )
 
     def matches(self) -> Mapping[str, Match]:
         """Return how rows are recognized by each field that can."""
@@ -75,13 +88,19 @@ class Loader:
             stamps["external_source"] = (
                 f"case when r.data ? 'external_id' then {literal(self.batch.source)} else '' end"
             )
+        if self.further:
+            stamps["custom"] = values_of(self.further)
         return stamps
 
     def changes(self) -> list[str]:
         """Return conditions over `r` and `t`, of which any means that the row changes the known one."""
+        further = [f"not t.custom @> {values_of(self.further)}"] if self.further else []
         return [
-            f"{value} is not null and {value} is distinct from t.{column}"
-            for column, value in self.expressions().items()
+            *(
+                f"{value} is not null and {value} is distinct from t.{column}"
+                for column, value in self.expressions().items()
+            ),
+            *further,
         ]
 
     def joins(self) -> str:
@@ -139,6 +158,11 @@ class Loader:
     @cached_property
     def table(self) -> str:
         return self.kind.model._meta.db_table
+
+    @cached_property
+    def further(self) -> "list[ImportField]":
+        """The further fields that the file fills, whose values stand in one column."""
+        return [field for field in self.kind.fields if field.custom and field.key in self.mapped]
 
     @property
     def reference_fields(self) -> list[str]:
@@ -207,7 +231,10 @@ class Loader:
 
     def updates(self) -> dict[str, str]:
         """Return {column: SQL over `r` and `t`} for known rows."""
-        return {column: f"coalesce({value}, t.{column})" for column, value in self.expressions().items()}
+        further = {"custom": f"t.custom || {values_of(self.further)}"} if self.further else {}
+        return {
+            column: f"coalesce({value}, t.{column})" for column, value in self.expressions().items()
+        } | further
 
     def source_with_known(self) -> str:
         """Return the staged rows with the known rows they meet."""

@@ -28,6 +28,7 @@ MESSAGES: dict[str, str | Promise] = {
     "bad_telegram": _("“%(value)s” is not a Telegram name."),
     "bad_domain": _("“%(value)s” is not a domain."),
     "bad_currency": _("“%(value)s” is not a currency code."),
+    "bad_flag": _("“%(value)s” is neither yes nor no."),
     "unknown": _("There is no “%(value)s”."),
     "ambiguous": _("There are several “%(value)s”."),
     "ambiguous_row": _("The row fits several known ones."),

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from rapidfuzz import fuzz, process
 
 from apps.crm.contact_points import normalise
+from apps.crm.custom import number_text
 from apps.crm.imports.fields import FieldType, ImportField, ImportKind, RowCheck
 from apps.crm.imports.reading import MAX_CELL, Dialect
 
@@ -159,6 +162,9 @@ def _parser(field: ImportField, dialect: Dialect, region: str) -> Parser:
         FieldType.TELEGRAM: lambda: _contact("TELEGRAM", None, "bad_telegram", region),
         FieldType.DOMAIN: lambda: _domain,
         FieldType.CURRENCY: lambda: _currency,
+        FieldType.NUMBER: lambda: _number(dialect.decimal),
+        FieldType.CHOICE: lambda: _choice(field.choices),
+        FieldType.FLAG: lambda: _flag,
     }
     return makers[field.type]()
 
@@ -262,6 +268,50 @@ def _decimal(dialect: Dialect, max_digits: int) -> Parser:
         return f"{whole}.{rest}" if rest else whole
 
     return parse
+
+
+def _number(mark: str) -> Parser:
+    def parse(cell: str) -> str:
+        if not cell.strip():
+            return ""
+        value = number_text(Decimal(_plain_number(cell, mark)))
+        if value is None:
+            raise CellError("bad_number")
+        return value
+
+    return parse
+
+
+def _choice(choices: tuple[tuple[str, str], ...]) -> Parser:
+    # Names come last: one that is called like another's key is what people mean.
+    known = {key.casefold(): key for key, _label in choices}
+    known |= {label.casefold(): key for key, label in choices}
+    labels = [label for _key, label in choices]
+
+    def parse(cell: str) -> str:
+        value = _squeezed(cell)
+        if not value:
+            return ""
+        found = known.get(value.casefold())
+        if found is None:
+            near = process.extractOne(value, labels, scorer=fuzz.ratio, score_cutoff=75)
+            raise CellError("unknown", suggestion=near[0] if near else "")
+        return found
+
+    return parse
+
+
+_FLAGS = {
+    **dict.fromkeys(("yes", "y", "true", "1", "+", "да", "истина"), "true"),
+    **dict.fromkeys(("no", "n", "false", "0", "-", "нет", "ложь"), "false"),
+}
+
+
+def _flag(cell: str) -> str:
+    value = cell.strip().casefold()
+    if value and value not in _FLAGS:
+        raise CellError("bad_flag")
+    return _FLAGS.get(value, "")
 
 
 def _date(date_format: str) -> Parser:

@@ -13,6 +13,7 @@ from apps.crm.models.activities import (
 from apps.crm.models.boards import Board, BoardChange
 from apps.crm.models.catalog import PriceBook, PriceBookEntry, Product, Tag
 from apps.crm.models.companies import Company, ContactPoint, Employment, Person
+from apps.crm.models.custom_fields import CustomField, Customised
 from apps.crm.models.deals import (
     Attention,
     Deal,
@@ -59,6 +60,8 @@ __all__ = [
     "ConsentText",
     "ContactPoint",
     "CurrencyRate",
+    "CustomField",
+    "Customised",
     "Deal",
     "DealLine",
     "DealParticipant",

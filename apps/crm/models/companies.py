@@ -14,6 +14,7 @@ from apps.accounts.models import Owned
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 from apps.crm.models.catalog import Tag
+from apps.crm.models.custom_fields import Customised
 
 _OWNED = Rule(owner="owner", team="team", unowned=True)
 
@@ -67,7 +68,7 @@ def _merged_index(model_name: str) -> models.Index:
     )
 
 
-class Company(Stamped, Versioned, Archivable, Imported, Owned):
+class Company(Stamped, Versioned, Archivable, Imported, Customised, Owned):
     """An organization that we sell to, or might."""
 
     name = models.CharField(_("name"), max_length=200)
@@ -144,6 +145,7 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
             ),
             models.Index(NameCore("name"), name="company_name_core"),
             GinIndex(OpClass(NameCore("name"), name="gin_trgm_ops"), name="company_name_core_trgm"),
+            GinIndex(fields=["custom"], name="company_custom", opclasses=["jsonb_path_ops"]),
         ]
 
     def __str__(self) -> str:
@@ -156,7 +158,7 @@ class Company(Stamped, Versioned, Archivable, Imported, Owned):
             raise ValidationError({"parent": _("A company cannot be part of itself.")}, code="company_cycle")
 
 
-class Person(Stamped, Versioned, Archivable, Imported, Owned):
+class Person(Stamped, Versioned, Archivable, Imported, Customised, Owned):
     """Somebody we talk to."""
 
     given_name = models.CharField(_("first name"), max_length=100)
@@ -202,6 +204,7 @@ class Person(Stamped, Versioned, Archivable, Imported, Owned):
                 fields=["external_id"], condition=~models.Q(external_id=""), name="person_external_id"
             ),
             models.Index(Upper("full_name"), name="person_full_name_upper"),
+            GinIndex(fields=["custom"], name="person_custom", opclasses=["jsonb_path_ops"]),
         ]
 
     def __str__(self) -> str:

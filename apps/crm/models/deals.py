@@ -23,6 +23,7 @@ from apps.common.lists.search import among, contains
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 from apps.crm.models.catalog import CURRENCY, PERCENT, Product, Tag, currency_code
 from apps.crm.models.companies import Company, Person
+from apps.crm.models.custom_fields import Customised
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 from apps.history.models import Change
 
@@ -152,7 +153,7 @@ def _amount_in(column: str) -> Coalesce:
     )
 
 
-class Deal(Stamped, Versioned, Archivable, Imported):
+class Deal(Stamped, Versioned, Archivable, Imported, Customised):
     """
     Something a customer may buy from us, on its way through a pipeline.
 
@@ -328,6 +329,7 @@ class Deal(Stamped, Versioned, Archivable, Imported):
             unique_source("deal"),
         ]
         indexes = [
+            GinIndex(fields=["custom"], name="deal_custom", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["pipeline", "stage", "-id"], name="deal_stage_latest"),
             models.Index(fields=["stage", "-id"], name="deal_stage_only_latest"),
             models.Index(fields=["owner", "-id"], name="deal_owner_latest"),

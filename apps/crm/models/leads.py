@@ -18,6 +18,7 @@ from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.common.models import Archivable, Imported, Stamped, Versioned, unique_source
 from apps.crm.models.catalog import Tag
 from apps.crm.models.companies import Company, ContactPoint, Person
+from apps.crm.models.custom_fields import Customised
 from apps.crm.models.deals import Deal
 from apps.crm.models.pipelines import Pipeline
 
@@ -302,7 +303,7 @@ class LeadQuerySet(ScopedQuerySet["Lead"]):
         return self.filter(status__in=Lead.OPEN)
 
 
-class Lead(Stamped, Versioned, Archivable, Imported, Owned):
+class Lead(Stamped, Versioned, Archivable, Imported, Customised, Owned):
     """Somebody's interest, until it is clear whether anything comes of it."""
 
     class Status(models.TextChoices):
@@ -468,6 +469,7 @@ class Lead(Stamped, Versioned, Archivable, Imported, Owned):
             unique_source("lead"),
         ]
         indexes = [
+            GinIndex(fields=["custom"], name="lead_custom", opclasses=["jsonb_path_ops"]),
             GinIndex(OpClass(Upper("words"), name="gin_trgm_ops"), name="lead_words_trgm"),
             models.Index(fields=["arrived_at", "id"], name="lead_by_arrival"),
             models.Index(

@@ -1,6 +1,6 @@
 """What happens to companies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
@@ -14,6 +14,7 @@ from apps.crm import events
 from apps.crm.models import Company
 from apps.crm.services import rows
 from apps.crm.services.contacts import NewContact, write_contact_point
+from apps.crm.services.custom_values import change_custom, clean_custom
 from apps.crm.tax_numbers import check_tax_id
 
 
@@ -35,6 +36,7 @@ class CompanyFields(TypedDict, total=False):
     owner_id: int | None
     team_id: int | None
     tag_ids: Sequence[int]
+    custom: Mapping[str, Any]
 
 
 @transaction.atomic
@@ -53,6 +55,7 @@ def create_company(
     rows.owner_and_team(values, actor=actor)
     rows.named(Company, values.get("parent_id"), actor=actor, field="parent")
     _require_tax_id(values.get("tax_id", ""), values.get("country", ""))
+    values["custom"] = clean_custom(Company, values.get("custom", {}), actor=actor)
     company = rows.insert(Company(**values), actor=actor)
     company.tags.set(tags)
     for contact in contact_points:
@@ -78,6 +81,7 @@ def change_company(
     rows.require_active(company)
     values: dict[str, Any] = dict(fields)
     tag_ids = values.pop("tag_ids", None)
+    change_custom(company, values, actor=actor)
     changes = rows.differing(company, values)
     rows.owner_and_team(changes, actor=actor)
     rows.named(Company, changes.get("parent_id"), actor=actor, field="parent")

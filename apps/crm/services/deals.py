@@ -1,6 +1,6 @@
 """What happens to deals: the one way to make, move, close, assign and archive one, whatever the face."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -19,11 +19,13 @@ from apps.crm import events
 from apps.crm.models import Company, Deal, LostReason, Person, Pipeline, Stage, StageTransition
 from apps.crm.services import rows
 from apps.crm.services.contracts import require_contract, require_contract_from_start
+from apps.crm.services.custom_values import change_custom, clean_custom
 from apps.crm.services.quote_lines import follow_deal
 
 Face = StageTransition.Face
 
-# The stage as `_open_stage` wants it, the team as `rows.first_team_id` does, and what else has to be there.
+# The stage as `_open_stage` wants it, the team as `rows.first_team_id` does, and what else has to be there. Where further
+# fields are required there is more to ask.
 _GROUND = """
     select s.pipeline_id, s.probability, (
         select m.team_id from accounts_membership m join accounts_team t on t.id = m.team_id
@@ -31,6 +33,9 @@ _GROUND = """
     )
     from crm_stage s join crm_pipeline p on p.id = s.pipeline_id and p.archived_at is null
     where s.id = %s and s.kind = 'OPEN' and exists ({stage}){exists}
+        and not exists (
+            select 1 from crm_customfield f where f.model = 'deal' and f.is_required and f.archived_at is null
+        )
 """
 
 # Within, "crm_deal" is the new one: the policy's question and what is told of a deal are asked about it as they are
@@ -56,6 +61,7 @@ class DealFields(TypedDict, total=False):
     next_step_date: date | None
     description: str
     tag_ids: Sequence[int]
+    custom: Mapping[str, Any]
 
 
 @rows.refusals()
@@ -139,6 +145,7 @@ def change_deal(
     rows.require_active(deal)
     values, tags = _checked(dict(fields), actor=actor, before=deal)
     require_amount_by_hand(deal, values)
+    change_custom(deal, values, actor=actor)
     if "probability" in values:
         require_open(deal)
         values.update(probability_for(values["probability"], deal.stage))
@@ -378,6 +385,7 @@ def _ground(stage_id: int | None, values: dict[str, Any], *, actor: User) -> tup
     stage = _first_stage(actor) if stage_id is None else _open_stage(stage_id, actor=actor)
     tags = _look_up(values, actor=actor)
     rows.owner_and_team(values, actor=actor)
+    values["custom"] = clean_custom(Deal, values.get("custom", {}), actor=actor)
     return stage, tags
 
 
@@ -390,7 +398,7 @@ def _usual_ground(
     None where there is more to ask, or something is refused: the single questions know the words.
     """
     is_usual = stage_id is not None and actor.is_active and values["owner_id"] == actor.pk
-    if not is_usual or {"team_id", "tag_ids"} & values.keys():
+    if not is_usual or {"team_id", "tag_ids", "custom"} & values.keys():
         return None
     named = {Company: values.get("company_id"), Person: values.get("person_id")}
     judged = {model: pk for model, pk in named.items() if pk is not None}

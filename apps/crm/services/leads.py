@@ -19,6 +19,7 @@ from apps.crm.contact_points import normalise
 from apps.crm.countries import country_code
 from apps.crm.models import Company, ContactPoint, DisqualifyReason, Lead, LeadArrival, Source
 from apps.crm.services import assigning, rows
+from apps.crm.services.custom_values import change_custom, clean_custom
 
 Status = Lead.Status
 _CONTACTS = {"email": "EMAIL", "phone": "PHONE", "telegram": "TELEGRAM"}
@@ -41,6 +42,7 @@ class LeadFields(TypedDict, total=False):
     owner_id: int | None
     team_id: int | None
     tag_ids: Sequence[int]
+    custom: Mapping[str, Any]
     external_source: str
     external_id: str
 
@@ -65,6 +67,7 @@ def create_lead(
         values["owner_id"] = actor.pk
     rows.owner_and_team(values, actor=actor)
     values |= contact_values(values)
+    values["custom"] = clean_custom(Lead, values.get("custom", {}), actor=actor)
     arrival = LeadArrival(channel=channel, values=_written(values))
     among = Lead.objects.visible_to(actor, "change")
     lead = take_in(values, arrival, among=among, actor=actor)
@@ -89,6 +92,7 @@ def change_lead(
     rows.require_active(lead)
     values: dict[str, Any] = dict(fields)
     tag_ids = values.pop("tag_ids", None)
+    change_custom(lead, values, actor=actor)
     changes = rows.differing(lead, values)
     if changes.keys() & {"owner_id", "team_id"}:
         access.require(actor, "assign", lead)
@@ -313,6 +317,9 @@ def _join(lead: Lead, values: Mapping[str, Any], arrival: LeadArrival, *, actor:
     known = [*_CONTACTS, *(f"{name}_value" for name in _CONTACTS)]
     names = [*known, "name", "company_name", "message", "country", "language", "source_id"]
     missing = {name: values[name] for name in names if values.get(name) and not getattr(lead, name)}
+    further = {**values.get("custom", {}), **lead.custom}
+    if further != lead.custom:
+        missing["custom"] = further
     # A contact is taken over whole, as it was written and as it compares.
     changes = {
         **missing,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.crm import events
+from apps.crm.custom import PREFIX, fields_of
 from apps.crm.models import Company, Deal, Person
 from apps.crm.services import rows
 from apps.crm.services.merge_rules import Merge, rules_of
@@ -72,8 +73,8 @@ _NEVER_FILLED = {"owner"}
 
 
 def choosable(model: type[Company] | type[Person]) -> tuple[str, ...]:
-    """Return the fields of which one row's value is chosen; "owner" stands for owner and team."""
-    return _KINDS[model].fields
+    """Return the fields of which one row's value is chosen, further ones too; "owner" stands for owner and team."""
+    return (*_KINDS[model].fields, *(field.name for field in fields_of(model)))
 
 
 def columns_of(name: str) -> tuple[str, ...]:
@@ -81,9 +82,16 @@ def columns_of(name: str) -> tuple[str, ...]:
     return _COLUMNS.get(name, (name,))
 
 
+def held(row: Company | Person, name: str) -> tuple[Any, ...]:
+    """Return what a row has in a field, as it is compared: an owner together with the team."""
+    if name.startswith(PREFIX):
+        return (row.custom.get(name.removeprefix(PREFIX)),)
+    return tuple(getattr(row, column) for column in columns_of(name))
+
+
 def is_filled(winner: Company | Person, name: str) -> bool:
     """Tell whether a row that stays takes a field from the other, unless somebody says otherwise: it has none."""
-    is_empty = all(getattr(winner, column) in {None, ""} for column in columns_of(name))
+    is_empty = all(value in {None, ""} for value in held(winner, name))
     return is_empty and name not in _NEVER_FILLED
 
 
@@ -139,6 +147,8 @@ def _merge(
     if winner_id == loser_id:
         raise ValidationError(_("A row cannot be merged into itself."), code="merge_same")
     unknown = set(choices) - set(kind.fields)
+    if unknown:
+        unknown -= set(choosable(model))
     if unknown or not set(choices.values()) <= {WINNER, LOSER}:
         raise ValidationError(_("There is no such choice for a merge."), code="merge_choice")
     winner, loser = _locked(model, winner_id, loser_id, actor)
@@ -214,12 +224,27 @@ def _values(winner: Any, loser: Any, choices: Choices, kind: _Kind) -> dict[str,
         default = LOSER if is_filled(winner, name) else WINNER
         if choices.get(name, default) == LOSER:
             values |= {column: getattr(loser, column) for column in columns_of(name)}
+    values["custom"] = _further(winner, loser, choices)
     if not winner.external_id and loser.external_id:
         values |= {"external_source": loser.external_source, "external_id": loser.external_id}
     values = rows.differing(winner, values)
     if isinstance(winner, Company):
         values |= _place(winner, loser, values)
     return values
+
+
+def _further(winner: Any, loser: Any, choices: Choices) -> dict[str, Any]:
+    """Return what the winner has in further fields, those that are not offered any more too."""
+    found = dict(winner.custom)
+    for key in winner.custom.keys() | loser.custom.keys():
+        default = WINNER if key in winner.custom else LOSER
+        if choices.get(f"{PREFIX}{key}", default) == WINNER:
+            continue
+        if key in loser.custom:
+            found[key] = loser.custom[key]
+        else:
+            found.pop(key)
+    return found
 
 
 def _place(winner: Company, loser: Company, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What happens to the people we talk to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from apps.crm import events
 from apps.crm.models import Company, Employment, Person
 from apps.crm.services import rows
 from apps.crm.services.contacts import NewContact, write_contact_point
+from apps.crm.services.custom_values import change_custom, clean_custom
 
 
 class PersonFields(TypedDict, total=False):
@@ -26,6 +27,7 @@ class PersonFields(TypedDict, total=False):
     owner_id: int | None
     team_id: int | None
     tag_ids: Sequence[int]
+    custom: Mapping[str, Any]
 
 
 @transaction.atomic
@@ -48,6 +50,7 @@ def create_person(
     tags = rows.named_tags(values.pop("tag_ids", ()), actor=actor)
     rows.owner_and_team(values, actor=actor)
     company = rows.named(Company, company_id, actor=actor, field="company")
+    values["custom"] = clean_custom(Person, values.get("custom", {}), actor=actor)
     person = rows.insert(Person(**values), actor=actor)
     person.tags.set(tags)
     if company is not None:
@@ -74,6 +77,7 @@ def change_person(
     rows.require_active(person)
     values: dict[str, Any] = dict(fields)
     tag_ids = values.pop("tag_ids", None)
+    change_custom(person, values, actor=actor)
     changes = rows.differing(person, values)
     rows.owner_and_team(changes, actor=actor)
     are_tags_new = tag_ids is not None and rows.set_tags(person, rows.named_tags(tag_ids, actor=actor))

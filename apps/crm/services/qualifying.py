@@ -17,6 +17,7 @@ from apps.crm.duplicates.finding import Candidate, Probe, find
 from apps.crm.models import Company, ContactPoint, Deal, Lead, Person, Stage, StageTransition
 from apps.crm.services import companies, consents, deals, people, rows
 from apps.crm.services.contacts import add_contact_point, region_of
+from apps.crm.services.custom_values import carried
 from apps.crm.services.leads import require_open
 
 Face = StageTransition.Face
@@ -110,7 +111,13 @@ def _company(lead: Lead, company_id: int | None, name: str | None, *, actor: Use
     wanted = (lead.company_name if name is None else name).strip()
     if not wanted:
         return None
-    return companies.create_company(actor=actor, name=wanted, country=lead.country, **_owned_as(lead, actor))
+    return companies.create_company(
+        actor=actor,
+        name=wanted,
+        country=lead.country,
+        custom=carried(lead, Company, actor=actor),
+        **_owned_as(lead, actor),
+    )
 
 
 def _person(lead: Lead, person_id: int | None, company: Company | None, *, actor: User) -> Person:
@@ -123,6 +130,7 @@ def _person(lead: Lead, person_id: int | None, company: Company | None, *, actor
             locale=lead.language,
             company_id=company.pk if company else None,
             contact_points=[{"kind": kind, "raw": raw} for kind, raw in _free_contacts(lead, company)],
+            custom=carried(lead, Person, actor=actor),
             **_owned_as(lead, actor),
         )
     person = rows.named(Person, person_id, actor=actor, field="person")
@@ -176,6 +184,7 @@ def _deal(
         person_id=person.pk,
         company_id=company.pk if company else None,
         description=lead.message,
+        custom=carried(lead, Deal, actor=actor),
         **fields,
         **_owned_as(lead, actor),
     )

@@ -8,12 +8,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.history import exact, rows
+from apps.history import exact, maps, rows
 from apps.history.models import Conflict
 from apps.history.nets import Kind, Net
 from apps.history.rows import Row
 from apps.history.selectors import sets
-from apps.history.selectors.words import Words, shown_fields
+from apps.history.selectors.words import Words
 from apps.history.tracking import Tracked, tracked
 
 
@@ -102,15 +102,32 @@ def _shown(words: Words, conflict: Conflict, model: Tracked, net: Net, now: Row 
     )
 
 
+def _touched(model: Tracked, net: Net) -> set[str]:
+    """Return the columns that a set has changed or deleted, of maps the keys."""
+    if net.kind != Kind.CHANGED:
+        return set(maps.spread(net.before, model.maps))
+    return {
+        name
+        for column in net.before
+        for name in (
+            [f"{column}.{key}" for key in maps.changed_keys(net.before[column], net.after.get(column))]
+            if column in model.maps
+            else [column]
+        )
+    }
+
+
 def _sides(words: Words, model: Tracked, net: Net, now: Row | None) -> list[Side]:
-    fields = shown_fields(model)
+    before_all, after_all = maps.spread(net.before, model.maps), maps.spread(net.after, model.maps)
+    now_all = maps.spread(now or {}, model.maps)
+    touched = _touched(model, net)
     sides = []
-    for column, field in fields.items():
-        then, is_now = net.after.get(column), (now or {}).get(column)
-        is_changed_since = now is not None and column in net.after and is_now != then
+    for column, field in words.fields(model, net.before, net.after, now or {}).items():
+        then, is_now = after_all.get(column), now_all.get(column)
+        is_changed_since = now is not None and (column in after_all or column in touched) and is_now != then
         # Of a created row only what was changed since is worth a line.
-        if column in net.before or (net.kind == Kind.CREATED and is_changed_since):
-            before = words.text(field, net.before.get(column))
+        if column in touched or (net.kind == Kind.CREATED and is_changed_since):
+            before = words.text(field, before_all.get(column))
             texts = (before, words.text(field, then), words.text(field, is_now))
             sides.append(Side(column, capfirst(str(field.verbose_name)), *texts, is_changed_since))
     return sides

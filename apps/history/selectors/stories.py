@@ -9,11 +9,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
+from apps.history import maps
 from apps.history.models import Change, ChangeSet
 from apps.history.nets import Kind, Net, fold
 from apps.history.selectors import creations, sets
 from apps.history.selectors.titles import part_name
-from apps.history.selectors.words import NOTHING, Words, shown_fields
+from apps.history.selectors.words import NOTHING, Words
 from apps.history.tracking import Tracked, tracked
 
 # So many recorded changes make one page of a story.
@@ -153,13 +154,14 @@ def who(words: Words, change_set: ChangeSet) -> str:
 
 def row_lines(words: Words, model: Tracked, net: Net) -> list[Line]:
     """Return what became of a row, field by field; of a created or deleted one what was filled in."""
-    fields = shown_fields(model)
+    fields = words.fields(model, net.before, net.after)
+    before, after = maps.spread(net.before, model.maps), maps.spread(net.after, model.maps)
     lines = []
     for column, column_field in fields.items():
-        if column not in net.before and column not in net.after:
+        if column not in before and column not in after:
             continue
-        old = words.text(column_field, net.before.get(column))
-        new = words.text(column_field, net.after.get(column))
+        old = words.text(column_field, before.get(column))
+        new = words.text(column_field, after.get(column))
         if old != new:
             lines.append(Line(capfirst(str(column_field.verbose_name)), _said(old), _said(new)))
     return lines

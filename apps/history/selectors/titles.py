@@ -145,6 +145,8 @@ def _fields(gist: _Gist) -> str:
                 names[part_name(model).lower()] = None
         elif shown is not None:
             names[str(shown.verbose_name)] = None
+        elif model is not None and column in model.maps:
+            names[str(model.fields()[column].verbose_name)] = None
     listed = list(names)
     return ", ".join(listed[:MOST_FIELDS]) + (" …" if len(listed) > MOST_FIELDS else "")
 

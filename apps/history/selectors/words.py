@@ -30,7 +30,10 @@ def shown_fields(tracked: Tracked) -> "dict[str, models.Field[Any, Any]]":
     return {
         column: field
         for column, field in tracked.fields().items()
-        if column not in _SIGNED and not field.primary_key and (_has_words(field) or tracked.is_link)
+        if column not in _SIGNED
+        and column not in tracked.maps
+        and not field.primary_key
+        and (_has_words(field) or tracked.is_link)
     }
 
 
@@ -49,6 +52,27 @@ class Words:
         self._wanted: dict[type[models.Model], set[str]] = {}
         self._names: dict[type[models.Model], dict[str, str]] = {}
         self._there: dict[type[models.Model], set[str]] = {}
+        # The fields behind keys of maps, by model and column; None for a key that nobody knows.
+        self._mapped: dict[tuple[str, str], dict[str, models.Field[Any, Any] | None]] = {}
+
+    def fields(self, tracked: Tracked, *several: dict[str, Any]) -> "dict[str, models.Field[Any, Any]]":
+        """Return the fields that people have a word for; of maps those behind some values' keys, by "column.key"."""
+        found = shown_fields(tracked)
+        for column in tracked.maps:
+            keys = sorted({key for values in several for key in values.get(column) or ()})
+            known = self._behind(tracked, column, keys)
+            found |= {f"{column}.{key}": field for key in keys if (field := known[key]) is not None}
+        return found
+
+    def _behind(
+        self, tracked: Tracked, column: str, keys: Iterable[str]
+    ) -> "dict[str, models.Field[Any, Any] | None]":
+        known = self._mapped.setdefault((tracked.label, column), {})
+        unknown = [key for key in keys if key not in known]
+        if unknown:
+            known.update(dict.fromkeys(unknown))
+            known.update(tracked.maps[column](unknown))
+        return known
 
     # Announcing
 
@@ -58,6 +82,11 @@ class Words:
             value = values.get(column)
             if value is not None and isinstance(field.related_model, type):
                 self.expect_key(field.related_model, value)
+        for column in tracked.maps:
+            held = values.get(column) or {}
+            for key, inner in self._behind(tracked, column, held).items():
+                if key in held and inner is not None and isinstance(inner.related_model, type):
+                    self.expect_key(inner.related_model, held[key])
 
     def expect_key(self, model: type[models.Model], key: Any) -> None:
         if key is not None:
@@ -163,6 +192,9 @@ def sees_all(actor: User, model: type[models.Model]) -> bool:
 
 
 def _plain(field: "models.Field[Any, Any]", value: Any) -> str:
+    if isinstance(field, models.DecimalField) and isinstance(value, str):
+        # Within JSON, numbers that are to stay exact are text.
+        value = Decimal(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | Decimal) and not isinstance(field, models.CharField):

@@ -17,7 +17,7 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.scoping import Rule
 from apps.common.constraints import words_of
-from apps.history import rows
+from apps.history import maps, rows
 from apps.history.models import Conflict
 from apps.history.nets import Kind, Net
 from apps.history.rows import Row
@@ -102,7 +102,7 @@ def _leave_parts(change_set_id: int, tracked: Tracked, nets: list[Net], outcome:
 
 def _is_fit(tracked: Tracked, net: Net, now: Row | None, reach: Collection[str], outcome: Outcome) -> bool:
     """Tell whether a row can be put back; otherwise note why not, unless it is as it was before already."""
-    if is_as_before(net, now):
+    if is_as_before(tracked, net, now):
         return False
     kind = _obstacle(tracked, net, now)
     if kind is None and net.row_id not in reach:
@@ -112,13 +112,22 @@ def _is_fit(tracked: Tracked, net: Net, now: Row | None, reach: Collection[str],
     return kind is None
 
 
-def is_as_before(net: Net, now: Row | None) -> bool:
+def is_as_before(tracked: Tracked, net: Net, now: Row | None) -> bool:
     """Tell whether a row is, in what the set changed, what it was before the set."""
     if net.kind == Kind.CREATED:
         return now is None
     if now is None or net.kind == Kind.DELETED:
         return False
-    return not differing(net.before, now)
+    whole, by_key = _halves(tracked, net.before)
+    return not differing(whole, now) and all(
+        maps.is_as_before(before, net.after.get(column), now.get(column)) for column, before in by_key.items()
+    )
+
+
+def _halves(tracked: Tracked, values: Row) -> tuple[Row, Row]:
+    """Return the columns that are compared as a whole, and those that are compared key by key."""
+    by_key = {column: value for column, value in values.items() if column in tracked.maps}
+    return {column: value for column, value in values.items() if column not in by_key}, by_key
 
 
 def _obstacle(tracked: Tracked, net: Net, now: Row | None) -> str | None:
@@ -128,7 +137,12 @@ def _obstacle(tracked: Tracked, net: Net, now: Row | None) -> str | None:
         return Why.GONE
     columns = set(tracked.following())
     after = {column: value for column, value in net.after.items() if column not in columns}
-    return Why.CHANGED if differing(after, now) else None
+    whole, by_key = _halves(tracked, after) if net.kind == Kind.CHANGED else (after, {})
+    is_changed = differing(whole, now) or any(
+        maps.is_changed_since(net.before.get(column), then, now.get(column))
+        for column, then in by_key.items()
+    )
+    return Why.CHANGED if is_changed else None
 
 
 def differing(values: Row, now: Row) -> list[str]:
@@ -238,7 +252,7 @@ def put_back(
     """Write rows of one kind back as they were; raises what the database has against it."""
     kind = nets[0].kind
     if kind == Kind.CHANGED:
-        rows.write(tracked, {net.row_id: _known(net.before, current[net.row_id]) for net in nets}, actor.pk)
+        rows.write(tracked, {net.row_id: _back(tracked, net, current[net.row_id]) for net in nets}, actor.pk)
     elif kind == Kind.DELETED:
         rows.insert(tracked, [net.before for net in nets])
         if len(_changeable_again(tracked, nets, actor)) < len(nets):
@@ -250,9 +264,12 @@ def put_back(
         tracked.reverted([_reverted(tracked, net, current.get(net.row_id)) for net in nets], actor)
 
 
-def _known(values: Row, now: Row) -> Row:
-    """Leave out columns that were dropped since."""
-    return {column: value for column, value in values.items() if column in now}
+def _back(tracked: Tracked, net: Net, now: Row) -> Row:
+    """Return the columns of a changed row to write; without those that were dropped since, of maps only the keys."""
+    whole, by_key = _halves(tracked, {column: value for column, value in net.before.items() if column in now})
+    return whole | {
+        column: maps.put_back(before, net.after.get(column), now[column]) for column, before in by_key.items()
+    }
 
 
 def _changeable_again(tracked: Tracked, nets: Sequence[Net], actor: User) -> set[str]:
@@ -273,7 +290,8 @@ def _delete_with_parts(tracked: Tracked, nets: Sequence[Net], parts: dict[str, l
 
 def _reverted(tracked: Tracked, net: Net, now: Row | None) -> Reverted:
     was = now or {}
-    is_now = {} if net.kind == Kind.CREATED else was | net.before
+    back = _back(tracked, net, was) if net.kind == Kind.CHANGED else net.before
+    is_now = {} if net.kind == Kind.CREATED else was | back
     return Reverted(rows.key_of(tracked, net.row_id), was, is_now)
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts import access
 from apps.accounts.models import User
-from apps.history import rows
+from apps.history import maps, rows
 from apps.history.context import Face, Work, change_set, current
 from apps.history.models import ChangeSet, Conflict, Undo
 from apps.history.nets import Kind, Net
@@ -337,7 +337,7 @@ def put_back_row(
         raise PermissionDenied(_("You may not change this row."))
     with change_set(_work_of_decision(conflict.undo, actor)):
         _force(conflict, model, chosen, actor)
-    is_whole = len(chosen.before) == len(net.before)
+    is_whole = chosen is net
     return _decided(conflict, Conflict.Outcome.REVERTED if is_whole else Conflict.Outcome.PARTLY, actor)
 
 
@@ -374,13 +374,25 @@ def _chosen(model: Tracked, net: Net, columns: Collection[str] | None) -> Net:
     """Keep what was chosen; columns that nobody has a word for follow when all the others go."""
     if columns is None or net.kind != Kind.CHANGED:
         return net
-    offered = shown_fields(model).keys() & net.before.keys()
+    offered = (shown_fields(model).keys() & net.before.keys()) | {
+        f"{column}.{key}"
+        for column in model.maps.keys() & net.before.keys()
+        for key in maps.changed_keys(net.before[column], net.after.get(column))
+    }
     if offered <= set(columns):
         return net
     before = {column: value for column, value in net.before.items() if column in columns}
+    after = dict(net.after)
+    for column in model.maps.keys() & net.before.keys():
+        chosen = [name.removeprefix(f"{column}.") for name in columns if name.startswith(f"{column}.")]
+        if chosen:
+            before[column], after[column] = (
+                {key: value for key, value in (side.get(column) or {}).items() if key in chosen}
+                for side in (net.before, net.after)
+            )
     if not before:
         raise ValidationError(_("Choose what to put back."), code="nothing_chosen")
-    return Net(net.row_id, net.about, net.kind, before, net.after)
+    return Net(net.row_id, net.about, net.kind, before, after)
 
 
 def _force(conflict: Conflict, model: Tracked, net: Net, actor: User) -> None:

@@ -6,7 +6,7 @@ The fields that people know, that is those that were given a name in words, and 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -45,6 +45,7 @@ class Column:
     :param key: the field's name, or what an app has called it
     :param field: the model's own field, be it plain, a foreign key or many to many; None for what an app adds
     :param values: reads the values of many rows at once, for what an app adds
+    :param decimal_places: of the numbers that an app adds
     """
 
     key: str
@@ -52,6 +53,7 @@ class Column:
     kind: Kind
     field: Any = None
     values: Values | None = None
+    decimal_places: int = 0
 
     @property
     def heading(self) -> str:
@@ -70,7 +72,7 @@ class Column:
     def places(self) -> int:
         """How many decimal places its numbers have."""
         field = getattr(self.field, "output_field", self.field)
-        return int(getattr(field, "decimal_places", 0) or 0)
+        return int(getattr(field, "decimal_places", 0) or self.decimal_places)
 
     def words(self) -> dict[Any, str]:
         """Return how the field's choices are said, in the language that is active."""
@@ -79,12 +81,18 @@ class Column:
 
 
 _added: defaultdict[str, list[Column]] = defaultdict(list)
+_asked: dict[str, Callable[[], Iterable[Column]]] = {}
 
 
 def add_column(model: Model, key: str, label: str | Promise, kind: Kind, values: Values) -> None:
     """Offer one more column of a model; called from an AppConfig's ready(). Added twice, the later counts."""
     known = _added[model._meta.label_lower]
     known[:] = [*(column for column in known if column.key != key), Column(key, label, kind, values=values)]
+
+
+def ask_for_columns(model: Model, ask: Callable[[], Iterable[Column]]) -> None:
+    """Offer the columns of a model that `ask` names, each time anew; called from an AppConfig's ready()."""
+    _asked[model._meta.label_lower] = ask
 
 
 def is_exportable(model: Model) -> bool:
@@ -103,7 +111,9 @@ def columns_of(model: Model) -> dict[str, Column]:
         for field in fields
         if field.name not in hidden and getattr(field, "column", "") not in hidden
     ]
-    return {column.key: column for column in [*filter(None, found), *_added.get(model._meta.label_lower, ())]}
+    ask = _asked.get(model._meta.label_lower)
+    added = [*_added.get(model._meta.label_lower, ()), *(ask() if ask is not None else ())]
+    return {column.key: column for column in [*filter(None, found), *added]}
 
 
 def columns_for(actor: User, model: Model) -> dict[str, Column]:

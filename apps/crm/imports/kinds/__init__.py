@@ -1,5 +1,6 @@
 """What can be imported: one module per kind."""
 
+from apps.crm.imports.custom import with_further_fields
 from apps.crm.imports.fields import ImportKind
 from apps.crm.imports.kinds.companies import COMPANIES
 from apps.crm.imports.kinds.deals import DEALS
@@ -12,5 +13,5 @@ KINDS: dict[str, ImportKind] = {kind.key: kind for kind in (PRODUCTS, USERS, COM
 
 
 def kind_of(key: str) -> ImportKind:
-    """Return a kind. :raises KeyError: nothing of that name can be imported"""
-    return KINDS[key]
+    """Return a kind, with the further fields of its rows. :raises KeyError: nothing of that name can be imported"""
+    return with_further_fields(KINDS[key])

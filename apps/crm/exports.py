@@ -25,8 +25,8 @@ def declare() -> None:
                 model, kind.value.lower(), kind.label, Kind.TEXT, partial(_contacts, holder, kind.value)
             )
 
-    for model in CUSTOMISED.values():
-        ask_for_columns(model, partial(_further, model))
+    for customised in CUSTOMISED.values():
+        ask_for_columns(customised, partial(_further, customised))
 
 
 _KINDS = {

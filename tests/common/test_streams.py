@@ -1,6 +1,6 @@
 """Long answers under ASGI: piece by piece, whatever makes them."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import cast
 
 from asgiref.sync import async_to_sync
@@ -29,7 +29,7 @@ def test_pieces_are_made_as_they_are_sent() -> None:
     assert taken == []
 
     async def read() -> tuple[int, bytes]:
-        sent = cast("AsyncIterator[bytes]", response.__aiter__())
+        sent = response.__aiter__()
         first = await anext(sent)
         taken_first = len(taken)
         return taken_first, first + b"".join([piece async for piece in sent])

@@ -97,7 +97,7 @@ def test_a_choice_that_rows_have_stays_and_another_may_go(admin: User) -> None:
     with pytest.raises(ValidationError) as error:
         custom_fields.change_custom_field(field.pk, actor=admin, choices=only_south)
     assert refused(error) == {"choices": "choice_used"}
-    kept = [{"key": "north", "label": "North", "is_archived": True}, {"label": "West"}]
+    kept: list[dict[str, Any]] = [{"key": "north", "label": "North", "is_archived": True}, {"label": "West"}]
     changed = custom_fields.change_custom_field(field.pk, actor=admin, choices=kept)
     assert [one["key"] for one in changed.choices] == ["north", "west"]
     # Who has it keeps it, whatever else changes; nobody else gets it.
@@ -229,7 +229,7 @@ def test_a_required_field_is_asked_of_new_rows_and_stays_filled(admin: User) -> 
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_required_field_of_deals_is_asked_in_both_ways(anna: User, is_named: bool) -> None:
     make_field("Site", model="deal", is_required=True)
-    where = {"stage_id": factories.stage("Prospecting").pk} if is_named else {}
+    where: dict[str, Any] = {"stage_id": factories.stage("Prospecting").pk} if is_named else {}
     with pytest.raises(ValidationError) as error:
         deals.create_deal(actor=anna, face=ADMIN, title="Desks", **where)
     assert refused(error) == {"custom.site": "required"}

@@ -34,7 +34,7 @@ _SCHEMA = {
 class CustomValuesField(serializers.Field[Any, Any, Any, Any]):
     """The values of a row's further fields, of those that are offered; what may stand in them, the service decides."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "An object of values by key."}
+    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "An object of values by key."}
 
     def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
         self._model = model
@@ -60,10 +60,11 @@ class CustomValuesField(serializers.Field[Any, Any, Any, Any]):
     def _gone(self) -> set[str]:
         """Return the keys of the fields that are not offered any more; asked once for all rows of an answer."""
         name = f"_custom_gone_{self._model._meta.model_name}"
-        if name not in self.context:
+        kept: dict[str, Any] = self.context  # type: ignore[assignment] - the answer's own dictionary
+        if name not in kept:
             archived = CustomField.objects.of(self._model).filter(archived_at__isnull=False)
-            self.context[name] = set(archived.values_list("key", flat=True))
-        found: set[str] = self.context[name]
+            kept[name] = set(archived.values_list("key", flat=True))
+        found: set[str] = kept[name]
         return found
 
 
@@ -99,9 +100,13 @@ class CustomFilterBackend(BaseFilterBackend):
             raise exceptions.ValidationError({name: [_("The field has no such value.")]}) from None
         if bound:
             return bounded(rows, field, **{"low" if bound == "min" else "high": stored})
-        is_named = field.kind == CustomField.Kind.REFERENCE and stored is not None
         # What the caller may not see cannot be told from what is not there.
-        if is_named and not access.can_with(actor_of(request), "view", target_of(field), stored):
+        is_named = field.kind == CustomField.Kind.REFERENCE
+        if (
+            is_named
+            and stored is not None
+            and not access.can_with(actor_of(request), "view", target_of(field), stored)
+        ):
             raise exceptions.ValidationError({name: [_("The field has no such value.")]})
         return filtered(rows, field, stored)
 
@@ -113,7 +118,7 @@ class CustomChoiceSerializer(serializers.Serializer[Any]):
     """Something to choose. Its key stays; a new one gets one where it comes without."""
 
     key = serializers.CharField(max_length=40, required=False)
-    label = serializers.CharField(max_length=100)
+    label = serializers.CharField(max_length=100)  # type: ignore[assignment] - a field of this name is what is wanted
     is_archived = serializers.BooleanField(required=False, default=False)
 
 

@@ -196,6 +196,10 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 15},
     },
     "number-timelines": {"task": "apps.crm.tasks.number_timelines", "schedule": crontab(minute=52)},
+    "expire-automation-runs": {
+        "task": "apps.crm.tasks.expire_automation_runs",
+        "schedule": crontab(hour=3, minute=41),
+    },
     "expire-board-changes": {"task": "apps.crm.tasks.expire_board_changes", "schedule": crontab(minute=37)},
     "sum-up-funnel": {
         "task": "apps.crm.tasks.sum_up_funnel",

@@ -5,8 +5,8 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.crm import events
-from apps.crm.models import Company, Deal, Person
 from apps.crm.automation.words import TRIGGERS
+from apps.crm.models import Company, Deal, Person
 from apps.crm.services import automation_runs, quotes
 from apps.crm.services.activities import record_fact
 from apps.crm.services.timelines import touch_activity

@@ -3,7 +3,17 @@
 from celery import shared_task
 
 from apps.accounts.models import User
-from apps.crm.services import automation_runs, boards, duplicates, forecasts, imports, mail, quotes, rates, timelines
+from apps.crm.services import (
+    automation_runs,
+    boards,
+    duplicates,
+    forecasts,
+    imports,
+    mail,
+    quotes,
+    rates,
+    timelines,
+)
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """Faces of the CRM in the admin."""
 
 from apps.crm.admin import (
+    automation,
     catalog,
     companies,
     deals,
@@ -16,6 +17,7 @@ from apps.crm.admin import (
 )
 
 __all__ = [
+    "automation",
     "catalog",
     "companies",
     "deals",

@@ -300,7 +300,9 @@ def _cleaned_action(raw: Any, aggregate: str) -> dict[str, Any]:
         found[name] = _CLEANERS[name](given.get(name))
     if kind.takes[0] == "field" and found["field"] not in SETTABLE[aggregate]:
         raise _refused("actions", _("Say which field is filled in."))
-    if found.get("field") == "probability" and not (found["value"].isdecimal() and int(found["value"]) <= 100):
+    if found.get("field") == "probability" and not (
+        found["value"].isdecimal() and int(found["value"]) <= 100
+    ):
         raise _refused("actions", _("A probability is a whole number from 0 to 100."))
     return found
 

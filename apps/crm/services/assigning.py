@@ -85,9 +85,9 @@ def next_in_turn(
         .values_list("last_owner_id", flat=True)
         .get(pk=rule.pk)
     ) or 0
-    team = User.objects.filter(
-        is_active=True, kind=User.Kind.HUMAN, memberships__team=team_id
-    ).filter(~Q(Exists(_absences().filter(user=OuterRef("pk")))))
+    team = User.objects.filter(is_active=True, kind=User.Kind.HUMAN, memberships__team=team_id).filter(
+        ~Q(Exists(_absences().filter(user=OuterRef("pk"))))
+    )
     people = [user for user in team.distinct().order_by("pk") if access.can_any(user, "change", model)]
     chosen = next((user for user in people if user.pk > last), people[0] if people else None)
     if chosen is not None:

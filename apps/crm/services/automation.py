@@ -72,9 +72,7 @@ def change_automation(
 
 
 @transaction.atomic
-def start_automation(
-    rule_id: int, *, actor: User, expected_version: int | None = None
-) -> AutomationRule:
+def start_automation(rule_id: int, *, actor: User, expected_version: int | None = None) -> AutomationRule:
     """
     Let a rule run from now on, in the name of whoever starts it; starting twice is once.
 
@@ -160,9 +158,7 @@ def stop_by_fuse(rule: AutomationRule, reason: str) -> None:
 def _locked(
     rule_id: int, *, actor: User, action: str = "change", expected_version: int | None
 ) -> AutomationRule:
-    return rows.locked(
-        AutomationRule, rule_id, actor=actor, action=action, expected_version=expected_version
-    )
+    return rows.locked(AutomationRule, rule_id, actor=actor, action=action, expected_version=expected_version)
 
 
 def _taken_over(rule: AutomationRule, actor: User) -> dict[str, Any]:
@@ -177,7 +173,9 @@ def _require_in_person(actor: User) -> None:
     """Insist that whoever arms a rule may do with all of their rights what it does with them, for as long as it runs."""
     if actor.key_scopes is not None:
         raise PermissionDenied(
-            _("A rule acts with all rights of its owner: it takes a person, or a key that may do whatever they may.")
+            _(
+                "A rule acts with all rights of its owner: it takes a person, or a key that may do whatever they may."
+            )
         )
     if actor.impersonation is not None:
         raise PermissionDenied(

@@ -1,5 +1,6 @@
 """What a rule would have done about last month's facts, found out without doing any of it."""
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -55,15 +56,18 @@ def _facts(rule: AutomationRule, params: dict[str, Any]) -> QuerySet[Event]:
 
 def trial_step(job: Job, reporter: Reporter) -> Step:
     """Look at the next facts."""
-    rule = AutomationRule.objects.visible_to(job.owner).select_related("owner").filter(
-        pk=job.params["rule"], archived_at=None
-    ).first()
+    rule = (
+        AutomationRule.objects.visible_to(job.owner)
+        .select_related("owner")
+        .filter(pk=job.params["rule"], archived_at=None)
+        .first()
+    )
     if rule is None:
         raise JobRefused(_("The rule is not there any more."))
     # It would act in the name of whoever starts it, which is whoever tries it.
     rule.owner = job.owner
     params = {name: parse_datetime(job.params[name]) for name in ("since", "until")}
-    progress = job.checkpoint or {"after": 0, "done": 0, "fired": 0, "refused": 0, "rows": []}
+    progress = deepcopy(job.checkpoint) or {"after": 0, "done": 0, "fired": 0, "refused": 0, "rows": []}
     facts = list(_facts(rule, params).filter(pk__gt=progress["after"]).order_by("pk")[:CHUNK])
     for event in facts:
         _look(rule, event, progress)

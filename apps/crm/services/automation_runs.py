@@ -61,7 +61,7 @@ def run_rules(event: Event) -> None:
 
 
 def case_of(rule: AutomationRule, event: Event) -> _Case | None:
-    """Return what a rule would act on; None where the fact is not for it: of another kind, or out of its owner's sight."""
+    """Return what a rule would act on; None where the fact is of another kind, or out of its owner's sight."""
     model = MODELS[aggregate_of(event.type)]
     row = model._base_manager.filter(pk=event.data["id"]).first()
     owner = rule.owner

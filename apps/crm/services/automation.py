@@ -35,7 +35,8 @@ def create_automation(*, actor: User, **fields: Unpack[AutomationFields]) -> Aut
     """
     access.require(actor, "add", AutomationRule)
     _require_in_person(actor)
-    values = _checked({"condition": {}, "actions": [], **fields}, actor=actor)
+    given: dict[str, Any] = dict(fields)
+    values = _checked({"condition": {}, "actions": []} | given, actor=actor)
     values["owner_id"] = actor.pk
     rows.owner_and_team(values, actor=actor)
     rule = rows.insert(AutomationRule(**values), actor=actor)

@@ -1,7 +1,7 @@
 """What rules do about facts: once for each, in their owners' rights, and never in circles."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,11 @@ MOST_AN_HOUR = 100
 _KEPT = timedelta(days=90)
 _EXPIRY_BATCH = 5000
 Outcome = AutomationRun.Outcome
-_CHANGE = {Company: companies.change_company, Person: people.change_person, Lead: leads.change_lead}
+_CHANGE: dict[type[Any], Callable[..., Any]] = {
+    Company: companies.change_company,
+    Person: people.change_person,
+    Lead: leads.change_lead,
+}
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,8 @@ def _words_of(error: Exception) -> str:
 def labels_of(rule: AutomationRule) -> list[dict[str, str]]:
     """Say what a rule does, in words: [{"key", "kind", "label"}]."""
     names: dict[tuple[str, int], str] = {}
-    for kind, model in (("user", User), ("team", Team)):
+    models: list[tuple[str, type[Any]]] = [("user", User), ("team", Team)]
+    for kind, model in models:
         for pk, name in model._base_manager.filter(pk__in=named_in(rule.actions, kind)).values_list(
             "pk", "name"
         ):
@@ -171,7 +176,7 @@ def _plan(case: _Case, action: Mapping[str, Any]) -> None:
 
 
 def _give(case: _Case, user_id: int) -> None:
-    assign = deals.assign_deal if isinstance(case.row, Deal) else leads.assign_lead
+    assign: Callable[..., Any] = deals.assign_deal if isinstance(case.row, Deal) else leads.assign_lead
     assign(case.row.pk, owner_id=user_id, actor=case.owner)
 
 
@@ -180,7 +185,7 @@ def _assign(case: _Case, action: Mapping[str, Any]) -> None:
 
 
 def _turn(case: _Case, action: Mapping[str, Any]) -> None:
-    model = Deal if isinstance(case.row, Deal) else Lead
+    model: type[Deal | Lead] = Deal if isinstance(case.row, Deal) else Lead
     user = assigning.next_in_turn(case.rule, team_id=action["team"], model=model)
     if user is None:
         raise rows.refusal("actions", _("Nobody in the team is there to get it."), code="nobody")

@@ -171,6 +171,7 @@ SETTINGS: _Places = [
             Place("crm.currencyrate", "currency_exchange", _("Exchange rates")),
             Place("crm.leadform", "dynamic_form", _("Lead forms")),
             Place("crm.assignmentrule", "alt_route", _("Assignment of leads")),
+            Place("crm.automationrule", "bolt", _("Automation")),
             Place("crm.absence", "event_busy", _("Absences")),
             Place("crm.source", "campaign", _("Lead sources")),
             Place("crm.disqualifyreason", "do_not_disturb_on", _("Reasons to disqualify")),

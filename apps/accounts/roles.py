@@ -95,6 +95,7 @@ READY_MADE = (
             ("documents.*_folder", SUBTREE),
             ("documents.*_bundle", OWN),
             ("crm.*_salesplan", SUBTREE),
+            ("crm.*_automationrule", SUBTREE),
             ("crm.export_absence", None),
             ("crm.*_absence", SUBTREE),
             ("crm.view_leadform", ALL),

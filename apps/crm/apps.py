@@ -21,6 +21,7 @@ class CrmConfig(AppConfig):
             own_criteria,
             rates,
         )
+        from apps.crm.automation import jobs as automation_jobs  # noqa: PLC0415
         from apps.crm.board.stream import BoardStream  # noqa: PLC0415
         from apps.crm.duplicates import jobs as duplicate_jobs  # noqa: PLC0415
         from apps.crm.imports import jobs  # noqa: PLC0415
@@ -56,6 +57,7 @@ class CrmConfig(AppConfig):
         jobs.register_kinds()
         duplicate_jobs.register_kinds()
         report_jobs.register_kinds()
+        automation_jobs.register_kinds()
         history.declare()
         bulk.declare()
         exports.declare()

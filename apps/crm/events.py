@@ -20,6 +20,7 @@ from apps.common.plans import kept_plans
 from apps.crm.models import (
     Activity,
     ActivityLink,
+    AutomationRule,
     Company,
     ContactPoint,
     Deal,
@@ -67,6 +68,9 @@ LEAD_QUALIFIED = Fact("crm.lead.qualified.v1")
 LEAD_DISQUALIFIED = Fact("crm.lead.disqualified.v1")
 LEAD_RECYCLED = Fact("crm.lead.recycled.v1")
 CONSENT_CHANGED = Fact("crm.consent.changed.v1")
+AUTOMATION_RULE_CHANGED = Fact("crm.automation_rule.changed.v1")
+AUTOMATION_RULE_STOPPED = Fact("crm.automation_rule.stopped.v1")
+AUTOMATION_RULE_FIRED = Fact("crm.automation_rule.fired.v1")
 
 FACTS = [value for value in globals().values() if isinstance(value, Fact)]
 
@@ -365,3 +369,19 @@ def publish_quote(fact: Fact, quote_id: int, *, actor_id: int) -> None:
     """Tell a fact of one quote."""
     quote = Quote.objects.select_related("deal__company", "deal__owner").get(pk=quote_id)
     publish(fact, quote.pk, quote_snapshot(quote), actor_id=actor_id)
+
+
+def publish_rule(fact: Fact, rule: AutomationRule, *, actor_id: int, **more: Any) -> None:
+    """Tell a fact of one automation rule; `more` stands beside the snapshot."""
+    owner = rule.owner
+    data = {
+        "id": rule.pk,
+        "name": rule.name,
+        "trigger": rule.trigger,
+        "owner": None if owner is None else {"id": owner.pk, "name": owner.name},
+        "is_active": rule.is_active,
+        "stop_reason": rule.stop_reason,
+        "archived_at": rule.archived_at,
+        "version": rule.version,
+    }
+    publish(fact, rule.pk, {**data, **more}, actor_id=actor_id)

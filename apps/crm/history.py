@@ -16,6 +16,8 @@ from apps.crm.models import (
     Activity,
     ActivityLink,
     AssignmentRule,
+    AutomationRule,
+    AutomationRun,
     Company,
     Consent,
     ConsentText,
@@ -98,6 +100,9 @@ def declare() -> None:
     track(Employment, part_of=("person",))
     track(ContactPoint, part_of=("person", "company"))
     track(DealLine, part_of=("deal",))
+    # Who has had a turn, and that the fuse has stopped it, is no change that somebody made.
+    track(AutomationRule, rights=_catalog_rights, hidden={"last_owner_id": None}, reverted=_rules_reverted)
+    exempt(AutomationRun, "What a rule has done is a record by itself.")
     _declare_leads()
     for record in (Quote, QuoteLine, StageApproval):
         exempt(record, "What was sent, agreed or approved is a record by itself, which nobody takes back.")
@@ -200,6 +205,14 @@ def _companies_reverted(rows: Sequence[Reverted], actor: User) -> None:
 
 def _people_reverted(rows: Sequence[Reverted], actor: User) -> None:
     _tell(events.PERSON_CHANGED, events.person_snapshots(_there(rows)), actor)
+
+
+def _rules_reverted(rows: Sequence[Reverted], actor: User) -> None:
+    """A rule that comes back does not act before somebody starts it, who then answers for what it does."""
+    for rule in AutomationRule.objects.filter(pk__in=_there(rows)).select_related("owner"):
+        AutomationRule.objects.filter(pk=rule.pk).update(is_active=False)
+        rule.is_active = False
+        events.publish_rule(events.AUTOMATION_RULE_CHANGED, rule, actor_id=actor.pk)
 
 
 def _there(rows: Sequence[Reverted]) -> list[int]:

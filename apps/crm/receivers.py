@@ -5,8 +5,9 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.crm import events
+from apps.crm.automation.words import TRIGGERS
 from apps.crm.models import Company, Deal, Person
-from apps.crm.services import quotes
+from apps.crm.services import automation_runs, quotes
 from apps.crm.services.activities import record_fact
 from apps.crm.services.timelines import touch_activity
 from apps.documents import events as documents_events
@@ -15,6 +16,12 @@ from apps.documents.models import Document, DocumentLink
 from apps.documents.services.following import follow_owner, rename_target
 from apps.events.models import Event
 from apps.events.receivers import receiver
+
+
+@receiver(*(fact for fact in events.FACTS if fact.type in TRIGGERS))
+def follow_rules(event: Event) -> None:
+    """Let the rules that wait for a fact act on it."""
+    automation_runs.run_rules(event)
 
 
 @receiver(events.DEAL_ASSIGNED)

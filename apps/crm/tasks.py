@@ -3,7 +3,17 @@
 from celery import shared_task
 
 from apps.accounts.models import User
-from apps.crm.services import boards, duplicates, forecasts, imports, mail, quotes, rates, timelines
+from apps.crm.services import (
+    automation_runs,
+    boards,
+    duplicates,
+    forecasts,
+    imports,
+    mail,
+    quotes,
+    rates,
+    timelines,
+)
 
 
 @shared_task
@@ -64,3 +74,9 @@ def take_forecasts() -> int:
 def expire_quotes() -> int:
     """Put an end to quotes whose time is over."""
     return quotes.expire_quotes()
+
+
+@shared_task
+def expire_automation_runs() -> int:
+    """Forget what rules did long ago."""
+    return automation_runs.expire_runs()

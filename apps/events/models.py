@@ -31,6 +31,10 @@ class Event(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     data = models.JSONField(_("data"))
+    # The fact whose hearing led to this one; no foreign key, for facts expire one by one.
+    caused_by = models.BigIntegerField(null=True, editable=False)
+    # How often something that acts by itself stands between this and what a person or a program did.
+    depth = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("event")

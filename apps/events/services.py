@@ -4,7 +4,9 @@ import json
 import logging
 import random
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -23,7 +25,7 @@ from apps.events.registry import Fact, receiver_named
 from apps.events.schemas import check_data
 from apps.events.wakeup import wake_relay
 
-__all__ = ["Fact", "deliver", "expire_events", "publish", "publish_many", "redeliver"]
+__all__ = ["Fact", "caused_by", "deliver", "expire_events", "publish", "publish_many", "redeliver"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +50,31 @@ with fact as (
     on conflict (subject) do update set sequence = a.sequence + 1
     returning subject, sequence
 ), told as (
-    insert into events_event (uid, type, subject, sequence, at, actor_id, data)
-    select gen_random_uuid(), %(type)s, subject, sequence, %(at)s, %(actor)s, data
+    insert into events_event (uid, type, subject, sequence, at, actor_id, data, caused_by, depth)
+    select gen_random_uuid(), %(type)s, subject, sequence, %(at)s, %(actor)s, data, %(caused_by)s, %(depth)s
     from fact join counted using (subject) order by place
     returning id
 )
 insert into events_outbox (event_id) select id from told
 """
+
+
+# The fact that is being heard, and the depth of what is told meanwhile.
+_cause: ContextVar[tuple[int | None, int]] = ContextVar("cause", default=(None, 0))
+
+
+@contextmanager
+def caused_by(event: Event, *, is_by_itself: bool = False) -> Iterator[None]:
+    """
+    Let what is told meanwhile know which fact it comes of.
+
+    :param is_by_itself: something acts that people have set up to act by itself, which may set itself off again
+    """
+    token = _cause.set((event.pk, event.depth + is_by_itself))
+    try:
+        yield
+    finally:
+        _cause.reset(token)
 
 
 class _Actor(Protocol):
@@ -84,11 +104,14 @@ def publish_many(fact: Fact, items: Iterable[tuple[int, Mapping[str, Any]]], *, 
     if settings.EVENT_VALIDATE:
         for each in json.loads(facts):
             check_data(fact.type, each["data"])
+    caused_by, depth = _cause.get()
     params: dict[str, Any] = {
         "facts": facts,
         "type": fact.type,
         "at": timezone.now(),
         "actor": actor_id,
+        "caused_by": caused_by,
+        "depth": depth,
     }
     # A single statement: where a transaction runs already, there is nothing to come back to within it.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
@@ -124,7 +147,8 @@ def _hear(event_id: int, receiver: str) -> None:
         Delivery.objects.filter(pk=delivery.pk).update(duplicates=F("duplicates") + 1)
         return
     failpoint("receiver.before_effect")
-    receiver_named(receiver)(delivery.event)
+    with caused_by(delivery.event):
+        receiver_named(receiver)(delivery.event)
     failpoint("receiver.after_effect")
     delivery.done_at = timezone.now()
     delivery.attempts += 1

@@ -203,6 +203,10 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 15},
     },
     "number-timelines": {"task": "apps.crm.tasks.number_timelines", "schedule": crontab(minute=52)},
+    "expire-automation-runs": {
+        "task": "apps.crm.tasks.expire_automation_runs",
+        "schedule": crontab(hour=3, minute=41),
+    },
     "expire-board-changes": {"task": "apps.crm.tasks.expire_board_changes", "schedule": crontab(minute=37)},
     "sum-up-funnel": {
         "task": "apps.crm.tasks.sum_up_funnel",
@@ -353,6 +357,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # Names that do not change when another app comes to have a "kind" or a "state" too.
     "ENUM_NAME_OVERRIDES": {
+        "AutomationOutcomeEnum": "apps.crm.models.AutomationRun.Outcome",
+        "OutcomeEnum": "apps.crm.models.Activity.Outcome",
         "ApprovalStateEnum": "apps.documents.models.Approval.State",
         "ApprovalStepStateEnum": "apps.documents.models.ApprovalStep.State",
         "DriveBindingStateEnum": "apps.documents.models.DriveBinding.State",

@@ -192,6 +192,13 @@ MAY: dict[str, dict[str, set[str]]] = {
     # Forms say what strangers may send us, and rules who gets it; whoever leads may know both.
     "crm.LeadForm": _CATALOG | {"view": ALL - {SELLER}},
     "crm.AssignmentRule": _CATALOG | {"view": ALL - {SELLER}},
+    # They act with the rights of whoever leads people or rules; accountants and auditors look on.
+    "crm.AutomationRule": {
+        "view": ALL - {SELLER},
+        "add": {LEAD, ADMINISTRATOR},
+        "change": {LEAD, ADMINISTRATOR},
+        "delete": {LEAD, ADMINISTRATOR},
+    },
     "crm.Source": _CATALOG,
     "crm.DisqualifyReason": _CATALOG,
     # Everybody says of themselves that they are away, and who leads of their people.

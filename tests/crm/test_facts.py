@@ -15,7 +15,18 @@ from apps.accounts.models import User
 from apps.crm import events
 from apps.crm.models import DisqualifyReason, LostReason, StageTransition, Tag
 from apps.crm.quote_links import digest_of
-from apps.crm.services import activities, companies, consents, contacts, deals, leads, people, quotes
+from apps.crm.services import (
+    activities,
+    automation,
+    automation_runs,
+    companies,
+    consents,
+    contacts,
+    deals,
+    leads,
+    people,
+    quotes,
+)
 from apps.crm.services.merging import merge_companies, merge_people
 from apps.crm.services.qualifying import qualify_lead
 from apps.events.models import Event
@@ -77,6 +88,7 @@ def test_everything_told_fits(anna: User, lena: User, boris: User) -> None:
     tell_of_leads(admin)
     tell_of_quotes(make_member(make_team("Quotes"), "salesperson", "seller"))
     tell_of_activities(anna, lena)
+    tell_of_automation(admin)
     told = Event.objects.filter(type__startswith="crm.")
     assert set(told.values_list("type", flat=True)) == {fact.type for fact in events.FACTS}
     for event in told:
@@ -123,3 +135,14 @@ def tell_of_leads(admin: User) -> None:
     assert qualified.converted_person is not None
     point = qualified.converted_person.contact_points.get()
     consents.give_consent(point.pk, purpose="CALLS", actor=admin, source="STAFF")
+
+
+def tell_of_automation(admin: User) -> None:
+    """Write a rule, let it act, and let the fuse stop it."""
+    tell = {"kind": "tell", "text": "Look"}
+    rule = automation.create_automation(
+        actor=admin, name="Rule", trigger=events.DEAL_CHANGED.type, actions=[tell]
+    )
+    automation.start_automation(rule.pk, actor=admin)
+    automation_runs.run_rules(Event.objects.filter(type=events.DEAL_CHANGED.type).latest("pk"))
+    automation.stop_by_fuse(rule, "again and again")

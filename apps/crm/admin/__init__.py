@@ -1,6 +1,7 @@
 """Faces of the CRM in the admin."""
 
 from apps.crm.admin import (
+    automation,
     catalog,
     companies,
     custom,
@@ -17,6 +18,7 @@ from apps.crm.admin import (
 )
 
 __all__ = [
+    "automation",
     "catalog",
     "companies",
     "custom",

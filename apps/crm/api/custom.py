@@ -25,7 +25,7 @@ _SCHEMA = {
         " of rows, true or false. What is empty is not there; null takes a value away, and what is not named stays."
     ),
     "additionalProperties": {
-        "anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "null"}]
+        "anyOf": [{"type": "string", "nullable": True}, {"type": "integer"}, {"type": "boolean"}]
     },
 }
 

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.crm.api import intake, leads, views
 from apps.crm.api.activities import ActivityViewSet, ParticipantViewSet
+from apps.crm.api.automation import AutomationRuleViewSet, AutomationRunViewSet
 from apps.crm.api.custom import CustomFieldViewSet
 from apps.crm.api.imports import ImportViewSet
 from apps.crm.api.inbound import inbound
@@ -43,6 +44,8 @@ router.register("lead-forms", leads.LeadFormViewSet)
 router.register("sources", leads.SourceViewSet)
 router.register("disqualify-reasons", leads.DisqualifyReasonViewSet)
 router.register("assignment-rules", leads.AssignmentRuleViewSet)
+router.register("automation-rules", AutomationRuleViewSet)
+router.register("automation-runs", AutomationRunViewSet)
 router.register("absences", leads.AbsenceViewSet)
 router.register("consents", leads.ConsentViewSet)
 router.register("custom-fields", CustomFieldViewSet)

@@ -10,6 +10,7 @@ from apps.crm.models.activities import (
     Timeline,
     TimelineChange,
 )
+from apps.crm.models.automation import AutomationRule, AutomationRun
 from apps.crm.models.boards import Board, BoardChange
 from apps.crm.models.catalog import PriceBook, PriceBookEntry, Product, Tag
 from apps.crm.models.companies import Company, ContactPoint, Employment, Person
@@ -53,6 +54,8 @@ __all__ = [
     "ActivityVersion",
     "AssignmentRule",
     "Attention",
+    "AutomationRule",
+    "AutomationRun",
     "Board",
     "BoardChange",
     "Company",

@@ -9,7 +9,7 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.owned_rows import first_team_id
 from apps.crm.countries import country_code
-from apps.crm.models import Absence, AssignmentRule, Lead
+from apps.crm.models import Absence, AssignmentRule, AutomationRule, Deal, Lead
 
 
 def give_owner(lead: Lead, *, fallback: User | None = None) -> None:
@@ -59,7 +59,8 @@ def _by_rule(rule: AssignmentRule) -> tuple[User | None, dict[str, Any]]:
     because = {"by": "rule", "rule": rule.name, "conditions": conditions_of(rule)}
     if rule.to_user is not None:
         return (rule.to_user if is_there(rule.to_user) else None), because
-    return _next_in_turn(rule), because | {"turn": True, "team": str(rule.to_team)}
+    to = next_in_turn(rule, team_id=rule.to_team_id, model=Lead)
+    return to, because | {"turn": True, "team": str(rule.to_team)}
 
 
 def conditions_of(rule: AssignmentRule) -> dict[str, str]:
@@ -74,21 +75,24 @@ def conditions_of(rule: AssignmentRule) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _next_in_turn(rule: AssignmentRule) -> User | None:
-    """Return who of a rule's team is next, and remember that they had their turn."""
+def next_in_turn(
+    rule: AssignmentRule | AutomationRule, *, team_id: int | None, model: type[Lead | Deal]
+) -> User | None:
+    """Return who of a team is next to get such a row by a rule, and remember that they had their turn."""
+    rules = type(rule)._base_manager
     last = (
-        AssignmentRule.objects.select_for_update(of=("self",), no_key=True)
+        rules.select_for_update(of=("self",), no_key=True)
         .values_list("last_owner_id", flat=True)
         .get(pk=rule.pk)
     ) or 0
-    team = User.objects.filter(
-        is_active=True, kind=User.Kind.HUMAN, memberships__team=rule.to_team_id
-    ).filter(~Q(Exists(_absences().filter(user=OuterRef("pk")))))
-    people = [user for user in team.distinct().order_by("pk") if access.can_any(user, "change", Lead)]
+    team = User.objects.filter(is_active=True, kind=User.Kind.HUMAN, memberships__team=team_id).filter(
+        ~Q(Exists(_absences().filter(user=OuterRef("pk"))))
+    )
+    people = [user for user in team.distinct().order_by("pk") if access.can_any(user, "change", model)]
     chosen = next((user for user in people if user.pk > last), people[0] if people else None)
     if chosen is not None:
         # A turn is no change of the rule: nobody's form of it becomes stale.
-        AssignmentRule.objects.filter(pk=rule.pk).update(last_owner_id=chosen.pk)
+        rules.filter(pk=rule.pk).update(last_owner_id=chosen.pk)
     return chosen
 
 

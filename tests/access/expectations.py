@@ -289,6 +289,7 @@ PART_OF = {
     "documents.TemplateVersion": "documents.Template",
     "documents.DriveBinding": "documents.Document",
     "documents.DriveConflict": "documents.Document",
+    "crm.AutomationRun": "crm.AutomationRule",
     "crm.Consent": "crm.Person",
     "crm.ConsentText": "crm.LeadForm",
     "crm.LeadArrival": "crm.Lead",

@@ -118,7 +118,7 @@ class AutomationRuleAdmin(ArchivableAdmin):
             "start": self._start,
             "stop": self._stop,
             "try": self._try,
-            "ask": self._ask,
+            "ask": self._compare,
             "ask-for": self._ask_for,
             "ask-no-more": self._ask_no_more,
             "do": self._do,
@@ -138,7 +138,7 @@ class AutomationRuleAdmin(ArchivableAdmin):
     def _try(self, request: HttpRequest, pk: int, version: int | None) -> None:
         call_service(request, automation_trials.try_automation, pk, actor=actor_of(request))
 
-    def _ask(self, request: HttpRequest, pk: int, version: int | None) -> None:
+    def _compare(self, request: HttpRequest, pk: int, version: int | None) -> None:
         new = {name: request.POST.get(name, "") for name in ("field", "op", "value")}
         self._change_condition(request, pk, version, "where", lambda there: [*there, new])
 

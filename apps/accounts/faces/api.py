@@ -20,7 +20,6 @@ from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from django_filters.filters import QuerySetRequestMixin
 from rest_framework import exceptions, permissions, serializers, status, viewsets
-from rest_framework.filters import BaseFilterBackend
 from rest_framework.relations import ManyRelatedField, PKOnlyObject
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -189,7 +188,7 @@ class ScopedViewSet(viewsets.GenericViewSet[Any]):
 
     queryset: QuerySet[Any] | None = None
     permission_classes = (ScopedPermission,)
-    filter_backends: tuple[type[BaseFilterBackend], ...] = (ScopedFilterBackend,)
+    filter_backends: tuple[Any, ...] = (ScopedFilterBackend,)
     action_permissions: ClassVar[Mapping[str, str]] = {}
     requires_if_match = False
     recent_for: ClassVar[frozenset[str]] = frozenset()

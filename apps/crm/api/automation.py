@@ -128,7 +128,7 @@ class ResultSerializer(drf.Serializer[Any]):
 
     key = drf.CharField()
     kind = drf.CharField()
-    label = drf.CharField()
+    label = drf.CharField()  # type: ignore[assignment]
 
 
 class AutomationRunSerializer(ScopedModelSerializer[AutomationRun]):

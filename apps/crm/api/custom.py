@@ -1,7 +1,7 @@
 """Further fields over REST: their catalog, their values in rows, and filters by them."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -60,7 +60,7 @@ class CustomValuesField(serializers.Field[Any, Any, Any, Any]):
     def _gone(self) -> set[str]:
         """Return the keys of the fields that are not offered any more; asked once for all rows of an answer."""
         name = f"_custom_gone_{self._model._meta.model_name}"
-        kept: dict[str, Any] = self.context  # type: ignore[assignment] - the answer's own dictionary
+        kept = cast("dict[str, Any]", self.context)
         if name not in kept:
             archived = CustomField.objects.of(self._model).filter(archived_at__isnull=False)
             kept[name] = set(archived.values_list("key", flat=True))
@@ -118,7 +118,7 @@ class CustomChoiceSerializer(serializers.Serializer[Any]):
     """Something to choose. Its key stays; a new one gets one where it comes without."""
 
     key = serializers.CharField(max_length=40, required=False)
-    label = serializers.CharField(max_length=100)  # type: ignore[assignment] - a field of this name is what is wanted
+    label = serializers.CharField(max_length=100)  # type: ignore[assignment]
     is_archived = serializers.BooleanField(required=False, default=False)
 
 

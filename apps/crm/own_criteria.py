@@ -60,16 +60,23 @@ def _page(deal_id: int, place: str) -> str:
 
 
 def _fields() -> _Choices:
-    named: _Choices = [
+    return [*_plain_fields(), *_further_fields()]
+
+
+def _plain_fields() -> _Choices:
+    named = [
         (f"{row}.{name}", _label_of(model, name)) for row, (model, names) in _FIELDS.items() for name in names
     ]
-    further = [
+    return [*named, (_LINES, _("lines"))]
+
+
+def _further_fields() -> _Choices:
+    return [
         (f"{field.model}.{field.name}", _of_label(field.label, _FIELDS[field.model][0]))
         for field in CustomField.objects.active()
         .filter(model__in=_FIELDS)
         .order_by("model", "position", "id")
     ]
-    return [*named, (_LINES, _("lines")), *further]
 
 
 def _label_of(model: type[Any], name: str) -> str:
@@ -83,7 +90,9 @@ def _of_label(label: Any, model: type[Any]) -> str:
 
 
 def _field_names(wanted: Sequence[Params]) -> list[str]:
-    named = dict(_fields())
+    named = dict(_plain_fields())
+    if any(params["field"] not in named for params in wanted):
+        named |= dict(_further_fields())
     return [str(named.get(params["field"], params["field"])) for params in wanted]
 
 

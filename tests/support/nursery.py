@@ -133,7 +133,7 @@ _nurseries: dict[tuple[str, frozenset[tuple[str, str]]], Nursery] = {}
 
 def nursery_for(arguments: list[str], environment: Mapping[str, str]) -> Nursery | None:
     """Return where such a process is born; None where its environment is met for the first time."""
-    if not hasattr(os, "pidfd_open"):
+    if not hasattr(os, "pidfd_open") or arguments[0] == "-c":
         return None
     kind = "web" if arguments[:2] == ["-m", "uvicorn"] else "work"
     lasting = {name: value for name, value in environment.items() if name not in READ_LATER}

@@ -310,7 +310,7 @@ BODY_MAX_BYTES = IMPORT_MAX_BYTES + 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # Mail
-# Where "filemail:///…" puts letters.
+# Where "filemail:///…" puts letters, a file for each.
 EMAIL_FILE_PATH: str = ""
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 # A worker waits no longer for a mail server that does not answer; the letter is tried again later.

@@ -6,7 +6,14 @@ import environ
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-env = environ.FileAwareEnv()
+
+class Env(environ.FileAwareEnv):  # type: ignore[misc]
+    """Settings, where `filemail://` means the platform's own files of letters."""
+
+    EMAIL_SCHEMES = environ.FileAwareEnv.EMAIL_SCHEMES | {"filemail": "apps.common.mail.EmailBackend"}
+
+
+env = Env()
 if (ROOT / ".env").exists():
     env.read_env(ROOT / ".env")
 

@@ -223,7 +223,7 @@ class TestMailbox:
 
     @pytest.fixture
     def files(self, settings: Any, tmp_path: Path) -> Path:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+        settings.EMAIL_BACKEND = "apps.common.mail.EmailBackend"
         settings.EMAIL_FILE_PATH = str(tmp_path)
         return tmp_path
 
@@ -249,7 +249,8 @@ class TestMailbox:
         root, user = make_superuser(), make_user()
         for each in (root, user):
             Client().post("/accounts/login/code/", {"email": each.email})
-        services.deliver_letters()
+        assert services.deliver_letters() == 2
+        assert len(list(files.iterdir())) == 2  # each in a file of its own, however fast they follow
         page = (
             self.logged_in(make_member(make_team(), "administrator"))
             .get("/accounts/mailbox/")

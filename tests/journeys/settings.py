@@ -3,5 +3,5 @@
 from config.settings.environment import env
 from config.settings.test import *  # noqa: F403
 
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_BACKEND = "apps.common.mail.EmailBackend"
 EMAIL_FILE_PATH = env.str("JOURNEY_MAIL", default="")

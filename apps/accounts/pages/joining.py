@@ -26,7 +26,7 @@ from apps.accounts.faces.declared import own_only, public
 from apps.accounts.models import Invitation, User
 from apps.accounts.services.limits import require_everywhere
 
-_FILES = "django.core.mail.backends.filebased.EmailBackend"
+_FILES = "apps.common.mail.EmailBackend"
 # So many of the latest letters are shown.
 _LETTERS = 50
 

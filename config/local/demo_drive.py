@@ -10,11 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from config.local.home import ROOT, Home, is_set
-from config.local.keep import die_with_parent
+from config.local.keep import Turn, die_with_parent
 
 FAKE = ROOT / "tests" / "fakes" / "drive"
 # What names a Drive of somebody's own, or says that there is to be none.
@@ -61,6 +62,9 @@ def _port(home: Home) -> int:
 
 
 def main(port: str) -> int:
+    turn = Turn()
+    while not turn.has_come():
+        time.sleep(0.1)
     place = Home.from_environment().path / "drive"
     credentials = place / "robot.json"
     command = [sys.executable, "-m", "tests.fakes.drive", "--port", port]

@@ -27,6 +27,9 @@ LONGEST_DELAY = 5.0
 WELL = 10.0
 # So many bad starts in a row are no accident: 0.1 + 0.2 + … + 5 s of waiting.
 ATTEMPTS = 8
+# Names a file: whoever is told of it starts when it is there, or after so many seconds.
+AFTER = "ARTEL_AFTER"
+LONGEST_WAIT = 60.0
 # honcho kills a keeper five seconds after it has asked it to end.
 GRACE = 4.0
 
@@ -38,6 +41,18 @@ def die_with_parent(signum: signal.Signals) -> Callable[[], None]:
     # Loaded before the fork: a library must not be looked for between fork and exec.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     return lambda: prctl(PR_SET_PDEATHSIG, signum, 0, 0, 0)
+
+
+class Turn:
+    """When a process may start: at once, or after the one that people wait for."""
+
+    def __init__(self) -> None:
+        self.file = os.environ.get(AFTER)
+        self.deadline = time.monotonic() + LONGEST_WAIT
+
+    def has_come(self) -> bool:
+        """Tell whether the other has started, or has had its time."""
+        return not self.file or Path(self.file).exists() or time.monotonic() > self.deadline
 
 
 class Keeper:
@@ -60,6 +75,10 @@ class Keeper:
     def run(self) -> int:
         """Keep the command until told to stop; return the exit code of this process."""
         delay, bad_starts = self.first_delay, 0
+        turn = Turn()
+        self._wait_until(lambda: self._must_stop() or turn.has_come(), step=0.1)
+        if self._must_stop():
+            return 0
         while True:
             started_at = time.monotonic()
             code = self._run_once()
@@ -91,10 +110,12 @@ class Keeper:
             os.killpg(child.pid, signal.SIGKILL)
         return child.wait()
 
-    def _wait_until(self, condition: Callable[[], bool], deadline: float = float("inf")) -> None:
+    def _wait_until(
+        self, condition: Callable[[], bool], deadline: float = float("inf"), step: float = 1.0
+    ) -> None:
         # A lost parent sends no signal where the kernel cannot: hence a look each second.
         while not condition() and (left := deadline - time.monotonic()) > 0:
-            if select.select([self.inbox], [], [], min(left, 1.0))[0]:
+            if select.select([self.inbox], [], [], min(left, step))[0]:
                 os.read(self.inbox, 1024)
 
     def _must_stop(self) -> bool:

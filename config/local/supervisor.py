@@ -22,11 +22,13 @@ from honcho.process import Process
 from config.local import demo_drive
 from config.local.fingerprint import Fingerprint
 from config.local.home import ROOT, Home, load_dotenv, start_services, stop_services
-from config.local.keep import die_with_parent
+from config.local.keep import AFTER, die_with_parent
 from config.local.preflight import check_all
 
 KEEPER = Path(__file__).with_name("keep.py")
 ANSWER_SECONDS = 120
+# Answers people; all others start after it.
+FIRST = "web"
 
 
 class TiedProcess(Process):  # type: ignore[misc]
@@ -45,13 +47,17 @@ class Supervisor(Manager):  # type: ignore[misc]
         self._process_ctor = TiedProcess
         self.home = home
         self.port = port
+        # Seven programs that load at once would each take as long as all of them: people wait for the first.
+        self.answered = home.run / "answered"
+        self.answered.unlink(missing_ok=True)
+        later = {**environment, AFTER: str(self.answered)}
         for name in parse_procfile((ROOT / "Procfile").read_text()).processes:
             command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(KEEPER))} {name}"
-            self.add_process(name, command, env=dict(environment), cwd=str(ROOT))
+            self.add_process(name, command, env=dict(environment if name == FIRST else later), cwd=str(ROOT))
         drive_port = environment.get("ARTEL_DEMO_DRIVE_PORT")
         if drive_port:
             command = f"exec {shlex.quote(sys.executable)} -m config.local.demo_drive {drive_port}"
-            self.add_process("drive", command, env=dict(environment), cwd=str(ROOT))
+            self.add_process("drive", command, env=later, cwd=str(ROOT))
 
     def _start(self) -> None:
         super()._start()
@@ -61,6 +67,7 @@ class Supervisor(Manager):  # type: ignore[misc]
     def _greet(self) -> None:
         if await_answer(self.port, ANSWER_SECONDS):
             print(greeting(self.home, self.port), flush=True)
+            self.answered.touch()
         elif not self._terminating:
             print(
                 f"artel: The web process does not answer on port {self.port}; see its lines above.",

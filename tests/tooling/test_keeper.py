@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config.local.keep import command_of
+from config.local.keep import AFTER, Turn, command_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # Writes down its number and that of a child of its own, and waits.
@@ -29,7 +29,7 @@ with open(sys.argv[1], "a") as out:
 time.sleep(600)
 """
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FAMILY
-Keep = Callable[[str], "subprocess.Popen[str]"]
+Keep = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def keep(tmp_path: Path) -> Iterator[Keep]:
     """Start a keeper of a Python program, which finds a file for its numbers in its first argument."""
     started = []
 
-    def start(program: str) -> "subprocess.Popen[str]":
+    def start(program: str, **env: str) -> "subprocess.Popen[str]":
         (tmp_path / "program.py").write_text(program)
         (tmp_path / "Procfile").write_text(
             f"other: false\njob: {sys.executable} {tmp_path}/program.py {tmp_path}/numbers\n"
         )
         keeper = subprocess.Popen(
             [sys.executable, ROOT / "config" / "local" / "keep.py", "job"],
-            env={**os.environ, "PROCFILE": str(tmp_path / "Procfile")},
+            env={**os.environ, "PROCFILE": str(tmp_path / "Procfile"), **env},
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -117,6 +117,31 @@ def test_a_killed_keeper_leaves_no_process(keep: Keep, tmp_path: Path) -> None:
     keeper.kill()
     keeper.wait(5)
     await_gone(first)
+
+
+def test_a_process_waits_for_the_one_before_it(keep: Keep, tmp_path: Path) -> None:
+    first = tmp_path / "answered"
+    keep(LONELY, ARTEL_AFTER=str(first))
+    time.sleep(1)
+    assert not (tmp_path / "numbers").exists()
+    first.touch()
+    assert numbers(tmp_path, 0)
+
+
+def test_who_waits_can_be_told_to_stop(keep: Keep, tmp_path: Path) -> None:
+    keeper = keep(LONELY, ARTEL_AFTER=str(tmp_path / "never"))
+    time.sleep(1)
+    keeper.terminate()
+    assert keeper.wait(2) == 0
+    assert not (tmp_path / "numbers").exists()
+
+
+def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(AFTER, str(tmp_path / "never"))
+    turn = Turn()
+    assert not turn.has_come()
+    monkeypatch.setattr(turn, "deadline", time.monotonic() - 1)
+    assert turn.has_come()
 
 
 def test_a_process_that_never_starts_well_is_given_up() -> None:

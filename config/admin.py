@@ -10,7 +10,8 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import Model, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -268,6 +269,17 @@ class ArtelAdminSite(PolicyAdminSite):
         )
 
     def _found_rows(self, request: HttpRequest, term: str) -> Iterator[SearchResult]:
+        searched = list(self._searched(request, term))
+        keys: dict[int, list[str]] = {}
+        for number, key in _keys_of([rows for _place, rows in searched]):
+            keys.setdefault(number, []).append(key)
+        for number, (place, rows) in enumerate(searched):
+            if number in keys:
+                for row in rows.filter(pk__in=keys[number]):
+                    yield _found_row(row, place)
+
+    def _searched(self, request: HttpRequest, term: str) -> Iterator[tuple[Place, QuerySet[Model]]]:
+        """Say of each kind of row that has a page which of them match."""
         asked: set[str] = set()
         for _title, places in PLACES:
             for place in places:
@@ -280,13 +292,11 @@ class ArtelAdminSite(PolicyAdminSite):
                 ):
                     continue
                 asked.add(place.model)
-                if not model_admin.get_search_fields(request):
-                    continue
-                rows, _has_duplicates = model_admin.get_search_results(
-                    request, model_admin.get_queryset(request), term
-                )
-                for row in rows[:FOUND_PER_MODEL]:
-                    yield _found_row(row, place)
+                if model_admin.get_search_fields(request):
+                    rows, _has_duplicates = model_admin.get_search_results(
+                        request, model_admin.get_queryset(request), term
+                    )
+                    yield place, rows
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {"subtitle": None} | _home(request) | (extra_context or {}))
@@ -357,6 +367,17 @@ def _first_steps(user: User) -> list[dict[str, Any]]:
 def _admin_of(label: str) -> "admin.ModelAdmin[Model] | None":
     """Return the admin that serves a model ("crm.deal"), or None where there is none."""
     return admin.site._registry.get(apps.get_model(label))
+
+
+def _keys_of(searched: list[QuerySet[Model]]) -> list[tuple[int, str]]:
+    """Return the keys of the first few rows of each, with its number: one statement for all, as most have none."""
+    parts = [
+        rows.annotate(_number=Value(number), _key=Cast("pk", TextField())).values_list("_number", "_key")[
+            :FOUND_PER_MODEL
+        ]
+        for number, rows in enumerate(searched)
+    ]
+    return list(parts[0].union(*parts[1:], all=True)) if parts else []
 
 
 def _found_row(row: Model, place: Place) -> SearchResult:

@@ -242,7 +242,11 @@ class Serving:
         paths = self.list_paths(PAGES)
         for ours, limit in zip(paths["ours"], paths["limit"], strict=True):
             shown = self.get("ours", ours)
-            assert shown == self.get("limit", limit), ours
+            assert shown == self.get("limit", limit), (
+                ours,
+                shown["results"][0],
+                self.get("limit", limit)["results"][0],
+            )
             assert len(shown["results"]) == 50
 
     def same_details(self) -> None:

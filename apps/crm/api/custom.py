@@ -46,7 +46,9 @@ class CustomValuesField(serializers.Field[Any, Any, Any, Any]):
             "select f.key::text from crm_customfield f"  # noqa: S608 - the name of one of our models
             f" where f.model = '{self._model._meta.model_name}' and f.archived_at is not null"
         )
-        return f"({column('custom')} - array({gone}))"
+        values = column("custom")
+        # Most rows have none: PostgreSQL looks the fields up for the first that has.
+        return f"case when {values} = '{{}}' then {values} else {values} - array({gone}) end"
 
     def to_representation(self, value: Any) -> dict[str, Any]:
         gone = self._gone() if value else ()

@@ -35,11 +35,11 @@ _COLUMNS = f"""
     d.company_id as company, c.name as company_name, d.person_id as person, p.full_name as person_name,
     d.owner_id as owner, u.name as owner_name, d.team_id as team,
     case when d.amount is not null then
-        json_build_object('amount', d.amount::text, 'currency', d.currency) end as amount,
+        json_build_object('amount', d.amount::text, 'currency', d.currency) end as amount, d.amount_mode,
     d.currency, d.probability, d.opened_date, d.expected_close_date, {_TIME.format("d.closed_at")} as closed_at,
     d.lost_reason_id as lost_reason, d.lost_note, d.next_step, d.next_step_date,
     {_TIME.format("d.stage_entered_at")} as stage_entered_at, d.description,
-    array(select tag_id from crm_deal_tags where deal_id = d.id order by 1) as tags,
+    array(select tag_id from crm_deal_tags where deal_id = d.id order by 1) as tags, d.custom,
     {_TIME.format("d.archived_at")} as archived_at, {_TIME.format("d.created_at")} as created_at,
     {_TIME.format("d.updated_at")} as updated_at, d.version
 """

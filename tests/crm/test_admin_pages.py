@@ -1,12 +1,14 @@
 """The pages of deals, companies and people: what they show, save, refuse, and what they cost."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import Team, User
 from apps.crm.models import Company, ContactPoint, Deal, LostReason, Person, Pipeline, Product, Stage, Tag
@@ -220,6 +222,18 @@ def test_an_edit_of_an_older_state_keeps_what_was_typed(anna: User, deal: Deal) 
     assert "somebody else has changed this since you opened it" in text
     assert "My title" in text
     assert Deal.objects.get().title == "Forty desks"
+
+
+@pytest.mark.parametrize("days", [0, 60])
+def test_only_an_older_state_is_called_so(anna: User, deal: Deal, days: int) -> None:
+    """Whether the deal has been in its stage for long or not: a page just opened is of today, one of before is not."""
+    Stage.objects.update(stale_after_days=14)
+    Deal.objects.update(stage_entered_at=timezone.now() - timedelta(days=days))
+    client = login(anna)
+    assert 'id="stale"' not in text_of(client.get(page("deal", deal)))
+    data = form_of(client, page("deal", deal), title="My title")
+    deals.change_deal(deal.pk, actor=anna, amount=Decimal(5))
+    assert 'id="stale"' in text_of(client.post(page("deal", deal), data))
 
 
 def test_a_new_deal(anna: User, team: Team) -> None:

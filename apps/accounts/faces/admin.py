@@ -509,7 +509,7 @@ class ScopedModelAdmin(AccessPages, _Scoped, BaseAdmin):
         return {
             "differences": found.differences,
             "only_author": names.pop() if len(names) == 1 else "",
-            "is_stale": True,
+            "is_overtaken": True,
             "show_save": False,
             "show_save_and_continue": False,
             "show_save_and_add_another": False,

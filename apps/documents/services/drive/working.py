@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 Kind = SyncTask.Kind
 # Claimed at once: new files among them travel together.
-_BATCH = 100
+_BATCH = 500
 # New files keep the rest of what was claimed with them waiting for no longer.
 _NEW_SECONDS = 8.0
 _DAY_SECONDS = 3600.0

@@ -15,7 +15,7 @@ from apps.crm.models import Company, Deal, Person, Pipeline
 from apps.crm.reports.all import REPORTS
 from apps.documents.models import Document, Folder
 from tests.access.test_matrix import operations, row_of, world
-from tests.access.world import CANARY, World
+from tests.access.world import CANARY, World, remembered_rights
 
 __all__ = ["world"]
 pytestmark = pytest.mark.django_db
@@ -120,6 +120,7 @@ def everything(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from api_answers(world)
 
 
+@remembered_rights()
 def leaks(world: World, who: str, canary: str, asked: Asked = everything) -> tuple[list[str], int]:
     """Return where a canary was read, and how many answers had anything in them."""
     client = world.client(who)

@@ -31,7 +31,7 @@ from tests.access.expectations import (
     may,
     reaches_others,
 )
-from tests.access.world import CANARY, GUEST, KEYS, PRINCIPALS, Side, World, is_common
+from tests.access.world import CANARY, GUEST, KEYS, PRINCIPALS, Side, World, is_common, remembered_rights
 
 pytestmark = pytest.mark.django_db
 REFUSED = {401, 403, 404}
@@ -132,6 +132,7 @@ def test_every_kind_of_rows_has_been_decided_and_none_that_is_not_there() -> Non
     assert {route for route, _callback in addresses_of_no_rows()} == OTHERS.keys()
 
 
+@remembered_rights()
 def wrong_in_api(world: World, who: str) -> list[Any]:
     """Ask for every operation, on a row of each side; return where the answer is not what was decided."""
     client = world.client(who)
@@ -157,6 +158,7 @@ def test_the_api_does_what_was_decided(world: World, who: str) -> None:
     assert wrong_in_api(world, who) == []
 
 
+@remembered_rights()
 def wrong_in_admin(world: World, who: str) -> list[Any]:
     """Open the admin's lists, forms and the pages of a row of each side; return what opens and should not."""
     client = world.client(who)

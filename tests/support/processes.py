@@ -52,7 +52,7 @@ class Running:
         for process in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(children, timeout=10)
+        await_end(children, within=10)
 
     def terminate(self, within: float = 10) -> int:
         """Ask to end, kill what has not; return the exit code."""
@@ -62,8 +62,9 @@ class Running:
             self.popen.wait(within)
         except subprocess.TimeoutExpired:
             self.popen.kill()
-        for process in psutil.wait_procs(children, timeout=1)[1]:
-            process.kill()
+        for process in await_end(children, within=1):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         return self.popen.wait(10)
 
     def wait(self, within: float = 30) -> int:
@@ -94,6 +95,25 @@ class Running:
             return psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
+
+
+def await_end(processes: list[psutil.Process], within: float) -> list[psutil.Process]:
+    """
+    Wait until processes that are not our children have ended; return those that have not.
+
+    Orphans stay in the table of processes until the machine's first one takes notice, which may take it seconds.
+    """
+    deadline = time.monotonic() + within
+    while (alive := [each for each in processes if _is_at_work(each)]) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return alive
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass

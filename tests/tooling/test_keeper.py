@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from config.local.keep import AFTER, Turn, command_of
+from tests.support.processes import await_end
 
 ROOT = Path(__file__).resolve().parents[2]
 # Writes down its number and that of a child of its own, and waits.
@@ -75,12 +76,7 @@ def await_gone(pids: list[int]) -> None:
             processes.append(psutil.Process(pid))
         except psutil.NoSuchProcess:
             continue
-    alive = [
-        process
-        for process in psutil.wait_procs(processes, timeout=8)[1]
-        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    ]
-    assert alive == []
+    assert await_end(processes, within=8) == []
 
 
 def test_a_killed_process_is_back(keep: Keep, tmp_path: Path) -> None:

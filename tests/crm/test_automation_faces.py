@@ -55,9 +55,8 @@ def test_a_rule_is_written_on_its_page(lena: User, deal: Deal, anna: User) -> No
     data = form_of(
         client, page("automationrule", what="add"), name="Big ones", trigger=events.DEAL_CHANGED.type
     )
-    made = client.post(page("automationrule", what="add"), data, follow=True)
+    client.post(page("automationrule", what="add"), data)
     rule = AutomationRule.objects.get()
-    assert made.redirect_chain[-1][0] == page("automationrule", rule)
     assert (rule.name, rule.owner, rule.schedule, rule.is_active) == ("Big ones", lena, {}, False)
 
     assert "amount is at least 500" in do(

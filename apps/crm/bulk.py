@@ -1,6 +1,7 @@
 """What may be changed of many rows at once, and by which services."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django import forms
 from django.db.models import QuerySet
@@ -10,6 +11,7 @@ from django.utils.translation import ngettext
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.common.templatetags.artel import number
+from apps.crm.bulk_custom import further_changes
 from apps.crm.models import (
     Company,
     Deal,
@@ -67,8 +69,9 @@ def _deal_operations() -> list[Operation]:
     fields = [column(Deal, name) for name in ("amount", "currency")]
     dates = [column(Deal, name) for name in ("expected_close_date", "next_step", "next_step_date")]
     company, tags = column(Deal, "company"), column(Deal, "tags")
+    changed = (*fields, _probability(), *dates, company, tags)
     return [
-        Operation((*fields, _probability(), *dates, company, tags), bulk.change_deals),
+        Operation(changed, bulk.change_deals, further=partial(further_changes, Deal)),
         Operation((colleagues, team), bulk.assign_deals, action="assign"),
         _deed("move", deed("move", _("Move to a stage"), one_of(_open_stages)), bulk.move_deals),
         _deed("win", deed("win", _("Win")), bulk.win_deals),
@@ -88,8 +91,9 @@ def _lead_operations() -> list[Operation]:
         deed("archive", _("Move to the trash")),
         deed("restore", _("Restore from the trash")),
     )
+    changed = (source, *[column(Lead, name) for name in names], column(Lead, "tags"))
     return [
-        Operation((source, *[column(Lead, name) for name in names], column(Lead, "tags")), bulk.change_leads),
+        Operation(changed, bulk.change_leads, further=partial(further_changes, Lead)),
         Operation((colleagues, team), bulk.assign_leads, action="assign"),
         Operation((deed("start", _("Take into work")),), bulk.start_leads),
         _deed("disqualify", deed("disqualify", _("Disqualify"), one_of(_why_nothing)), bulk.disqualify_leads),
@@ -126,7 +130,11 @@ def _owned_operations(
     archive = deed("archive", _("Move to the trash"))
     restore = deed("restore", _("Restore from the trash"))
     return [
-        Operation((*columns, column(model, "tags")), getattr(bulk, change)),
+        Operation(
+            (*columns, column(model, "tags")),
+            getattr(bulk, change),
+            further=partial(further_changes, model),
+        ),
         Operation((archive,), getattr(bulk, f"archive_{plural}"), action="archive", at_once=_FEW),
         Operation((restore,), getattr(bulk, f"restore_{plural}"), action="archive", at_once=_FEW),
     ]

@@ -83,6 +83,46 @@ def _visible(model: type[models.Model], actor: User) -> Any:
     return model._base_manager.filter(condition)
 
 
+class SeenReferences:
+    """
+    Takes out of the values of rows what refers to rows that somebody may not see: a key, too, tells that there is one.
+
+    What is taken out is still there: who writes a row and names nothing for the field leaves it as it is.
+    """
+
+    def __init__(self, model: type[models.Model], *, actor: User) -> None:
+        self._actor = actor
+        fields = CustomField.objects.of(model).filter(kind=Kind.REFERENCE)
+        self._targets = dict(fields.values_list("key", "target"))
+        self._known: dict[tuple[str, Any], bool] = {}
+
+    def has_any(self) -> bool:
+        """Tell whether rows of this kind refer to anything in further fields."""
+        return bool(self._targets)
+
+    def look_at(self, several: Iterable[Mapping[str, Any]]) -> None:
+        """Find out about all that some rows refer to; a query for each kind of rows among it."""
+        wanted: dict[str, set[Any]] = {}
+        for values in several:
+            for key in values.keys() & self._targets.keys():
+                target = self._targets[key]
+                if (target, values[key]) not in self._known:
+                    wanted.setdefault(target, set()).add(values[key])
+        for target, keys in wanted.items():
+            rows = _visible(apps.get_model(target), self._actor).filter(pk__in=keys)
+            seen = set(rows.values_list("pk", flat=True))
+            self._known |= {(target, key): key in seen for key in keys}
+
+    def of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row as far as they are the reader's."""
+        self.look_at([values])
+        return {
+            key: value
+            for key, value in values.items()
+            if key not in self._targets or self._known[self._targets[key], value]
+        }
+
+
 def in_words(field: CustomField, stored: Any, names: Mapping[tuple[str, Any], str]) -> str:
     """Say a stored value to whoever the names were read for; "" where there is none."""
     if stored is None:

@@ -16,6 +16,7 @@ from apps.crm.models import (
     Activity,
     ActivityLink,
     AssignmentRule,
+    AutomationRound,
     AutomationRule,
     AutomationRun,
     Company,
@@ -100,9 +101,11 @@ def declare() -> None:
     track(Employment, part_of=("person",))
     track(ContactPoint, part_of=("person", "company"))
     track(DealLine, part_of=("deal",))
-    # Who has had a turn, and that the fuse has stopped it, is no change that somebody made.
-    track(AutomationRule, rights=_catalog_rights, hidden={"last_owner_id": None}, reverted=_rules_reverted)
+    # Who has had a turn, since when it runs, and when its next time is, is no change that somebody made.
+    timed = {"last_owner_id": None, "started_at": None, "next_due_at": None}
+    track(AutomationRule, rights=_catalog_rights, hidden=timed, reverted=_rules_reverted)
     exempt(AutomationRun, "What a rule has done is a record by itself.")
+    exempt(AutomationRound, "How far a rule has come is no change of anything.")
     _declare_leads()
     for record in (Quote, QuoteLine, StageApproval):
         exempt(record, "What was sent, agreed or approved is a record by itself, which nobody takes back.")

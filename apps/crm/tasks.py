@@ -4,6 +4,7 @@ from celery import shared_task
 
 from apps.accounts.models import User
 from apps.crm.services import (
+    automation_rounds,
     automation_runs,
     boards,
     duplicates,
@@ -80,3 +81,9 @@ def expire_quotes() -> int:
 def expire_automation_runs() -> int:
     """Forget what rules did long ago."""
     return automation_runs.expire_runs()
+
+
+@shared_task
+def run_due_rules() -> int:
+    """Let the rules that act by the clock do what is due; return on how many rows."""
+    return automation_rounds.run_due_rules()

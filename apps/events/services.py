@@ -64,13 +64,15 @@ _cause: ContextVar[tuple[int | None, int]] = ContextVar("cause", default=(None, 
 
 
 @contextmanager
-def caused_by(event: Event, *, is_by_itself: bool = False) -> Iterator[None]:
+def caused_by(event: Event | None, *, is_by_itself: bool = False) -> Iterator[None]:
     """
     Let what is told meanwhile know which fact it comes of.
 
+    :param event: None where the clock has set it off
     :param is_by_itself: something acts that people have set up to act by itself, which may set itself off again
     """
-    token = _cause.set((event.pk, event.depth + is_by_itself))
+    cause, depth = (None, 0) if event is None else (event.pk, event.depth)
+    token = _cause.set((cause, depth + is_by_itself))
     try:
         yield
     finally:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -76,12 +75,14 @@ class Change:
 
     :param key: the model's field, or the name of a deed ("win")
     :param relation: the model's field among whose rows is chosen, where they are too many for a list
+    :param relation_of: the model of that field, where it is another one
     """
 
     key: str
     label: str | Promise
     ways: tuple[Way, ...]
     relation: str = ""
+    relation_of: type[models.Model] | None = None
 
     @property
     def is_deed(self) -> bool:
@@ -102,12 +103,18 @@ class Operation:
         which it refused. It neither changes those, nor those where nothing differs.
     :param action: what the policy is asked for each row
     :param at_once: how many rows are given to `run`, and locked, at a time: about half a second's work
+    :param further: lists what else it can be told to change, where that is for people to arrange; asked each time
     """
 
     changes: tuple[Change, ...]
     run: Callable[..., Refusals]
     action: str = "change"
     at_once: int = 1_000
+    further: Callable[[], Sequence[Change]] | None = None
+
+    def offered(self) -> tuple[Change, ...]:
+        """Return all that it can be told to change just now."""
+        return self.changes if self.further is None else (*self.changes, *self.further())
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,22 @@ class Bulk:
     action: str
     counted: Callable[[int], str]
 
-    @cached_property
+    @property
     def changes(self) -> dict[str, Change]:
-        return {change.key: change for operation in self.operations for change in operation.changes}
+        return {change.key: change for operation in self.operations for change in operation.offered()}
+
+    def named(self, keys: Iterable[str]) -> dict[str, Change]:
+        """Return the changes of these keys that are known; what people arrange is asked for only where one is theirs."""
+        wanted = set(keys)
+        found = {
+            change.key: change
+            for operation in self.operations
+            for change in operation.changes
+            if change.key in wanted
+        }
+        if wanted - found.keys():
+            found = {key: change for key, change in self.changes.items() if key in wanted}
+        return found
 
     def at_once(self, keys: Iterable[str]) -> int:
         """Return how many rows are changed in one transaction where these changes are chosen."""
@@ -134,7 +154,7 @@ class Bulk:
         return min(
             operation.at_once
             for operation in self.operations
-            if chosen & {change.key for change in operation.changes}
+            if chosen & {change.key for change in operation.offered()}
         )
 
     def offered_to(self, actor: User) -> list[Change]:
@@ -143,7 +163,7 @@ class Bulk:
             change
             for operation in self.operations
             if access.can_any(actor, operation.action, self.model)
-            for change in operation.changes
+            for change in operation.offered()
         ]
 
 
@@ -196,9 +216,9 @@ def column(
     value = _one_of(rows or _visible(field.related_model)) if field.is_relation else _plain(field)
     ways = [Way(How.SET, _("set to"), value)]
     if isinstance(field, models.DecimalField):
-        ways.append(Way(How.PERCENT, _("change by percent"), _percent))
+        ways.append(Way(How.PERCENT, _("change by percent"), percent))
     if isinstance(field, models.DateField):
-        ways.append(Way(How.SHIFT, _("shift by days"), _days))
+        ways.append(Way(How.SHIFT, _("shift by days"), days))
     if field.blank and not is_required:
         ways.append(Way(How.CLEAR, _("make empty")))
     return Change(name, field.verbose_name, tuple(ways), name if field.is_relation else "")
@@ -249,7 +269,8 @@ def _links(field: Any) -> tuple[Way, ...]:
     return (Way(How.ADD, _("add"), some), Way(How.REMOVE, _("remove"), some))
 
 
-def _percent(actor: User) -> forms.Field:
+def percent(actor: User) -> forms.Field:
+    """Return the field in which is said by how many percents."""
     return forms.DecimalField(
         max_digits=7,
         decimal_places=2,
@@ -258,7 +279,8 @@ def _percent(actor: User) -> forms.Field:
     )
 
 
-def _days(actor: User) -> forms.Field:
+def days(actor: User) -> forms.Field:
+    """Return the field in which is said by how many days."""
     return forms.IntegerField(
         min_value=-_MOST_DAYS, max_value=_MOST_DAYS, help_text=_("7 is a week later, −7 a week earlier.")
     )

@@ -203,6 +203,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 15},
     },
     "number-timelines": {"task": "apps.crm.tasks.number_timelines", "schedule": crontab(minute=52)},
+    "run-due-rules": {
+        "task": "apps.crm.tasks.run_due_rules",
+        "schedule": crontab(),
+        "options": {"expires": 60},
+    },
     "expire-automation-runs": {
         "task": "apps.crm.tasks.expire_automation_runs",
         "schedule": crontab(hour=3, minute=41),

@@ -290,6 +290,7 @@ PART_OF = {
     "documents.DriveBinding": "documents.Document",
     "documents.DriveConflict": "documents.Document",
     "crm.AutomationRun": "crm.AutomationRule",
+    "crm.AutomationRound": "crm.AutomationRule",
     "crm.Consent": "crm.Person",
     "crm.ConsentText": "crm.LeadForm",
     "crm.LeadArrival": "crm.Lead",

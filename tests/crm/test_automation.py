@@ -1,5 +1,6 @@
 """Rules act once for each fact, in their owners' rights, and never in circles."""
 
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -254,6 +255,15 @@ def test_what_does_not_run_does_nothing(deal: Deal, anna: User, lena: User) -> N
     assert not restored.is_active
 
 
+def test_what_was_told_before_a_rule_was_started_is_not_for_it(deal: Deal, anna: User, lena: User) -> None:
+    early = change(deal, anna)
+    rule = a_rule(lena, setting("seen"))
+    hear(early)
+    assert outcomes(rule) == []
+    hear(change(deal, anna, "Sixty desks"))
+    assert outcomes(rule) == ["DONE"]
+
+
 # Whose rights
 
 
@@ -346,6 +356,18 @@ def test_a_dry_run_tells_and_changes_nothing(deal: Deal, anna: User, lena: User,
     ]
     after = (Event.objects.count(), AutomationRun.objects.count(), Deal.objects.get(pk=deal.pk).version)
     assert before == after
+
+
+def test_who_does_not_act_in_person_tries_no_rule(lena: User) -> None:
+    """The rule would be tried with all rights of whoever asks."""
+    rule = a_rule(lena, setting("seen"), is_started=False)
+    by_key, by_another = User.objects.get(pk=lena.pk), User.objects.get(pk=lena.pk)
+    by_key.key_scopes = frozenset({"read", "crm.change_automationrule"})
+    by_another.impersonation = SimpleNamespace()  # type: ignore[assignment]
+    for actor, words in ((by_key, "Long work takes a person"), (by_another, "Long work outlasts")):
+        with pytest.raises(PermissionDenied, match=words):
+            automation_trials.try_automation(rule.pk, actor=actor)
+    assert not Job.objects.exists()
 
 
 def test_old_runs_are_forgotten(deal: Deal, anna: User, lena: User) -> None:

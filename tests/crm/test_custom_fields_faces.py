@@ -188,6 +188,43 @@ def test_who_may_not_see_a_reference_neither_reads_nor_loses_it(anna: User, bori
     assert "Secret" in text_of(login(admin).get(url))
 
 
+@pytest.mark.parametrize("model", ["company", "person", "deal", "lead"])
+def test_over_rest_a_reference_out_of_sight_has_no_number(
+    model: str, anna: User, boris: User, admin: User
+) -> None:
+    make_field("Partner", Kind.REFERENCE, model=model, target="crm.company")
+    make_field("Note", model=model)
+    hidden, seen = factories.make_company("Secret", owner=boris), factories.make_company("Iron", owner=anna)
+    place = {"company": "companies", "person": "people", "deal": "deals", "lead": "leads"}[model]
+    name = {"company": "name", "person": "given_name", "deal": "title", "lead": "name"}[model]
+    if model == "lead":
+        role = anna.memberships.get().role
+        for action in ("view", "change"):
+            role.grants.create(permission=f"crm.{action}_lead", reach="OWN")
+    ruling, selling = client_of(admin), client_of(User.objects.get(pk=anna.pk))
+    rows = []
+    for partner in (hidden, seen):
+        body = {name: f"Row {partner}", "custom": {"partner": partner.pk, "note": "“x”"}}
+        made = ruling.post(f"{ROOT}/{place}/", body, format="json").json()
+        assert made["custom"] == body["custom"]
+        apps.get_model("crm", model).objects.filter(pk=made["id"]).update(owner=anna)
+        rows.append(f"{ROOT}/{place}/{made['id']}/")
+    assert [selling.get(url).json()["custom"] for url in rows] == [
+        {"note": "“x”"},
+        {"partner": seen.pk, "note": "“x”"},
+    ]
+    listed = selling.get(f"{ROOT}/{place}/")
+    found = {row[name]: row["custom"].get("partner") for row in listed.json()["results"] if row["custom"]}
+    assert found == {"Row Secret": None, "Row Iron": seen.pk}
+    # Who writes back what was read takes nothing away.
+    changed = selling.patch(rows[0], {"custom": selling.get(rows[0]).json()["custom"]}, format="json")
+    assert changed.status_code == 200, changed.data
+    assert "partner" not in changed.json()["custom"]
+    assert ruling.get(rows[0]).json()["custom"]["partner"] == hidden.pk
+    if model != "lead":
+        assert set(selling.get(f"{rows[0]}?fields=id").json()) == {"id"}
+
+
 def test_who_only_reads_a_row_reads_its_further_fields(auditor: User, admin: User) -> None:
     make_field("Sales region", Kind.CHOICE)
     company = companies.create_company(actor=admin, name="Iron", custom={"sales_region": "north"})

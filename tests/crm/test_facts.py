@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from apps.accounts.models import User
 from apps.crm import events
-from apps.crm.models import DisqualifyReason, LostReason, StageTransition, Tag
+from apps.crm.models import AutomationRule, DisqualifyReason, LostReason, StageTransition, Tag
 from apps.crm.quote_links import digest_of
 from apps.crm.services import (
     activities,
@@ -144,5 +144,7 @@ def tell_of_automation(admin: User) -> None:
         actor=admin, name="Rule", trigger=events.DEAL_CHANGED.type, actions=[tell]
     )
     automation.start_automation(rule.pk, actor=admin)
+    # As if it had been there before what happened.
+    AutomationRule.objects.update(started_at=None)
     automation_runs.run_rules(Event.objects.filter(type=events.DEAL_CHANGED.type).latest("pk"))
     automation.stop_by_fuse(rule, "again and again")

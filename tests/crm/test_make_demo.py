@@ -11,7 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.accounts.models import Letter, User
-from apps.crm.models import Company, Deal, Person
+from apps.crm.events import DEAL_MOVED
+from apps.crm.models import AutomationRule, AutomationRun, Company, CustomField, Deal, Person
+from apps.crm.services.automation_runs import run_rules
 from apps.documents.belonging import documents_of
 from apps.documents.models import (
     Document,
@@ -102,6 +104,19 @@ def assert_there_is_one_login_of_each_role(logins: Path) -> None:
         assert User.objects.get(email=email).check_password(password)
 
 
+def assert_rules_run_and_further_fields_are_filled_in() -> None:
+    rules = AutomationRule.objects.order_by("pk")
+    assert [(rule.is_active, rule.next_due_at is not None) for rule in rules] == [(True, False), (True, True)]
+    assert {str(rule.owner.email).partition("@")[0] for rule in rules if rule.owner} == {"maria"}
+    assert CustomField.objects.count() == 3
+    assert Company.objects.filter(custom__has_key="segment").count() == 9
+    assert all(isinstance(deal.custom["desks"], str) for deal in Deal.objects.all())
+    # What was told while the demo was made is not for rules that came after it.
+    for event in Event.objects.filter(type=DEAL_MOVED.type):
+        run_rules(event)
+    assert not AutomationRun.objects.exists()
+
+
 def test_the_demo_is_made_once_and_whole(tmp_path: Path, settings: Any) -> None:
     # One test for all that is read from it: to make it takes longer than everything else here.
     told = make(tmp_path, settings)
@@ -110,6 +125,7 @@ def test_the_demo_is_made_once_and_whole(tmp_path: Path, settings: Any) -> None:
     counts = Company.objects.count(), Person.objects.count(), Deal.objects.count(), Event.objects.count()
     assert counts[:3] == (12, 30, 60)
     assert_deals_stand_everywhere_and_have_their_story()
+    assert_rules_run_and_further_fields_are_filled_in()
     assert_companies_and_deals_have_papers()
     assert_the_demos_own_company_has_written_papers_in_every_state()
     logins = tmp_path / "demo-logins.txt"

@@ -53,7 +53,7 @@ class HotReads:
         links = {"next": view.paginator.get_next_link(), "previous": view.paginator.get_previous_link()}
         # The envelope's last brace makes room for what the database wrote.
         head = json.dumps(links, separators=(",", ":"))[:-1].encode()
-        return JsonText(b'%s,"results":[%s]}' % (head, window.text))
+        return JsonText(b'%s,"results":[%s]}' % (head, self.told(window.text)))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         view: Any = self
@@ -82,7 +82,11 @@ class HotReads:
             return None
         version, text = found
         etag = {} if version is None else {"ETag": f'"{version}"'}
-        return JsonText(text, status=http_status, headers=(headers or {}) | etag)
+        return JsonText(self.told(text), status=http_status, headers=(headers or {}) | etag)
+
+    def told(self, text: bytes) -> bytes:
+        """Return rows as the caller is told of them, with commas between them; for who knows more than their columns."""
+        return text
 
     def _shape(self) -> Shape:
         view: Any = self

@@ -1,24 +1,38 @@
 """Rules of automation in the admin: when, if, then; what they have done, and what they would have."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.dateparse import parse_date, parse_time
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from apps.accounts import access
 from apps.accounts.faces.admin import actor_of, call_service
 from apps.accounts.models import Team, User
 from apps.crm import criteria
+from apps.crm.automation.schedules import (
+    MOST_DAYS,
+    ON,
+    SCHEDULES,
+    SIDES,
+    custom_triggers,
+    is_daily,
+    is_scheduled,
+    trigger_label,
+    when_label,
+)
 from apps.crm.automation.words import (
     ACTIONS,
     FIELDS,
+    MODELS,
     OPS,
     SETTABLE,
     TRIGGERS,
@@ -26,28 +40,91 @@ from apps.crm.automation.words import (
     condition_labels,
     criterion_kinds,
 )
-from apps.crm.models import AutomationRule, AutomationRun
+from apps.crm.models import AutomationRule, Stage
 from apps.crm.services import automation, automation_trials
-from apps.crm.services.automation_runs import labels_of
+from apps.crm.services.automation_runs import change_set_uid, labels_of
+from apps.history.models import ChangeSet
 from apps.jobs.models import Job
 from apps.lists.admin.rows import ArchivableAdmin, Command, TrashFilter, VersionedForm, badge
 
 # As many of the latest runs as the page of a rule shows.
 _SHOWN = 50
+# And of the latest rounds.
+_ROUNDS = 7
 _TONES = {"DONE": "good", "REFUSED": "warn", "FAILED": "bad", "FUSED": "bad"}
 Parts = list[dict[str, Any]]
 
 
 class AutomationForm(VersionedForm):
-    """What a rule is called, and when it acts."""
+    """What a rule is called, and when it acts; of the clock's fields only those count that belong to what was chosen."""
 
     trigger = forms.ChoiceField(label=_("When"), choices=(), widget=UnfoldAdminSelectWidget)
+    side = forms.ChoiceField(
+        label=_("Before or after"),
+        choices=list(SIDES.items()),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    days = forms.IntegerField(
+        label=_("How many days"),
+        min_value=0,
+        max_value=MOST_DAYS,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=_("0 is the day itself. Rows whose day came before the rule was started are left alone."),
+    )
+    on = forms.ChoiceField(
+        label=_("On which days"),
+        choices=[(code, label) for code, (label, _days) in ON.items()],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    at = forms.TimeField(
+        label=_("At what time"),
+        required=False,
+        widget=forms.TimeInput({"type": "time", "class": " ".join(INPUT_CLASSES)}, format="%H:%M"),
+        help_text=_("By the clock of the company."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A page of somebody who only looks has no fields.
         if "trigger" in self.fields:
-            self.fields["trigger"].choices = [("", "—"), *TRIGGERS.items()]  # type: ignore[attr-defined]
+            self.fields["trigger"].choices = _trigger_choices(self.instance)  # type: ignore[attr-defined]
+            said = {"at": "09:00", "on": "day", "days": 1, "side": "before", **self.instance.schedule}
+            self.initial.update({**{name: said[name] for name in _CLOCK}, "at": parse_time(said["at"])})
+
+    def values(self, names: list[str]) -> dict[str, Any]:
+        found = super().values([name for name in names if name not in _CLOCK])
+        if "schedule" not in found and {"trigger", *_CLOCK} & set(names):
+            given = {name: self.cleaned_data.get(name) for name in _CLOCK}
+            found["schedule"] = {name: value for name, value in given.items() if value not in (None, "")}
+        return found
+
+
+# The fields of the form that make up a schedule.
+_CLOCK = ("side", "days", "on", "at")
+
+
+def _trigger_choices(rule: AutomationRule) -> list[Any]:
+    daily = {code: label for code, label in SCHEDULES.items() if is_daily(code)}
+    by_day: dict[str, Any] = {code: label for code, label in SCHEDULES.items() if code not in daily}
+    by_day |= custom_triggers()
+    groups = [
+        (gettext("When something happens"), list(TRIGGERS.items())),
+        (gettext("At a time of day"), list(daily.items())),
+        (gettext("Days before or after"), list(by_day.items())),
+    ]
+    known = {code for _group, choices in groups for code, _label in choices}
+    # A field that is not offered any more; the rule still says so.
+    gone = [(rule.trigger, trigger_label(rule.trigger))] if rule.trigger and rule.trigger not in known else []
+    return [("", "—"), *groups, *gone]
+
+
+# What the page asks of the choice above, in its own language.
+_BY_CLOCK = "(trigger || '').startsWith('schedule.')"
+_IS_DAILY = r"/^schedule\.[a-z]+\.daily$/.test(trigger || '')"
+_BY_DAY = f"{_BY_CLOCK} && !{_IS_DAILY}"
 
 
 @admin.register(AutomationRule)
@@ -67,11 +144,17 @@ class AutomationRuleAdmin(ArchivableAdmin):
     restore = staticmethod(automation.restore_automation)
     archive_action = "delete"
     short_list = "As many rules as somebody keeps apart who answers for them."
-    list_display = ("name", "state_cell", "trigger_cell", "owner")
+    list_display = ("name", "state_cell", "when_cell", "owner")
     list_select_related = ("owner",)
     list_filter = (TrashFilter,)
     search_fields = ("name",)
-    fields = ("name", "trigger")
+    fields = ("name", "trigger", "side", "days", "on", "at")
+    conditional_fields: ClassVar[dict[str, str]] = {
+        "side": _BY_DAY,
+        "days": _BY_DAY,
+        "on": _IS_DAILY,
+        "at": _BY_CLOCK,
+    }
     change_form_outer_before_template = "admin/crm/automation/header.html"
     change_form_outer_after_template = "admin/crm/automation/blocks.html"
 
@@ -86,26 +169,35 @@ class AutomationRuleAdmin(ArchivableAdmin):
         )
 
     @admin.display(description=_("when"), ordering="trigger")
-    def trigger_cell(self, rule: AutomationRule) -> str:
-        return str(TRIGGERS.get(rule.trigger, rule.trigger))
+    def when_cell(self, rule: AutomationRule) -> str:
+        return when_label(rule.trigger, rule.schedule)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Who only looks reads when it acts as a sentence.
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ("name", "when_cell")
+        return super().get_fields(request, obj)
 
     def page_context(self, request: HttpRequest, row: AutomationRule) -> dict[str, Any]:
         actor = actor_of(request)
         may_change = self.has_change_permission(request, row)
         context = {**super().page_context(request, row), "may_change": may_change}
-        if row.trigger not in TRIGGERS:
-            return context
         aggregate = aggregate_of(row.trigger)
+        if aggregate not in MODELS:
+            return context
         job = automation_trials.latest_trial(row, actor=actor)
         return {
             **context,
+            "when": when_label(row.trigger, row.schedule),
+            "is_scheduled": is_scheduled(row.trigger),
             "parts": condition_labels(row.condition, aggregate=aggregate),
             "actions_said": labels_of(row),
             "compared": FIELDS[aggregate].items(),
             "ops": [(code, op.label) for code, op in OPS.items()],
             "criteria_choices": _criteria_choices() if aggregate == "deal" else [],
             "action_forms": _action_forms(aggregate, actor) if may_change else [],
-            "runs": [_told(run) for run in row.runs.order_by("-pk")[:_SHOWN]],
+            "runs": _told(row, actor),
+            "rounds": _rounds(row, actor),
             "job": job,
             "trial": _trial(job),
             "becomes_mine": may_change and row.owner_id != actor.pk,
@@ -151,12 +243,9 @@ class AutomationRuleAdmin(ArchivableAdmin):
 
     def _ask_no_more(self, request: HttpRequest, pk: int, version: int | None) -> None:
         key = request.POST.get("key", "")
-        for part in ("where", "criteria"):
-            self._change_condition(
-                request, pk, version, part, lambda there: [one for one in there if one["key"] != key]
-            )
-            # The first of the two may have changed it.
-            version = None
+        there = self.get_queryset(request).get(pk=pk).condition
+        left = {part: [one for one in ones if one["key"] != key] for part, ones in there.items()}
+        self._save(request, pk, version, condition=left)
 
     def _do(self, request: HttpRequest, pk: int, version: int | None) -> None:
         new = {name: request.POST.get(name, "") for name in ("kind", *_INPUTS)}
@@ -199,6 +288,7 @@ _INPUTS = {
     "days": _("In how many days"),
     "user": _("Person"),
     "team": _("Team"),
+    "stage": _("Stage"),
 }
 
 
@@ -216,6 +306,13 @@ def _action_forms(aggregate: str, actor: User) -> list[dict[str, Any]]:
             .order_by("name")
             .values_list("pk", "name")
         ),
+        "stage": [
+            (stage.pk, f"{stage.pipeline}: {stage.name}")
+            for stage in Stage.objects.visible_to(actor)
+            .filter(kind=Stage.Kind.OPEN, pipeline__archived_at=None)
+            .select_related("pipeline")
+            .order_by("pipeline_id", "position")
+        ],
     }
     return [
         {
@@ -254,13 +351,53 @@ def _address(subject: str) -> str:
     return reverse(f"admin:crm_{name}_change", args=[pk])
 
 
-def _told(run: AutomationRun) -> dict[str, Any]:
-    return {"run": run, "tone": _TONES[run.outcome], "url": _address(run.subject)}
+def _changes(uids: Iterable[UUID], actor: User) -> dict[UUID, str]:
+    """Return the pages of the change sets that somebody may look at, and undo there."""
+    found = ChangeSet.objects.visible_to(actor).filter(uid__in=list(uids)).values_list("uid", "pk")
+    return {uid: reverse("admin:history_changeset_change", args=[pk]) for uid, pk in found}
+
+
+def _rounds(rule: AutomationRule, actor: User) -> list[dict[str, Any]]:
+    """Return the latest rounds of a rule, each with what it has changed."""
+    rounds = {
+        change_set_uid(rule, round_id=each.pk): each for each in rule.rounds.order_by("-due_at")[:_ROUNDS]
+    }
+    pages = _changes(rounds, actor)
+    return [{"round": each, "changes": pages.get(uid, "")} for uid, each in rounds.items()]
+
+
+def _told(rule: AutomationRule, actor: User) -> list[dict[str, Any]]:
+    """Return what the latest runs say, each with the name of its row as far as somebody may see it."""
+    runs = list(rule.runs.order_by("-pk")[:_SHOWN])
+    uids = {run.pk: change_set_uid(rule, event_id=run.event_id) for run in runs if run.event_id is not None}
+    pages = _changes(uids.values(), actor)
+    keys: dict[str, set[int]] = {}
+    for run in runs:
+        name, _slash, pk = run.subject.partition("/")
+        keys.setdefault(name, set()).add(int(pk))
+    seen = {
+        f"{name}/{row.pk}": str(row)
+        for name, found in keys.items()
+        for row in MODELS[name]._base_manager.filter(access.scope(actor, "view", MODELS[name]), pk__in=found)
+    }
+    return [
+        {
+            "run": run,
+            "tone": _TONES[run.outcome],
+            "name": seen.get(run.subject) or gettext("not visible"),
+            "url": _address(run.subject) if run.subject in seen else "",
+            "changes": pages.get(uids[run.pk], "") if run.pk in uids else "",
+        }
+        for run in runs
+    ]
 
 
 def _trial(job: Job | None) -> dict[str, Any] | None:
     """Return what a finished dry run came to, with the pages of what it names."""
     if job is None or job.result is None:
         return None
-    rows = [{**row, "url": _address(row["subject"])} for row in job.result["rows"]]
-    return {**job.result, "rows": rows}
+    rows = [
+        {**row, "url": _address(row["subject"]), "day": parse_date(str(row["at"])[:10])}
+        for row in job.result["rows"]
+    ]
+    return {"of": "facts", **job.result, "rows": rows}

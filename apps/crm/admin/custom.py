@@ -25,6 +25,7 @@ from unfold.widgets import (
 from apps.accounts.faces.admin import actor_of, visible_rows
 from apps.common.models import Archivable
 from apps.crm.admin.cards import register_card, render_card
+from apps.crm.bulk_custom import RELATIONS
 from apps.crm.custom import (
     DIGITS,
     LONGEST,
@@ -38,19 +39,11 @@ from apps.crm.custom import (
     told,
     value_of,
 )
-from apps.crm.models import Company, CustomField, Deal, DealLine, Person
+from apps.crm.models import Company, CustomField, Deal, Person
 from apps.crm.services import custom_fields
 from apps.lists.admin.rows import ArchivableAdmin, TrashFilter, VersionedForm
 
 Kind = CustomField.Kind
-# Whose choices are offered while somebody types: a relation of ours to the same rows.
-_TYPED: dict[str, Any] = {
-    CustomField.Target.COMPANY: (Deal, "company"),
-    CustomField.Target.PERSON: (Deal, "person"),
-    CustomField.Target.DEAL: (DealLine, "deal"),
-    CustomField.Target.PRODUCT: (DealLine, "product"),
-    CustomField.Target.USER: (Deal, "owner"),
-}
 _YES, _NO = "yes", "no"
 
 
@@ -167,7 +160,7 @@ class CustomisedAdmin:
             )
         if issubclass(model, Archivable):
             rows = rows.filter(Q(archived_at=None) | Q(pk=stored))
-        of, name = _TYPED[field.target]
+        of, name = RELATIONS[field.target]
         widget = AutocompleteSelect(
             of._meta.get_field(name),
             page.admin_site,
@@ -326,7 +319,7 @@ class CustomFieldForm(VersionedForm):
     """A further field as people arrange it."""
 
     choices = ChoicesField(
-        label=_("choices"),
+        label=_("Choices"),
         help_text=_(
             "One to a line, as it is called. Saved ones have a key in front, “north = North”, which stays. Begin a line"
             " with # to stop offering it: rows that have it keep it."

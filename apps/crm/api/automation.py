@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedReadOnlyViewSet
+from apps.crm.automation.schedules import ON, SCHEDULES, SIDES
 from apps.crm.automation.words import ACTIONS, FIELDS, OPS, TRIGGERS
 from apps.crm.models import AutomationRule, AutomationRun
 from apps.crm.services import automation, automation_trials
@@ -53,23 +54,53 @@ class ActionSerializer(drf.Serializer[Any]):
     days = drf.IntegerField(min_value=0, max_value=365, required=False)
     user = drf.IntegerField(required=False)
     team = drf.IntegerField(required=False)
+    stage = drf.IntegerField(required=False, help_text="An open stage, for a deal of its pipeline.")
+
+
+class ScheduleSerializer(drf.Serializer[Any]):
+    """When a rule acts by the clock of the company; empty for one that waits for facts."""
+
+    at = drf.RegexField(
+        r"^([01]\d|2[0-3]):[0-5]\d$", required=False, help_text="As 09:00, which it is if not said."
+    )
+    on = drf.ChoiceField(
+        [(code, str(label)) for code, (label, _days) in ON.items()],
+        required=False,
+        help_text="Of what acts at a time of day: on which days.",
+    )
+    days = drf.IntegerField(
+        min_value=0, max_value=365, required=False, help_text="Of what counts from a day: how many days."
+    )
+    side = drf.ChoiceField(
+        [(code, str(label)) for code, label in SIDES.items()],
+        required=False,
+        help_text="Of what counts from a day: before it or after.",
+    )
 
 
 class AutomationRuleSerializer(ScopedModelSerializer[AutomationRule]):
-    """When something happens, and if it is of a kind, then something is done in its owner's name and rights."""
+    """When something happens or a time comes, and if it is of a kind, then it acts in its owner's name and rights."""
 
-    trigger = drf.CharField(max_length=100, help_text=f"One of {', '.join(TRIGGERS)}.")
+    trigger = drf.CharField(
+        max_length=100,
+        help_text=(
+            f"A fact: {', '.join(TRIGGERS)}. Or the clock: {', '.join(SCHEDULES)}; or a further field that holds a"
+            " day, as schedule.deal.custom.renewal."
+        ),
+    )
+    schedule = ScheduleSerializer(required=False)
     condition = ConditionSerializer(required=False)
     actions = ActionSerializer(many=True, required=False)
 
     class Meta:
         model = AutomationRule
         fields = [
-            *["id", "name", "trigger", "condition", "actions", "is_active", "stopped_at", "stop_reason"],
+            *["id", "name", "trigger", "schedule", "condition", "actions", "is_active", "next_due_at"],
+            *["stopped_at", "stop_reason"],
             *["owner", "team", "archived_at", "created_at", "updated_at", "version"],
         ]
         read_only_fields = [
-            *["id", "is_active", "stopped_at", "stop_reason", "owner", "team"],
+            *["id", "is_active", "next_due_at", "stopped_at", "stop_reason", "owner", "team"],
             *["archived_at", "created_at", "updated_at", "version"],
         ]
         validators: ClassVar[list[Any]] = []
@@ -118,7 +149,7 @@ class AutomationRuleViewSet(ArchivableViewSet):
     @extend_schema(request=None, responses={202: TrialSerializer})
     @action(detail=True, methods=["post"])
     def dry_run(self, request: Request, pk: str) -> Response:
-        """Look at what it would have done about the last thirty days, as a job; nothing is done."""
+        """Look, as a job, at what it would have done in the last thirty days, or would do now; nothing is done."""
         job = automation_trials.try_automation(self.get_object().pk, actor=self.actor)
         return Response({"job": job.pk}, status=status.HTTP_202_ACCEPTED)
 
@@ -132,14 +163,15 @@ class ResultSerializer(drf.Serializer[Any]):
 
 
 class AutomationRunSerializer(ScopedModelSerializer[AutomationRun]):
-    """What a rule did about one fact, and why it did not."""
+    """What a rule did about one fact, or on a row's day, and why it did not."""
 
     results = ResultSerializer(many=True, read_only=True)
 
     class Meta:
         model = AutomationRun
         fields = [
-            *["id", "rule", "event_id", "event_type", "subject", "at", "outcome", "why", "results", "depth"],
+            *["id", "rule", "event_id", "event_type", "due_date", "subject", "at"],
+            *["outcome", "why", "results", "depth"],
         ]
         read_only_fields = fields
 

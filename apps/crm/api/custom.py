@@ -1,5 +1,6 @@
 """Further fields over REST: their catalog, their values in rows, and filters by them."""
 
+import json
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 
 from apps.accounts import access
 from apps.accounts.faces.api import ScopedFilterBackend, ScopedModelSerializer, actor_of
-from apps.crm.custom import PREFIX, bounded, fields_of, filtered, parsed, target_of
+from apps.crm.custom import PREFIX, SeenReferences, bounded, fields_of, filtered, parsed, target_of
 from apps.crm.models import CustomField
 from apps.crm.services import custom_fields
 from apps.lists.api.rows import ArchivableViewSet
@@ -22,7 +23,8 @@ _SCHEMA = {
     "type": "object",
     "description": (
         "Values by the key of the field: texts, digits of numbers (“12.5”), days (“2026-03-01”), keys of choices, ids"
-        " of rows, true or false. What is empty is not there; null takes a value away, and what is not named stays."
+        " of rows, true or false. What is empty is not there, nor are ids of rows that the caller may not see; null takes"
+        " a value away, and what is not named stays."
     ),
     "additionalProperties": {
         "anyOf": [{"type": "string", "nullable": True}, {"type": "integer"}, {"type": "boolean"}]
@@ -51,13 +53,27 @@ class CustomValuesField(serializers.Field[Any, Any, Any, Any]):
         return f"case when {values} = '{{}}' then {values} else {values} - array({gone}) end"
 
     def to_representation(self, value: Any) -> dict[str, Any]:
-        gone = self._gone() if value else ()
-        return {key: inner for key, inner in value.items() if key not in gone}
+        if not value:
+            return {}
+        gone = self._gone()
+        return {key: inner for key, inner in self._seen().of(value).items() if key not in gone}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             self.fail("invalid")
         return data
+
+    def _seen(self) -> SeenReferences:
+        """Return what the caller sees of what the rows of an answer refer to; asked once for all of them."""
+        name = f"_custom_seen_{self._model._meta.model_name}"
+        kept = cast("dict[str, Any]", self.context)
+        if name not in kept:
+            kept[name] = SeenReferences(self._model, actor=actor_of(kept["request"]))
+            rows: Any = getattr(self.root, "instance", None)
+            if isinstance(rows, list | tuple):
+                kept[name].look_at(row.custom for row in rows if issubclass(type(row), self._model))
+        found: SeenReferences = kept[name]
+        return found
 
     def _gone(self) -> set[str]:
         """Return the keys of the fields that are not offered any more; asked once for all rows of an answer."""
@@ -68,6 +84,25 @@ class CustomValuesField(serializers.Field[Any, Any, Any, Any]):
             kept[name] = set(archived.values_list("key", flat=True))
         found: set[str] = kept[name]
         return found
+
+
+class CustomReads:
+    """Reads of rows that PostgreSQL writes: what their further fields refer to is told only to who sees it."""
+
+    def told(self, text: bytes) -> bytes:
+        view: Any = self
+        # Neither asked for nor filled in.
+        if b'"custom":{"' not in text:
+            return text
+        seen = SeenReferences(view.queryset.model, actor=view.actor)
+        if not seen.has_any():
+            return text
+        rows = json.loads(b"[%s]" % text)
+        told = [row for row in rows if "custom" in row]
+        seen.look_at(row["custom"] for row in told)
+        for row in told:
+            row["custom"] = seen.of(row["custom"])
+        return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))[1:-1].encode()
 
 
 class CustomFilterBackend(BaseFilterBackend):

@@ -15,6 +15,7 @@ from apps.accounts.faces.api import ScopedPrimaryKeyRelatedField
 from apps.accounts.faces.hot import HotReads
 from apps.common.api.kept import input_of
 from apps.common.api.problems import PreconditionRequired
+from apps.crm.api.custom import CustomReads
 from apps.crm.duplicates import finding
 from apps.crm.models import Company, ContactPoint, Person
 from apps.crm.services import duplicates, merging
@@ -133,7 +134,7 @@ MERGE_PERMISSIONS = {
 }
 
 
-class MergeableViewSet(HotReads, ArchivableViewSet):
+class MergeableViewSet(CustomReads, HotReads, ArchivableViewSet):
     """
     Rows that may stand twice.
 

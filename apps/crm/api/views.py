@@ -25,7 +25,7 @@ from apps.accounts.faces.api import (
 from apps.accounts.faces.hot import HotReads
 from apps.crm.api import serializers as shapes
 from apps.crm.api.activities import TimelineMixin
-from apps.crm.api.custom import CUSTOM_FILTERS
+from apps.crm.api.custom import CUSTOM_FILTERS, CustomReads
 from apps.crm.api.merging import (
     CompanyProbeSerializer,
     MergeableViewSet,
@@ -345,7 +345,7 @@ class StageViewSet(ScopedEditViewSet, DestroyMixin):
         pipelines.delete_stage(row.pk, actor=self.actor)
 
 
-class DealViewSet(TimelineMixin, HotReads, SalesViewSet):
+class DealViewSet(TimelineMixin, CustomReads, HotReads, SalesViewSet):
     """Deals. Where a deal stands is changed by its actions, never by an edit."""
 
     service_decides = True

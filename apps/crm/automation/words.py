@@ -44,7 +44,7 @@ TRIGGERS: dict[str, Text] = {
 
 
 def aggregate_of(trigger: str) -> str:
-    """Return what a fact is about: "deal"."""
+    """Return what a fact or a schedule is about: "deal"."""
     return trigger.split(".")[1]
 
 
@@ -272,6 +272,7 @@ ACTIONS: dict[str, ActionKind] = {
     "next_step": ActionKind(_("Plan the next step"), frozenset(_WORKED), ("text", "days")),
     "assign": ActionKind(_("Give it to a person"), frozenset(_WORKED), ("user",)),
     "turn": ActionKind(_("Give it to a team in turn"), frozenset(_WORKED), ("team",)),
+    "move": ActionKind(_("Move it to a stage"), frozenset({"deal"}), ("stage",)),
     "notify": ActionKind(_("Name somebody in a note"), frozenset(_WITH_TIMELINE), ("user", "text")),
     "note": ActionKind(_("Write a note"), frozenset(_WITH_TIMELINE), ("text",)),
     "tell": ActionKind(_("Tell webhooks"), frozenset(MODELS), ("text",)),
@@ -324,7 +325,7 @@ def _days(value: Any) -> int:
 def _key(value: Any) -> int:
     text = str(value if value is not None else "")
     if not text.isdecimal() or len(text) > 18:
-        raise _refused("actions", _("Say to whom."))
+        raise _refused("actions", _("Say to whom, or where."))
     return int(text)
 
 
@@ -335,6 +336,7 @@ _CLEANERS: dict[str, Callable[[Any], Any]] = {
     "days": _days,
     "user": _key,
     "team": _key,
+    "stage": _key,
 }
 
 
@@ -342,7 +344,7 @@ def action_label(action: Mapping[str, Any], *, aggregate: str, names: Mapping[tu
     """
     Say an action in words.
 
-    :param names: of people and teams, by ("user", 42)
+    :param names: of people, teams and stages, by ("user", 42)
     """
     kind = ACTIONS[action["kind"]]
     told = []
@@ -350,7 +352,7 @@ def action_label(action: Mapping[str, Any], *, aggregate: str, names: Mapping[tu
         value = action[name]
         if name == "field":
             told.append(str(SETTABLE[aggregate].get(value, value)))
-        elif name in {"user", "team"}:
+        elif name in {"user", "team", "stage"}:
             told.append(names.get((name, value), f"#{value}"))
         elif name == "days":
             told.append(gettext("in %(count)s days") % {"count": value})
@@ -360,7 +362,7 @@ def action_label(action: Mapping[str, Any], *, aggregate: str, names: Mapping[tu
 
 
 def named_in(actions: Iterable[Mapping[str, Any]], name: str) -> set[int]:
-    """Return the keys of the people ("user") or teams ("team") that actions name."""
+    """Return the keys of the people ("user"), teams ("team") or stages ("stage") that actions name."""
     return {action[name] for action in actions if name in action}
 
 

@@ -10,7 +10,7 @@ from apps.crm.models.activities import (
     Timeline,
     TimelineChange,
 )
-from apps.crm.models.automation import AutomationRule, AutomationRun
+from apps.crm.models.automation import AutomationRound, AutomationRule, AutomationRun
 from apps.crm.models.boards import Board, BoardChange
 from apps.crm.models.catalog import PriceBook, PriceBookEntry, Product, Tag
 from apps.crm.models.companies import Company, ContactPoint, Employment, Person
@@ -54,6 +54,7 @@ __all__ = [
     "ActivityVersion",
     "AssignmentRule",
     "Attention",
+    "AutomationRound",
     "AutomationRule",
     "AutomationRun",
     "Board",

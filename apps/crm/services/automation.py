@@ -1,6 +1,7 @@
 """Rules of automation: who may write one, and when it runs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -11,16 +12,36 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access
 from apps.accounts.models import Team, User
 from apps.crm import events
-from apps.crm.automation.words import TRIGGERS, aggregate_of, cleaned_actions, cleaned_condition, named_in
-from apps.crm.models import AutomationRule
+from apps.crm.automation.schedules import (
+    SCHEDULES,
+    cleaned_schedule,
+    custom_field_of,
+    is_scheduled,
+    next_due,
+)
+from apps.crm.automation.words import (
+    MODELS,
+    TRIGGERS,
+    aggregate_of,
+    cleaned_actions,
+    cleaned_condition,
+    named_in,
+)
+from apps.crm.models import AutomationRule, Stage
 from apps.crm.services import rows
 
 
 class AutomationFields(TypedDict, total=False):
-    """What people write of a rule; `condition` and `actions` as :mod:`apps.crm.automation.words` cleans them."""
+    """
+    What people write of a rule.
+
+    `condition` and `actions` as :mod:`apps.crm.automation.words` cleans them, `schedule` as
+    :mod:`apps.crm.automation.schedules` does.
+    """
 
     name: str
     trigger: str
+    schedule: Mapping[str, Any]
     condition: Mapping[str, Any]
     actions: Sequence[Mapping[str, Any]]
 
@@ -31,12 +52,13 @@ def create_automation(*, actor: User, **fields: Unpack[AutomationFields]) -> Aut
     Write a rule, which acts in the actor's name and rights once it is started.
 
     :raises PermissionDenied: the actor may not write rules, or does not act in person
-    :raises ValidationError: a value is refused ("unknown_trigger", "invalid_condition", "invalid_action", …)
+    :raises ValidationError: a value is refused ("unknown_trigger", "invalid_schedule", "invalid_condition",
+        "invalid_action", …)
     """
     access.require(actor, "add", AutomationRule)
     _require_in_person(actor)
     given: dict[str, Any] = dict(fields)
-    values = _checked({"condition": {}, "actions": []} | given, actor=actor)
+    values = _checked({"schedule": {}, "condition": {}, "actions": []} | given, actor=actor)
     values["owner_id"] = actor.pk
     rows.owner_and_team(values, actor=actor)
     rule = rows.insert(AutomationRule(**values), actor=actor)
@@ -58,7 +80,12 @@ def change_automation(
     rule = _locked(rule_id, actor=actor, expected_version=expected_version)
     rows.require_active(rule)
     given: dict[str, Any] = dict(fields)
-    present = {"trigger": rule.trigger, "condition": rule.condition, "actions": rule.actions}
+    present = {
+        "trigger": rule.trigger,
+        "schedule": rule.schedule,
+        "condition": rule.condition,
+        "actions": rule.actions,
+    }
     checked = _checked({**present, **given}, actor=actor)
     changes = rows.differing(rule, {name: checked[name] for name in {*given, *present}})
     if changes.keys() - {"name"}:
@@ -66,6 +93,8 @@ def change_automation(
         changes |= _taken_over(rule, actor)
         if rule.is_active and not changes.get("actions", rule.actions):
             raise _nothing_to_do()
+    if rule.is_active and changes.keys() & {"trigger", "schedule"}:
+        changes["next_due_at"] = _next_due(checked["trigger"], checked["schedule"])
     if changes:
         rows.write(rule, changes, actor=actor)
         _tell(rule, actor)
@@ -79,7 +108,8 @@ def start_automation(rule_id: int, *, actor: User, expected_version: int | None 
 
     :raises DoesNotExist: the rule is out of sight
     :raises PermissionDenied: the actor may not change it, or does not act in person
-    :raises ValidationError: it does nothing ("no_action"), "archived", "stale"
+    :raises ValidationError: it does nothing ("no_action"), what it counts from is gone ("unknown_trigger"), "archived",
+        "stale"
     """
     rule = _locked(rule_id, actor=actor, expected_version=expected_version)
     rows.require_active(rule)
@@ -88,7 +118,16 @@ def start_automation(rule_id: int, *, actor: User, expected_version: int | None 
     _require_in_person(actor)
     if not rule.actions:
         raise _nothing_to_do()
-    changes = {"is_active": True, "stopped_at": None, "stop_reason": "", **_taken_over(rule, actor)}
+    _require_known(rule.trigger)
+    changes = {
+        "is_active": True,
+        "started_at": timezone.now(),
+        "stopped_at": None,
+        "stop_reason": "",
+        # What came while it did not run is left alone.
+        "next_due_at": _next_due(rule.trigger, rule.schedule),
+        **_taken_over(rule, actor),
+    }
     rows.write(rule, changes, actor=actor)
     _tell(rule, actor)
     return rule
@@ -185,18 +224,43 @@ def _require_in_person(actor: User) -> None:
 
 
 def _checked(values: dict[str, Any], *, actor: User) -> dict[str, Any]:
-    if values.get("trigger") not in TRIGGERS:
-        raise rows.refusal("trigger", _("Say when the rule acts."), code="unknown_trigger")
-    aggregate = aggregate_of(values["trigger"])
+    trigger = str(values.get("trigger") or "")
+    _require_known(trigger)
+    aggregate = aggregate_of(trigger)
     if "name" in values:
         values["name"] = values["name"].strip()
+    values["schedule"] = cleaned_schedule(values["schedule"], trigger=trigger)
     values["condition"] = cleaned_condition(values["condition"], aggregate=aggregate)
     values["actions"] = cleaned_actions(values["actions"], aggregate=aggregate)
     for pk in named_in(values["actions"], "user"):
         rows.named(User, pk, actor=actor, field="actions")
     for pk in named_in(values["actions"], "team"):
         rows.named(Team, pk, actor=actor, field="actions")
+    _require_open_stages(named_in(values["actions"], "stage"), actor=actor)
     return values
+
+
+def _require_known(trigger: str) -> None:
+    if trigger in TRIGGERS or trigger in SCHEDULES:
+        return
+    parts = trigger.split(".", 2)
+    is_of_rows = is_scheduled(trigger) and len(parts) == 3 and parts[1] in MODELS
+    if not is_of_rows or custom_field_of(trigger) is None:
+        raise rows.refusal("trigger", _("Say when the rule acts."), code="unknown_trigger")
+
+
+def _next_due(trigger: str, schedule: Mapping[str, Any]) -> datetime | None:
+    return next_due(schedule, timezone.now()) if is_scheduled(trigger) else None
+
+
+def _require_open_stages(stage_ids: set[int], *, actor: User) -> None:
+    stages = Stage.objects.visible_to(actor).filter(
+        pk__in=stage_ids, kind=Stage.Kind.OPEN, pipeline__archived_at=None
+    )
+    if stages.count() != len(stage_ids):
+        raise rows.refusal(
+            "actions", _("A rule moves deals to open stages alone, of pipelines in use."), code="not_found"
+        )
 
 
 def _nothing_to_do() -> ValidationError:

@@ -19,6 +19,7 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.rows import put, write_many
 from apps.crm import events, lead_facts
+from apps.crm.custom import PREFIX
 from apps.crm.models import (
     Company,
     Deal,
@@ -31,6 +32,7 @@ from apps.crm.models import (
     StageTransition,
 )
 from apps.crm.services import catalog, companies, deals, leads, people, rows
+from apps.crm.services.bulk_custom import further_values
 from apps.crm.services.contracts import ContractUnmet, Lacking, lacking
 from apps.events.services import Fact, publish_many
 from apps.lists.bulk import Choice, How, Refusals, new_values
@@ -97,11 +99,12 @@ class _Many:
 def change_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Change what is written on deals; as :func:`apps.crm.services.deals.change_deal`."""
     many = _Many(Deal, keys, actor=actor, action="change", related=["stage"])
-    names = [name for name in choice if name not in {"tags", "probability"}]
+    names = _plain(choice, "probability")
+    further = further_values(Deal, choice, actor=actor)
 
     def decide(deal: Deal) -> dict[str, Any]:
         rows.require_active(deal)
-        values = new_values(deal, choice, names)
+        values = new_values(deal, choice, names) | further(deal)
         deals.require_amount_by_hand(deal, values)
         if "probability" in choice:
             deals.require_open(deal)
@@ -294,8 +297,14 @@ def change_people(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refu
     return _change_owned(many, choice, events.PERSON_CHANGED, events.person_snapshots)
 
 
+def _plain(choice: Choice, *but: str) -> list[str]:
+    """Return the columns among what was chosen that are written as they are."""
+    return [name for name in choice if name not in {"tags", *but} and not name.startswith(PREFIX)]
+
+
 def _change_owned(many: _Many, choice: Choice, fact: Fact, snapshots: Snapshots) -> Refusals:
-    names = [name for name in choice if name != "tags"]
+    names = _plain(choice)
+    further = further_values(many.model, choice, actor=many.actor)  # type: ignore[arg-type]
     given = {f"{name}_id": _key(choice[name].value) for name in ("owner", "team") if name in choice}
     try:
         # The team of a new owner, asked for once.
@@ -305,7 +314,7 @@ def _change_owned(many: _Many, choice: Choice, fact: Fact, snapshots: Snapshots)
 
     def decide(row: Any) -> dict[str, Any]:
         rows.require_active(row)
-        values = new_values(row, choice, names)
+        values = new_values(row, choice, names) | further(row)
         if "owner_id" in values and values["owner_id"] != row.owner_id:
             values.setdefault("team_id", given["team_id"])
         return values
@@ -359,11 +368,12 @@ def _change_tags(many: _Many, choice: Choice) -> set[int]:
 def change_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Change what is written on leads; as :func:`apps.crm.services.leads.change_lead`."""
     many = _Many(Lead, keys, actor=actor, action="change")
-    names = [name for name in choice if name != "tags"]
+    names = _plain(choice)
+    further = further_values(Lead, choice, actor=actor)
 
     def decide(lead: Lead) -> dict[str, Any]:
         rows.require_active(lead)
-        return new_values(lead, choice, names)
+        return new_values(lead, choice, names) | further(lead)
 
     many.decide(decide)
     many.tell(events.LEAD_CHANGED, lead_facts.lead_snapshots, many.write(also=_change_tags(many, choice)))

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.crm.automation.schedules import trigger_of
 from apps.crm.custom import CUSTOMISED
-from apps.crm.models import CustomField, Stage
+from apps.crm.models import AutomationRule, CustomField, Stage
 from apps.crm.services import rows
 from apps.crm.services.custom_values import LOCK
 
@@ -122,7 +123,7 @@ def archive_custom_field(field_id: int, *, actor: User, expected_version: int | 
 
     :raises DoesNotExist: the field is out of sight
     :raises PermissionDenied: the actor may not delete fields
-    :raises ValidationError: "archived", "stale", or a stage asks for it ("field_needed")
+    :raises ValidationError: "archived", "stale", or a stage asks for it or a rule counts from it ("field_needed")
     """
     field = rows.locked(
         CustomField, field_id, actor=actor, action="delete", expected_version=expected_version
@@ -135,6 +136,9 @@ def archive_custom_field(field_id: int, *, actor: User, expected_version: int | 
             code="field_needed",
             params={"stage": stage.name, "pipeline": stage.pipeline.name},
         )
+    if AutomationRule.objects.filter(trigger=trigger_of(field), is_active=True).exists():
+        # Not which one: whoever keeps fields may not see it.
+        raise ValidationError(_("A rule that runs counts from this field."), code="field_needed")
     rows.archive(field, actor=actor)
     return field
 

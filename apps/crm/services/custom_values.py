@@ -39,24 +39,67 @@ def clean_custom(
         raise rows.refusal("custom", _("Further fields are given by their keys."), code="invalid")
     if before is not None and not given:
         return dict(before)
-    if given:
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_advisory_xact_lock_shared(%s)", [LOCK])
-    fields = {field.key: field for field in fields_of(model)}
-    found = dict(before or {})
-    refused: dict[str, Any] = {}
-    for key, value in given.items():
-        try:
-            _put(found, fields.get(key), key, value, actor)
-        except ValidationError as error:
-            refused |= error.error_dict
-    missing = fields.values() if before is None else ()
-    for field in missing:
-        if field.is_required and field.key not in found and field.name not in refused:
-            refused |= _missing(field).error_dict
-    if refused:
-        raise ValidationError(refused)
-    return found
+    return CustomCleaner(model, actor=actor, is_writing=bool(given)).clean(given, before)
+
+
+class CustomCleaner:
+    """
+    Judges the further fields of many rows of one kind, within one transaction: the catalog is read once, and what values
+    refer to is looked up once.
+
+    :ivar fields: what is offered, by key
+    """
+
+    def __init__(self, model: _Customised, *, actor: User, is_writing: bool = True) -> None:
+        if is_writing:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_xact_lock_shared(%s)", [LOCK])
+        self.fields = {field.key: field for field in fields_of(model)}
+        self._actor = actor
+        # What was found to be the actor's to name, by target and key.
+        self._named: set[tuple[str, int]] = set()
+
+    def clean(self, given: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return what a row has once `given` is written. :raises ValidationError: as :func:`clean_custom`"""
+        found = dict(before or {})
+        refused: dict[str, Any] = {}
+        for key, value in given.items():
+            try:
+                self._put(found, key, value)
+            except ValidationError as error:
+                refused |= error.error_dict
+        missing = self.fields.values() if before is None else ()
+        for field in missing:
+            if field.is_required and field.key not in found and field.name not in refused:
+                refused |= _missing(field).error_dict
+        if refused:
+            raise ValidationError(refused)
+        return found
+
+    def _put(self, found: dict[str, Any], key: str, value: Any) -> None:
+        field = self.fields.get(key)
+        if field is None:
+            raise rows.refusal(f"custom.{key}", _("There is no such field."), code="unknown_field")
+        value = value.strip() if isinstance(value, str) else value
+        if value is None or value == "":
+            if field.is_required and key in found:
+                raise _missing(field)
+            found.pop(key, None)
+            return
+        stored = _CLEANERS[Kind(field.kind)](field, value)
+        if stored == found.get(key) and isinstance(stored, bool) is isinstance(found.get(key), bool):
+            # What a colleague linked stays linked, and a choice that is not offered any more stays chosen.
+            return
+        if field.kind == Kind.CHOICE and stored not in dict(field.offered()):
+            raise _wrong(field, _("There is no such choice."))
+        if field.kind == Kind.REFERENCE:
+            self._require_named(field, stored)
+        found[key] = stored
+
+    def _require_named(self, field: CustomField, key: int) -> None:
+        if (field.target, key) not in self._named:
+            rows.named(target_of(field), key, actor=self._actor, field=field.name)
+            self._named.add((field.target, key))
 
 
 def change_custom(row: Company | Person | Deal | Lead, values: dict[str, Any], *, actor: User) -> None:
@@ -67,26 +110,6 @@ def change_custom(row: Company | Person | Deal | Lead, values: dict[str, Any], *
     """
     if "custom" in values:
         values["custom"] = clean_custom(type(row), values["custom"], actor=actor, before=row.custom)
-
-
-def _put(found: dict[str, Any], field: CustomField | None, key: str, value: Any, actor: User) -> None:
-    if field is None:
-        raise rows.refusal(f"custom.{key}", _("There is no such field."), code="unknown_field")
-    value = value.strip() if isinstance(value, str) else value
-    if value is None or value == "":
-        if field.is_required and key in found:
-            raise _missing(field)
-        found.pop(key, None)
-        return
-    stored = _CLEANERS[Kind(field.kind)](field, value)
-    if stored == found.get(key) and isinstance(stored, bool) is isinstance(found.get(key), bool):
-        # What a colleague linked stays linked, and a choice that is not offered any more stays chosen.
-        return
-    if field.kind == Kind.CHOICE and stored not in dict(field.offered()):
-        raise _wrong(field, _("There is no such choice."))
-    if field.kind == Kind.REFERENCE:
-        rows.named(target_of(field), stored, actor=actor, field=field.name)
-    found[key] = stored
 
 
 def _missing(field: CustomField) -> ValidationError:

@@ -180,13 +180,23 @@ def move_deal(
         "other_pipeline", or a stage that it would leave behind asks for more ("contract_unmet")
     """
     deal = rows.locked(Deal, deal_id, actor=actor, action="move", expected_version=expected_version)
+    stage = stage_to_enter(deal, stage_id, actor=actor)
+    return _move(deal, stage, actor=actor, face=face, reason=reason, at=at)
+
+
+def stage_to_enter(deal: Deal, stage_id: int, *, actor: User) -> Stage:
+    """
+    Return the stage of a deal's pipeline that it may be moved to, as it is now.
+
+    :raises ValidationError: it may not be, as :func:`move_deal` says
+    """
     require_open(deal)
     stage = _open_stage(stage_id, actor=actor)
     if stage.pipeline_id != deal.pipeline_id:
         raise rows.refusal("stage", _("This stage belongs to another pipeline."), code="other_pipeline")
     if stage.pk != deal.stage_id:
         require_contract(deal, stage)
-    return _move(deal, stage, actor=actor, face=face, reason=reason, at=at)
+    return stage
 
 
 @transaction.atomic

@@ -126,7 +126,8 @@ class BulkEditAdmin(ScopedModelAdmin):
     @display(description=gettext_lazy("changes"))
     def changes_cell(self, edit: BulkEdit) -> str:
         bulk = declared(edit)
-        labels = [str(bulk.changes[key].label) for key in edit.changes if key in bulk.changes] if bulk else []
+        known = bulk.named(edit.changes) if bulk else {}
+        labels = [str(known[key].label) for key in edit.changes if key in known]
         return ", ".join(labels) or "–"
 
     @display(description=gettext_lazy("state"), ordering="state")

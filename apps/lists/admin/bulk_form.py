@@ -124,6 +124,9 @@ class ChangeForm:
             return self._choice(change, offered)
         if isinstance(offered, forms.DateField):
             return forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": "art-input"})
+        if isinstance(offered, forms.ChoiceField):
+            offered.widget.attrs["class"] = "art-input"
+            return offered.widget
         attrs = {"class": "art-input", **offered.widget_attrs(offered.widget)}
         if isinstance(offered, forms.IntegerField | forms.DecimalField):
             whole = not isinstance(offered, forms.DecimalField)
@@ -133,7 +136,7 @@ class ChangeForm:
     def _choice(self, change: Change, offered: Any) -> forms.Widget:
         is_many = isinstance(offered, forms.ModelMultipleChoiceField)
         if change.relation and offered.queryset is not None and self._is_long(offered.queryset):
-            relation: Any = self._bulk.model._meta.get_field(change.relation)
+            relation: Any = (change.relation_of or self._bulk.model)._meta.get_field(change.relation)
             kind = AutocompleteSelectMultiple if is_many else AutocompleteSelect
             widget = kind(
                 relation, self._site, attrs={"class": "unfold-admin-autocomplete", "data-width": "100%"}

@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_date
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.history.selectors.words import NOTHING, Words
+from apps.history.tracking import tracked
 from apps.lists.bulk import Bulk, How, bulk_of
 from apps.lists.models import BulkEdit, BulkRow
 
@@ -63,8 +64,9 @@ def chosen_lines(edit: BulkEdit, *, actor: User) -> list[Line]:
         return []
     words = Words(actor)
     found = []
+    known = bulk.named(edit.changes)
     for key, chosen in edit.changes.items():
-        change = bulk.changes.get(key)
+        change = known.get(key)
         if change is not None:
             way = change.way(chosen["how"])
             offered = way.field(actor) if way.field else None
@@ -90,6 +92,9 @@ def _said(words: Words, offered: forms.Field | None, value: Any) -> str:
         model = offered.queryset.model
         keys = value if isinstance(value, list) else [value]
         return ", ".join(words.name(model, key) for key in keys)
+    if isinstance(offered, forms.ChoiceField):
+        options: Any = offered.choices
+        return next((str(label) for key, label in options if str(key) == str(value)), str(value))
     if isinstance(offered, forms.DateField):
         day = parse_date(str(value))
         return formats.date_format(day, "SHORT_DATE_FORMAT") if day else str(value)
@@ -111,9 +116,11 @@ def rows_of(edit: BulkEdit, verdict: str, *, actor: User, after: int = 0, limit:
     words = Words(actor)
     # What rows out of sight hold is nobody's to read here, not even from the plan.
     shown = [row for row in rows if row.row_id in names]
+    columns = _columns(model, {name for row in shown for name in row.values or {}})
     for row in shown:
         for name, values in (row.values or {}).items():
-            _announce(words, model._meta.get_field(name), values)
+            if name in columns:
+                _announce(words, columns[name], values)
     return [
         ShownRow(
             row.position,
@@ -121,10 +128,27 @@ def rows_of(edit: BulkEdit, verdict: str, *, actor: User, after: int = 0, limit:
             names.get(row.row_id, ""),
             row.row_id in names,
             row.reason,
-            _lines(words, model, row) if row.row_id in names else [],
+            _lines(words, columns, row) if row.row_id in names else [],
         )
         for row in rows
     ]
+
+
+def _columns(model: type[models.Model], names: Iterable[str]) -> dict[str, Any]:
+    """Return the columns with these names; of objects in them, what stands behind their keys ("custom.region")."""
+    known = tracked(model._meta.label_lower)
+    found: dict[str, Any] = {}
+    keys: dict[str, list[str]] = {}
+    for name in names:
+        column, _dot, key = name.partition(".")
+        if key:
+            keys.setdefault(column, []).append(key)
+        else:
+            found[name] = model._meta.get_field(name)
+    for column, some in keys.items():
+        behind = known.maps[column](some) if known and column in known.maps else {}
+        found |= {f"{column}.{key}": field for key, field in behind.items()}
+    return found
 
 
 def _announce(words: Words, column: Any, values: Iterable[Any]) -> None:
@@ -133,10 +157,12 @@ def _announce(words: Words, column: Any, values: Iterable[Any]) -> None:
             _expect(words, column.related_model, value)
 
 
-def _lines(words: Words, model: type[models.Model], row: BulkRow) -> list[Line]:
+def _lines(words: Words, columns: dict[str, Any], row: BulkRow) -> list[Line]:
     lines = []
     for name, (old, new) in (row.values or {}).items():
-        column: Any = model._meta.get_field(name)
+        column = columns.get(name)
+        if column is None:
+            continue
         if getattr(column, "_verbose_name", None) is not None or column.is_relation:
             label = str(column.verbose_name)
             lines.append(Line(label, _text(words, column, old), _text(words, column, new)))
@@ -146,7 +172,8 @@ def _lines(words: Words, model: type[models.Model], row: BulkRow) -> list[Line]:
 def _text(words: Words, column: Any, value: Any) -> str:
     if column.many_to_many:
         return ", ".join(words.name(column.related_model, key) for key in value or []) or NOTHING
-    return words.text(column, value if column.is_relation else column.to_python(value))
+    is_as_it_is = column.is_relation or value is None
+    return words.text(column, value if is_as_it_is else column.to_python(value))
 
 
 def refusals_of(edit: BulkEdit) -> list[tuple[str, int]]:

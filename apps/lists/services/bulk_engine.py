@@ -1,7 +1,7 @@
 """Changing a chunk of rows by the owner app's services, each row wholly or not at all, and saying what became of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.common.constraints import name_of, words_of
+from apps.history import maps
+from apps.history.tracking import tracked
 from apps.lists.bulk import Bulk, Choice, Operation
 from apps.lists.models import BulkRow
 
@@ -109,7 +111,7 @@ class Work:
         refused: dict[Any, Fate] = {}
         has_changed = False
         for operation in self.bulk.operations:
-            chosen = {c.key: self.choice[c.key] for c in operation.changes if c.key in self.choice}
+            chosen = {c.key: self.choice[c.key] for c in operation.offered() if c.key in self.choice}
             if not chosen:
                 continue
             new = self._run(operation, [key for key in keys if key not in refused], chosen)
@@ -135,13 +137,22 @@ class Work:
     ) -> dict[Any, Fate]:
         fates = {}
         for key in keys:
-            was, now = before[key], after[key]
-            values = {name: _as_json([was[name], now[name]]) for name in was if was[name] != now[name]}
+            was, now = maps.spread(before[key], self.mapped), maps.spread(after[key], self.mapped)
+            differing = set(maps.changed_keys(was, now))
+            values = {
+                name: _as_json([was.get(name), now.get(name)]) for name in {**was, **now} if name in differing
+            }
             fates[key] = Fate(Verdict.CHANGED, values=values) if values else Fate(Verdict.SAME)
         return fates
 
     def _is_as_planned(self, key: Any, fate: Fate) -> bool:
         return self.plans is None or self._essence(fate.values) == self._essence(self.plans[key].values)
+
+    @cached_property
+    def mapped(self) -> Collection[str]:
+        """The columns that hold an object, of which each key is a thing of its own."""
+        known = tracked(self.bulk.model._meta.label_lower)
+        return known.maps if known else ()
 
     @cached_property
     def moments(self) -> set[str]:

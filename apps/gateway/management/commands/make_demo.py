@@ -25,10 +25,11 @@ from apps.accounts.services import ensure_member, ensure_team, set_password
 from apps.crm.defaults import STAGES
 from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage, StageTransition, Tag
 from apps.crm.services import catalog, companies, deals, lines, people, prices, quotes
-from apps.gateway.management import official, papers
+from apps.gateway.management import further, official, papers
 from apps.gateway.management.conversations import make_conversations
 from apps.gateway.management.filling import fill
 from apps.gateway.management.leads import LEADS, make_leads
+from apps.gateway.management.rules import make_rules
 
 Face = StageTransition.Face
 _DOMAIN = "demo.artel.example"
@@ -45,7 +46,7 @@ USERS = [
     ("Вера Зайцева", "vera", ["Artel"], "accountant"),
     ("Martin Weiss", "martin", ["Artel"], "auditor"),
 ]
-# Whom of these the papers of the north are shown to before they go out.
+# Whom of these the papers of the north are shown to before they go out; the rules act in their name.
 _LEAD = 1
 # Name, industry, country, city, the place of the parent in this list.
 COMPANIES: list[tuple[str, str, str, str, int | None]] = [
@@ -206,6 +207,7 @@ class _Demo:
         self.random = Random(7)  # noqa: S311
         self.now = timezone.now()
         self.system = User.objects.system()
+        self.lead = users[_LEAD]
         self.sellers = [user for user, row in zip(users, USERS, strict=True) if row[3] == "salesperson"]
         # By place: their names are in the installation's language.
         stages = Stage.objects.filter(pipeline__is_default=True).order_by("position")
@@ -213,6 +215,7 @@ class _Demo:
 
     def make(self, contents: papers.Papers) -> int:
         """Make everything. :return: how many documents"""
+        further.make_fields(self.system)
         self.products = [self._product(*row) for row in PRODUCTS]
         self.tags = [catalog.create_tag(name=name, actor=self.system) for name in ["key account", "партнёр"]]
         self.companies: list[Company] = []
@@ -227,6 +230,7 @@ class _Demo:
         make_conversations(self.deals, now=self.now, random=self.random)
         written = papers.make_papers(contents, self.companies, self.deals, system=self.system)
         make_leads(self.people, ensure_team(["Artel", "North office"], actor=self.system), system=self.system)
+        make_rules(self.lead, self.stages["Negotiation"])
         return written
 
     def _product(self, name: str, family: str, price: int) -> Product:
@@ -284,6 +288,7 @@ class _Demo:
             parent_id=None if parent is None else self.companies[parent].pk,
             tag_ids=[self._tag(place).pk] if place % 4 == 0 else [],
             contact_points=[{"kind": "EMAIL", "raw": f"office@company{place + 1}.example"}],
+            custom=further.of_company(place),
         )
 
     def _person(self, place: int, given: str, family: str, position: str) -> Person:
@@ -309,6 +314,7 @@ class _Demo:
         steps = self.random.randint(1 if is_closed else 0, len(OPEN_STAGES) - 1)
         began = self._beginning(place, steps)
         count = self.random.randint(3, 48)
+        close = timezone.localdate(began + timedelta(days=self.random.randint(60, 120)))
         deal = deals.create_deal(
             actor=actor,
             face=self._face(),
@@ -317,10 +323,11 @@ class _Demo:
             company_id=company.pk,
             person_id=person.pk,
             amount=Decimal(self.random.randint(40, 4_000) * 1_000),
-            expected_close_date=timezone.localdate(began + timedelta(days=self.random.randint(60, 120))),
+            expected_close_date=close,
             next_step=self.random.choice(NEXT_STEPS) if place >= WON + LOST else "",
             next_step_date=self._next_day() if place >= WON + LOST and place % 4 else None,
             tag_ids=[self._tag(place).pk] if place % 7 == 0 else [],
+            custom=further.of_deal(place, count, close),
         )
         product = self.products[place % len(self.products)]
         lines.change_lines(deal.pk, actor=actor, add=[lines.NewLine(product.pk, Decimal(count))])

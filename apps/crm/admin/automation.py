@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_date, parse_time
 from django.utils.safestring import SafeString
@@ -202,6 +202,16 @@ class AutomationRuleAdmin(ArchivableAdmin):
             "trial": _trial(job),
             "becomes_mine": may_change and row.owner_id != actor.pk,
         }
+
+    def response_add(
+        self, request: HttpRequest, obj: AutomationRule, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Lead to the page of a new rule: what it asks for and does is said there."""
+        if "_addanother" not in request.POST:
+            said = request.POST.copy()
+            said["_continue"] = "1"
+            request.POST = said  # type: ignore[assignment]
+        return super().response_add(request, obj, post_url_continue)
 
     # What can be done
 

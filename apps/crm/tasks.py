@@ -6,6 +6,7 @@ from apps.accounts.models import User
 from apps.crm.services import (
     automation_runs,
     boards,
+    disclosing,
     duplicates,
     forecasts,
     imports,
@@ -20,6 +21,12 @@ from apps.crm.services import (
 def expire_imports() -> int:
     """Remove the files and rows of imports whose retention is over."""
     return imports.expire_imports()
+
+
+@shared_task
+def expire_disclosures() -> int:
+    """Remove the files of disclosures whose time is over."""
+    return disclosing.expire_disclosures()
 
 
 @shared_task

@@ -152,6 +152,8 @@ DAILY: _Places = [
             Place("lists.bulkedit", "edit_note", _("Bulk changes")),
             Place("documents.uploadsession", "upload", _("Uploads")),
             Place("lists.export", "download", _("Exports"), "g x"),
+            Place("crm.disclosure", "contact_page", _("Disclosures")),
+            Place("crm.erasure", "person_off", _("Erasures")),
             Place("jobs.job", "progress_activity", _("Jobs"), "g j"),
             Place("history.changeset", "history", _("Changes"), "g y"),
         ],

@@ -49,10 +49,13 @@ _VERBS: dict[str, str | Promise] = {
     "export": _("take away as a file"),
     "undo": _("undo"),
     "impersonate": _("act as"),
+    "disclose": _("take away all that is kept about them"),
+    "erase": _("rehearse the erasure of"),
+    "apply": _("erase for good"),
 }
 # What is not shared row by row: making new rows is about no row, acting as somebody is all that they may, and what is
-# merged is taken for good.
-_NEVER_SHARED = {"add", "impersonate", "merge"}
+# merged, told or erased is taken for good.
+_NEVER_SHARED = {"add", "apply", "disclose", "erase", "impersonate", "merge"}
 # What nobody does while they act as somebody else, whatever either of them may: it would outlast the hour.
 _NEVER_AS_SOMEBODY = frozenset(
     f"accounts.{action}_{model}"

@@ -12,12 +12,13 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_out  # noqa: PLC0415 - apps first
 
-        from apps.accounts import checks, receivers  # noqa: F401, PLC0415 - register themselves
+        from apps.accounts import checks, personal, receivers  # noqa: F401, PLC0415 - register themselves
         from apps.accounts.entering import arrivals, limits  # noqa: F401, PLC0415 - registers itself
         from apps.common.constraints import register_constraint  # noqa: PLC0415 - apps first
 
         register_constraint("team_cycle", _("A team cannot be part of itself."))
         register_constraint("auth_event_append_only", _("Access events are only ever added."))
+        personal.declare()
         limits.install()
         user_logged_out.connect(_end_tokens, dispatch_uid="accounts.end_tokens")
         post_migrate.connect(_sync_roles, sender=self, dispatch_uid="accounts.sync_roles")

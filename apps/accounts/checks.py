@@ -52,6 +52,7 @@ UNSCOPED_MODELS = {
     "events.Outbox": "the relay's own list of what is still to be sent",
     "events.Heartbeat": "when the relay was last heard of, a figure for operators",
     "events.Delivery": "the outbox's own record of what each receiver has done",
+    "history.Blanked": "whose former values were erased, asked by history alone",
     "lists.ExportPart": "what a job has written of a file, put together and deleted by that job",
     "lists.SelectedRow": "the keys that long work goes through; the work asks the policy for each row",
     "lists.Selection": "what long work is about, reached through that work alone",

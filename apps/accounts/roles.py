@@ -57,6 +57,14 @@ _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_disqualifyreason", ALL),
 )
 
+# To tell or erase all that is kept about somebody is for those who answer for it.
+_PEOPLE: tuple[Pattern, ...] = (
+    ("crm.disclose_person", None),
+    ("crm.erase_person", None),
+    ("crm.*_disclosure", None),
+    ("crm.*_erasure", None),
+)
+
 # What is the same for everybody who writes papers.
 _PAPERS: tuple[Pattern, ...] = (
     ("documents.export_uploadsession", None),
@@ -87,6 +95,7 @@ READY_MADE = (
         gettext_noop("Sales lead"),
         gettext_noop("Leads a team: its deals and customers, and those of the teams below it."),
         (
+            *_PEOPLE,
             *_CATALOG,
             *_PAPERS,
             ("documents.*_document", SUBTREE),
@@ -130,6 +139,7 @@ READY_MADE = (
         gettext_noop("Salesperson"),
         gettext_noop("Sells: own deals, people and companies."),
         (
+            *_PEOPLE,
             *_CATALOG,
             *_PAPERS,
             ("documents.assign_document", None),
@@ -170,6 +180,7 @@ READY_MADE = (
             "Keeps the books: reads all customers and deals, takes them away as files, and writes papers."
         ),
         (
+            *_PEOPLE,
             ("crm.*_unmatchedmail", None),
             ("crm.view_*", ALL),
             ("crm.export_*", ALL),

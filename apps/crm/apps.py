@@ -19,6 +19,8 @@ class CrmConfig(AppConfig):
             history,
             letters,
             own_criteria,
+            personal,
+            personal_jobs,
             rates,
         )
         from apps.crm.automation import jobs as automation_jobs  # noqa: PLC0415
@@ -43,6 +45,7 @@ class CrmConfig(AppConfig):
         )
         register_constraint("quote_frozen", _("A quote that was sent is never changed."))
         register_status(409, "merged", "crm_row_merged")
+        register_status(409, "applied", "erased", "plan_changed")
         register_status(422, "contract_unmet")
         post_migrate.connect(defaults.ensure, sender=self)
         register_constraint(
@@ -67,3 +70,5 @@ class CrmConfig(AppConfig):
         telling.declare()
         own_criteria.declare()
         letters.declare()
+        personal.declare()
+        personal_jobs.register_kinds()

@@ -28,10 +28,12 @@ from apps.crm.models import (
     Deal,
     DealLine,
     DealParticipant,
+    Disclosure,
     DisqualifyReason,
     DuplicateDismissal,
     DuplicatePair,
     Employment,
+    Erasure,
     ImportBatch,
     ImportMapping,
     ImportReference,
@@ -118,6 +120,8 @@ def declare() -> None:
     exempt(UnmatchedMail, "It waits to be linked, and what is done about it stands in the row.")
     for machinery in (ImportBatch, ImportRow, ImportMapping, ImportReference):
         exempt(machinery, "An import records itself; what it does to other rows is recorded there.")
+    exempt(Disclosure, "It is itself the record of what was taken away, and changes nothing else.")
+    exempt(Erasure, "It is itself the record of what was erased, which nobody takes back.")
     exempt(DuplicatePair, "Found anew with each look through all rows.")
     exempt(DuplicateDismissal, "The row is the record itself, and it is taken back where it was made.")
     name_face("crm.apply_import", Face.IMPORT)

@@ -7,6 +7,7 @@ from apps.crm.services import (
     automation_rounds,
     automation_runs,
     boards,
+    disclosing,
     duplicates,
     forecasts,
     imports,
@@ -21,6 +22,12 @@ from apps.crm.services import (
 def expire_imports() -> int:
     """Remove the files and rows of imports whose retention is over."""
     return imports.expire_imports()
+
+
+@shared_task
+def expire_disclosures() -> int:
+    """Remove the files of disclosures whose time is over."""
+    return disclosing.expire_disclosures()
 
 
 @shared_task

@@ -15,6 +15,7 @@ from apps.documents import (
     generation_job,
     history,
     letters,
+    personal,
     purge_job,
     shipped,
 )
@@ -42,6 +43,7 @@ def declare(config: AppConfig) -> None:
     purge_job.register_kind()
     letters.declare()
     access_events.declare()
+    personal.declare()
 
 
 def _declare_words() -> None:

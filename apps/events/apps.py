@@ -9,6 +9,7 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers its checks by being imported.
-        from apps.events import checks  # noqa: F401, PLC0415
+        from apps.events import checks, personal  # noqa: F401, PLC0415
 
+        personal.declare()
         autodiscover_modules("receivers")

@@ -10,10 +10,11 @@ class HistoryConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.accounts import versions  # noqa: PLC0415 - models are loaded
-        from apps.history import context, declarations, triggers, undo_job  # noqa: PLC0415
+        from apps.history import context, declarations, personal, triggers, undo_job  # noqa: PLC0415
         from apps.history.selectors.versions import changed_since  # noqa: PLC0415
 
         declarations.declare()
+        personal.declare()
         undo_job.register()
         versions.remember_with(changed_since)
         context.name_command()

@@ -160,6 +160,20 @@ class Creation(models.Model):
         return f"{self.model}:{self.rows}"
 
 
+class Blanked(models.Model):
+    """A row whose former values were erased, because somebody wanted to be forgotten; nothing of it is undone."""
+
+    # As in `Change.about`: "crm.person:42".
+    about = models.CharField(max_length=120, primary_key=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.about
+
+
 class Undo(models.Model):
     """The taking back of one change set, as far as the rows have stayed what it made of them."""
 

@@ -9,7 +9,7 @@ class ListsConfig(AppConfig):
     def ready(self) -> None:
         from apps.common.api.problems import register_status  # noqa: PLC0415
         from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
-        from apps.lists import export_job  # noqa: PLC0415
+        from apps.lists import export_job, personal  # noqa: PLC0415
         from apps.lists.models import BulkEdit, BulkRow, Export, SavedView  # noqa: PLC0415
         from apps.lists.services import bulk_steps  # noqa: PLC0415
 
@@ -17,6 +17,7 @@ class ListsConfig(AppConfig):
         register_status(409, "export_not_ready", "too_many_exports")
         register_status(410, "export_expired", "export_missing")
         export_job.register_kind()
+        personal.declare()
         for machinery in (BulkEdit, BulkRow):
             exempt(machinery, "A bulk change records itself; what it does to other rows is recorded there.")
         exempt(Export, "An export is itself the record of what was taken away, and changes nothing else.")

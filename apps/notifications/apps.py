@@ -10,7 +10,7 @@ class NotificationsConfig(AppConfig):
         from apps.common.api.problems import register_status  # noqa: PLC0415 - apps first
         from apps.events import sinks  # noqa: PLC0415
         from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
-        from apps.notifications import access_events, letters  # noqa: PLC0415
+        from apps.notifications import access_events, letters, personal  # noqa: PLC0415
         from apps.notifications.models import WebhookDelivery, WebhookEndpoint  # noqa: PLC0415
 
         register_status(409, "webhook_active", "webhook_not_active", "delivery_waits")
@@ -21,4 +21,5 @@ class NotificationsConfig(AppConfig):
         exempt(WebhookDelivery, "It is the record of what was sent.")
         access_events.declare()
         letters.declare()
+        personal.declare()
         sinks.register("apps.notifications.webhooks.sink.WebhookSink")

@@ -234,6 +234,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "apps.lists.tasks.expire_bulk_edits",
         "schedule": crontab(hour=3, minute=46),
     },
+    "expire-disclosures": {"task": "apps.crm.tasks.expire_disclosures", "schedule": crontab(minute=29)},
     "expire-exports": {"task": "apps.lists.tasks.expire_exports", "schedule": crontab(minute=27)},
     "verify-auth-events": {
         "task": "apps.accounts.tasks.verify_auth_events_nightly",

@@ -233,7 +233,16 @@ MAY: dict[str, dict[str, set[str]]] = {
     "crm.PriceBook": _CATALOG,
     "crm.Tag": _CATALOG | {"add": {LEAD, ADMINISTRATOR}},
     "crm.Company": _CUSTOMER | {"merge": SELLERS},
-    "crm.Person": _CUSTOMER | {"merge": SELLERS},
+    # What is kept about somebody as a whole, or is to be forgotten, is for those who answer for it.
+    "crm.Person": _CUSTOMER | {"merge": SELLERS, "disclose": RULERS, "erase": RULERS},
+    "crm.Disclosure": {"view": {AUDITOR, ADMINISTRATOR}, "add": set(), "change": set(), "delete": set()},
+    "crm.Erasure": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "apply": RULERS,
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     "crm.Deal": _CUSTOMER
     | {
         "move": SELLERS,

@@ -33,6 +33,7 @@ from apps.events.models import Event
 from tests.accounts.factories import make_member, make_team
 from tests.crm.factories import make_admin, make_deal, make_salesperson
 from tests.crm.importing import bring_in
+from tests.crm.personal import erased
 from tests.crm.quoting import accept, make_sale, sent
 from tests.documents.papers.factories import make_entity
 
@@ -89,6 +90,13 @@ def test_everything_told_fits(anna: User, lena: User, boris: User) -> None:
     tell_of_quotes(make_member(make_team("Quotes"), "salesperson", "seller"))
     tell_of_activities(anna, lena)
     tell_of_automation(admin)
+    # What facts say of somebody who was erased fits as well.
+    erased(
+        people.create_person(
+            actor=admin, given_name="Otto", contact_points=[{"kind": "EMAIL", "raw": "o@b.ru"}]
+        ),
+        admin,
+    )
     told = Event.objects.filter(type__startswith="crm.")
     assert set(told.values_list("type", flat=True)) == {fact.type for fact in events.FACTS}
     for event in told:

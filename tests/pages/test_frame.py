@@ -23,7 +23,7 @@ def test_administrator_sees_the_whole_menu_in_order(ada: "User") -> None:
         "Home", "Leads", "Deals", "Board", "Numbers", "Quotes", "Companies", "People", "Unmatched mail", "Duplicates",
         "Documents", "Folders", "Templates", "Our companies", "Waiting for me", "Out to be signed", "Ways of approval",
         "Links to documents", "Bundles", "Document types", "Document tags",
-        "Imports", "Bulk changes", "Uploads", "Exports", "Jobs", "Changes",
+        "Imports", "Bulk changes", "Uploads", "Exports", "Disclosures", "Erasures", "Jobs", "Changes",
         "Products", "Price books", "Pipelines", "Further fields", "Tags", "Lost reasons", "Sales plans", "Exchange rates",
         "Lead forms", "Assignment of leads", "Automation", "Absences", "Lead sources", "Reasons to disqualify",
         "Folders", "Documents in step", "Conflicts", "Accounts", "Channels",

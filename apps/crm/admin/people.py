@@ -12,13 +12,14 @@ from apps.crm.admin.consents import ConsentCommands
 from apps.crm.admin.contacts import ContactInline, EmploymentInline, save_contacts, save_employments
 from apps.crm.admin.custom import CustomisedAdmin
 from apps.crm.admin.duplicates import MergeableAdmin
+from apps.crm.admin.personal import PersonalPages
 from apps.crm.models import ContactPoint, Employment, Person
 from apps.crm.services import merging, people
 from apps.lists.admin.rows import Command, TrashFilter
 
 
 @admin.register(Person)
-class PersonAdmin(CustomisedAdmin, ConsentCommands, MergeableAdmin):
+class PersonAdmin(PersonalPages, CustomisedAdmin, ConsentCommands, MergeableAdmin):
     """A person with how to reach them, where they work, and their deals."""
 
     add_label = _("New person")

@@ -10,6 +10,7 @@ from apps.crm.api.custom import CustomFieldViewSet
 from apps.crm.api.imports import ImportViewSet
 from apps.crm.api.inbound import inbound
 from apps.crm.api.mail import UnmatchedMailViewSet
+from apps.crm.api.personal import DisclosureViewSet, ErasureViewSet
 from apps.crm.api.quotes import PriceBookViewSet, PriceViewSet, QuoteViewSet, StageApprovalViewSet
 from apps.crm.api.reports import CurrencyRateViewSet, ReportViewSet, SalesPlanViewSet
 
@@ -49,6 +50,8 @@ router.register("automation-runs", AutomationRunViewSet)
 router.register("absences", leads.AbsenceViewSet)
 router.register("consents", leads.ConsentViewSet)
 router.register("custom-fields", CustomFieldViewSet)
+router.register("disclosures", DisclosureViewSet)
+router.register("erasures", ErasureViewSet)
 urlpatterns = [
     *router.urls,
     path("mail/inbound/", inbound, name="mail-inbound"),

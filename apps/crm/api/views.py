@@ -35,6 +35,7 @@ from apps.crm.api.merging import (
     OtherPersonSerializer,
     PersonProbeSerializer,
 )
+from apps.crm.api.personal import PersonalMixin
 from apps.crm.api.quotes import (
     ContractSerializer,
     LinesPreviewSerializer,
@@ -157,7 +158,7 @@ class PersonFilters(ScopedFilterSet):
     dismiss_duplicate=extend_schema(request=OtherPersonSerializer),
     reconsider_duplicate=extend_schema(request=OtherPersonSerializer),
 )
-class PersonViewSet(TimelineMixin, MergeableViewSet):
+class PersonViewSet(TimelineMixin, PersonalMixin, MergeableViewSet):
     """People; at the address of one who was merged into another it is said into whom (410)."""
 
     references = RELATIONS
@@ -166,6 +167,12 @@ class PersonViewSet(TimelineMixin, MergeableViewSet):
     merge_class = MergePeopleSerializer
     other_class = OtherPersonSerializer
     probe_class = PersonProbeSerializer
+    action_permissions: ClassVar[dict[str, str]] = {
+        **MergeableViewSet.action_permissions,
+        "disclose": "disclose",
+        "rehearse_erasure": "erase",
+    }
+    recent_for = frozenset({"disclose"})
     queryset = Person.objects.filter(merged_into=None).prefetch_related(
         _tags(),
         _contacts(),

@@ -40,6 +40,7 @@ from apps.crm.models.leads import (
 )
 from apps.crm.models.mail import Mail, UnmatchedMail
 from apps.crm.models.participants import DealParticipant
+from apps.crm.models.personal import Disclosure, Erasure
 from apps.crm.models.pipelines import LostReason, Pipeline, Stage
 from apps.crm.models.quotes import Quote, QuoteLine, StageApproval
 from apps.crm.models.reports import CurrencyRate, ForecastSnapshot, FunnelCell, FunnelMark, SalesPlan
@@ -69,11 +70,13 @@ __all__ = [
     "Deal",
     "DealLine",
     "DealParticipant",
+    "Disclosure",
     "DisqualifyReason",
     "DuplicateDismissal",
     "DuplicatePair",
     "Duplicated",
     "Employment",
+    "Erasure",
     "ForecastSnapshot",
     "FunnelCell",
     "FunnelMark",

@@ -179,6 +179,8 @@ class Person(Stamped, Versioned, Archivable, Imported, Customised, Owned):
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="people")
     merged_into = _merged_into()
     last_activity_at = _last_activity_at()
+    # From then on the row stands for somebody who is not known any more, so that what was agreed with them stays whole.
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True, editable=False)
 
     objects = ScopedQuerySet.as_manager()
     access = _OWNED
@@ -189,8 +191,28 @@ class Person(Stamped, Versioned, Archivable, Imported, Customised, Owned):
         permissions = [
             ("archive_person", _("Can archive and restore people")),
             ("merge_person", _("Can merge people")),
+            ("disclose_person", _("Can take away all that is kept about a person")),
+            ("erase_person", _("Can rehearse the erasure of people")),
         ]
-        constraints = [unique_source("person"), _merged_is_archived("person")]
+        constraints = [
+            unique_source("person"),
+            _merged_is_archived("person"),
+            models.CheckConstraint(
+                condition=models.Q(erased_at=None)
+                | models.Q(
+                    archived_at__isnull=False,
+                    family_name="",
+                    middle_name="",
+                    job_title="",
+                    locale="",
+                    description="",
+                    external_id="",
+                    custom={},
+                ),
+                name="person_erased_is_blank",
+                violation_error_message=_("This person has been erased, and does not come back."),
+            ),
+        ]
         indexes = [
             GinIndex(OpClass(Upper("full_name"), name="gin_trgm_ops"), name="person_full_name_trgm"),
             models.Index(fields=["full_name", "id"], name="person_by_name"),

@@ -268,6 +268,17 @@ def expire_imports() -> int:
     return sum(_expire(pk) for pk in old.values_list("pk", flat=True)[:1000])
 
 
+def clear_file(batch_id: int) -> None:
+    """Remove the file of an import before its time, and the sample of it; the rows and what they did stay."""
+    batch = ImportBatch.objects.select_for_update(of=("self",)).get(pk=batch_id)
+    # First, so that no file outlives the record of it.
+    if batch.storage_name:
+        default_storage.delete(batch.storage_name)
+    batch.storage_name = ""
+    batch.sample = []
+    batch.save(update_fields=["storage_name", "sample"])
+
+
 def must_be_mapped(batch: ImportBatch) -> None:
     """
     Insist that every required field has a column.

@@ -334,6 +334,7 @@ _SHARED = (
     "What was shared of one row was decided for that row: whoever sees it need not see all of the other."
 )
 _LOGGED = "A log says what was done to which row then."
+_ASKED = "What was told about one row, or erased of it, then."
 _NO_ROW = "Speaks of a kind of rows, and of no single one."
 _CHAIN = "What was merged into it before leads there step by step."
 
@@ -384,6 +385,8 @@ def declare() -> None:
             Company, "crm.Company.parent", _move_children, rows=_seen(Company, "parent"), counted=_below
         )
     )
+    for relation in ("crm.Disclosure.person", "crm.Erasure.person"):
+        register_merge_rule(MergeRule(Person, relation, why=_ASKED))
     seen = _seen(DealParticipant, "person")
     register_merge_rule(
         MergeRule(Person, "crm.DealParticipant.person", _move_participations, rows=seen, counted=_parts)

@@ -158,10 +158,11 @@ def restore_person(person_id: int, *, actor: User, expected_version: int | None 
 
     :raises DoesNotExist: the person is out of sight
     :raises PermissionDenied: the actor may not restore them
-    :raises ValidationError: "not_archived", "merged", "stale", or a contact is somebody else's by now
+    :raises ValidationError: "not_archived", "merged", "erased", "stale", or a contact is somebody else's by now
     """
     person = rows.locked(Person, person_id, actor=actor, action="archive", expected_version=expected_version)
     rows.require_unmerged(person)
+    rows.require_unerased(person)
     archived_at = person.archived_at
     rows.restore(person, actor=actor)
     with rows.refusals():

@@ -36,6 +36,7 @@ __all__ = [
     "refusals",
     "require_active",
     "require_named",
+    "require_unerased",
     "require_unmerged",
     "restore",
     "set_tags",
@@ -49,6 +50,12 @@ def require_unmerged(row: Company | Person) -> None:
         raise ValidationError(
             _("This has been merged into another. Undo the merge to get it back."), code="merged"
         )
+
+
+def require_unerased(row: Person) -> None:
+    """Insist that a person has not been erased. :raises ValidationError: they have (code "erased")"""
+    if row.erased_at is not None:
+        raise ValidationError(_("This person has been erased, and does not come back."), code="erased")
 
 
 _Tagged = Company | Person | Deal | Lead

@@ -9,7 +9,7 @@ from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from apps.accounts.models import User
-from apps.history.models import Change, ChangeSet
+from apps.history.models import Blanked, Change, ChangeSet
 from apps.history.nets import Net, fold
 from apps.history.selectors import creations
 from apps.history.tracking import Tracked, parents_first
@@ -156,3 +156,9 @@ def visible(change_sets: Sequence[ChangeSet], *, actor: User) -> set[int]:
 def is_empty(change_set: ChangeSet) -> bool:
     """Tell whether nothing is kept of what the set did."""
     return not (change_set.changes.exists() or change_set.creations.exists())
+
+
+def is_blanked(change_set: ChangeSet) -> bool:
+    """Tell whether all that the set changed belongs to rows whose former values were erased."""
+    others = change_set.changes.exclude(about__in=Blanked.objects.values("about"))
+    return not (change_set.creations.exists() or others.exists())

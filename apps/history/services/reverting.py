@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -22,9 +23,11 @@ from apps.history.models import Conflict
 from apps.history.nets import Kind, Net
 from apps.history.rows import Row
 from apps.history.selectors import sets
+from apps.history.services.blanking import blanked_among
 from apps.history.tracking import Reverted, Tracked, parts_of
 
 Why = Conflict.Kind
+ERASED = _("This is about somebody who was erased: what it said before is not kept, and not put back.")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def revert(
     """
     nets = [net for net in sets.nets(change_set_id, tracked, ids) if net.kind == kind]
     outcome = Outcome()
+    nets = _leave_erased(nets, outcome)
     if kind == Kind.CREATED:
         nets = _leave_parts(change_set_id, tracked, nets, outcome)
     if not nets:
@@ -86,6 +90,13 @@ def revert(
 
 
 # What is in the way
+
+
+def _leave_erased(nets: list[Net], outcome: Outcome) -> list[Net]:
+    """Leave out rows of people who were erased, whose former values are gone."""
+    erased = blanked_among([net.about for net in nets])
+    outcome.blocked += [Blocked(net.row_id, Why.REFUSED, str(ERASED)) for net in nets if net.about in erased]
+    return [net for net in nets if net.about not in erased]
 
 
 def _leave_parts(change_set_id: int, tracked: Tracked, nets: list[Net], outcome: Outcome) -> list[Net]:

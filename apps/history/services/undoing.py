@@ -22,6 +22,7 @@ from apps.history.nets import Kind, Net
 from apps.history.selectors import conflicts, sets, titles
 from apps.history.selectors.words import shown_fields
 from apps.history.services import reverting
+from apps.history.services.blanking import blanked_among
 from apps.history.tracking import Tracked, parents_first, tracked
 from apps.jobs.kinds import JobRefused, Reporter, Step
 from apps.jobs.models import Job
@@ -48,6 +49,8 @@ def refusal(change_set: ChangeSet, *, actor: User) -> Exception | None:
         return ValidationError(_("This is still being done."), code="not_finished")
     if sets.is_empty(change_set):
         return ValidationError(_("What was changed here is no longer kept."), code="forgotten")
+    if sets.is_blanked(change_set):
+        return ValidationError(reverting.ERASED, code="erased")
     return None
 
 
@@ -81,8 +84,8 @@ def start_undo(change_set_id: int, *, actor: User, reason: str = "") -> Undo:
 
     :raises ChangeSet.DoesNotExist: there is no such set
     :raises PermissionDenied: the actor may not undo it
-    :raises ValidationError: it was undone before ("undone"), still runs ("not_finished"), or its changes are no
-        longer kept ("forgotten")
+    :raises ValidationError: it was undone before ("undone"), still runs ("not_finished"), its changes are no longer
+        kept ("forgotten"), or it is about people who were erased ("erased")
     """
     subject = ChangeSet.objects.select_for_update(of=("self",)).get(pk=change_set_id)
     against = refusal(subject, actor=actor)
@@ -396,7 +399,9 @@ def _chosen(model: Tracked, net: Net, columns: Collection[str] | None) -> Net:
 
 
 def _force(conflict: Conflict, model: Tracked, net: Net, actor: User) -> None:
-    """:raises ValidationError: the database refuses it (code "refused")"""
+    """:raises ValidationError: the database refuses it, or its former values were erased (code "refused")"""
+    if blanked_among([net.about]):
+        raise ValidationError(reverting.ERASED, code="refused")
     current = rows.read(model, [net.row_id], is_locked=True)
     if (net.row_id in current) is (net.kind == Kind.DELETED):
         raise ValidationError(conflict.get_kind_display(), code="refused")

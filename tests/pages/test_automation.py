@@ -44,7 +44,7 @@ def test_a_rule_is_written_started_and_tried(ada: "User", enter: Callable[..., P
     make_deal("Forty desks", owner=ada, expected_close_date=timezone.localdate())
     page = enter(ada, ADD)
     page.set_default_timeout(PATIENCE_MS)
-    page.get_by_label("Name").fill("Close is near")
+    page.locator("#id_name").fill("Close is near")
     page.get_by_label("When").select_option(label="the expected close of an open deal")
     page.get_by_label("How many days").fill("2")
     page.get_by_label("At what time").fill("08:30")
@@ -62,6 +62,7 @@ def test_a_rule_is_written_started_and_tried(ada: "User", enter: Callable[..., P
     expect(page.get_by_text("Plan the next step: “Call them”, in 1 days")).to_be_visible()
 
     page.get_by_role("button", name="Dry run").click()
+    page.get_by_role("link", name="Open the result").click()
     expect(page.get_by_text("Would have acted: 1.")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_role("link", name="Forty desks")).to_be_visible()
     page.get_by_role("button", name="Start rule").click()

@@ -22,10 +22,10 @@ def test_a_field_is_made_and_filled_in(ada: "User", enter: Callable[..., Page]) 
     company = make_company("Iron")
     make_company("Steel")
     page = enter(ada, "/admin/crm/customfield/add/")
-    page.get_by_label("Name").fill("Sales region")
-    page.get_by_label("Of", exact=True).select_option("company")
-    page.get_by_label("Kind").select_option("CHOICE")
-    page.get_by_label("Choices").fill("North\nSouth")
+    page.locator("#id_label").fill("Sales region")
+    page.locator("#id_model").select_option("company")
+    page.locator("#id_kind").select_option("CHOICE")
+    page.locator("#id_choices").fill("North\nSouth")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Sales region").first).to_be_visible()
 
@@ -47,6 +47,6 @@ def test_the_catalog_fits_and_everybody_can_use_it(
 ) -> None:
     page = enter(ada, "/admin/crm/customfield/add/")
     page.set_viewport_size({"width": width, "height": 900})
-    expect(page.get_by_label("Choices")).to_be_visible()
+    expect(page.locator("#id_choices")).to_be_visible()
     assert page.evaluate(_FITS)
     assert findings(page) == []

@@ -19,4 +19,6 @@ def _try(job: Job, reporter: Reporter) -> Step:
 
 
 def _page(job: Job) -> str:
-    return f"{reverse('admin:crm_automationrule_change', args=[job.params['rule']])}#dry-run"
+    # Its number makes another address of it: who waits on the page of the rule would otherwise only scroll.
+    page = reverse("admin:crm_automationrule_change", args=[job.params["rule"]])
+    return f"{page}?dry-run={job.pk}#dry-run"

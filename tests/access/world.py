@@ -83,6 +83,8 @@ CHOSEN: dict[str, Any] = {
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
         "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     },
+    # A run is about a fact, or about a day.
+    "crm.AutomationRun.event_id": 1,
 }
 
 

@@ -224,6 +224,16 @@ def test_an_edit_of_an_older_state_keeps_what_was_typed(anna: User, deal: Deal) 
     assert Deal.objects.get().title == "Forty desks"
 
 
+def test_the_pages_of_customers_offer_what_can_be_done_with_them(anna: User) -> None:
+    client = login(factories.make_admin())
+    company, person = factories.make_company("Iron", owner=anna), factories.make_person("Lev", owner=anna)
+    for row, model in ((company, "company"), (person, "person")):
+        shown = text_of(client.get(page(model, row)))
+        assert 'href="#edit"' in shown
+        assert page(model, row, "merge") in shown
+        assert command(row, "archive") in shown
+
+
 @pytest.mark.parametrize("days", [0, 60])
 def test_only_an_older_state_is_called_so(anna: User, deal: Deal, days: int) -> None:
     """Whether the deal has been in its stage for long or not: a page just opened is of today, one of before is not."""

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from apps.common.templatetags.artel import number
 from apps.crm import criteria, events
 from apps.crm.criteria import Asked, Criterion, Text
 from apps.crm.models import Company, Deal, Lead, Person
@@ -209,7 +210,7 @@ def condition_labels(condition: Mapping[str, Any], *, aggregate: str) -> list[di
     rows = [
         {
             "key": one["key"],
-            "label": f"{FIELDS[aggregate].get(one['field'], one['field'])} {OPS[one['op']].label} {one['value']}".strip(),
+            "label": f"{FIELDS[aggregate].get(one['field'], one['field'])} {OPS[one['op']].label} {_said(one)}".strip(),
         }
         for one in condition.get("where", [])
     ]
@@ -219,6 +220,10 @@ def condition_labels(condition: Mapping[str, Any], *, aggregate: str) -> list[di
         {"key": one.key, "label": gettext("there is: %(what)s") % {"what": label}}
         for one, label in zip(wanted, said, strict=True)
     ]
+
+
+def _said(one: Mapping[str, str]) -> str:
+    return number(one["value"]) if OPS[one["op"]].takes_number else one["value"]
 
 
 def value_at(data: Mapping[str, Any], path: str) -> Any:

@@ -45,8 +45,8 @@ TRIGGERS: dict[str, Text] = {
 
 
 def aggregate_of(trigger: str) -> str:
-    """Return what a fact or a schedule is about: "deal"."""
-    return trigger.split(".")[1]
+    """Return what a fact or a schedule is about: "deal"; "" where it is neither."""
+    return trigger.partition(".")[2].partition(".")[0]
 
 
 # If

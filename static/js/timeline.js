@@ -16,6 +16,8 @@
     const csrf = () => (composer || document).querySelector("[name=csrfmiddlewaretoken]").value;
     let asked = 0;
     let isStale = false;
+    // Whose former words are shown: by their place, with the version that they were asked for.
+    const opened = new Map();
 
     const say = (text) => { said.textContent = ""; window.requestAnimationFrame(() => { said.textContent = text; }); };
 
@@ -67,6 +69,7 @@
         const before = new Set([...parts.querySelectorAll("[data-activity]")].map((each) => each.dataset.activity));
         const focus = remembered();
         parts.innerHTML = html;
+        reopen();
         restore(focus);
         const isNew = [...parts.querySelectorAll("[data-tl-list] > [data-activity]")].some((each) => !before.has(each.dataset.activity));
         if (isTold && isNew) say(words.new);
@@ -341,18 +344,44 @@
       });
     }
 
+    // What is pinned stands in two lists; each is opened for itself.
+    const placeOf = (entry) => `${entry.closest(".tl-pinned") ? ".tl-pinned" : "[data-tl-list]"} > [data-activity="${CSS.escape(entry.dataset.activity)}"]`;
+
+    // Former words stay open when the page is put together anew around them, and come anew where there are more of them.
     async function former(button) {
       const entry = button.closest("[data-activity]");
-      const open = entry.querySelector(".tl-former");
-      button.setAttribute("aria-expanded", String(!open));
-      if (open) {
-        open.remove();
-        return;
-      }
+      const place = placeOf(entry);
+      if (opened.delete(place)) showFormer(place, "");
+      else await openFormer(place, entry);
+    }
+
+    async function openFormer(place, { dataset: { activity, version } }) {
+      opened.set(place, { version, html: "" });
       try {
-        entry.querySelector(".tl-what").insertAdjacentHTML("beforeend", await get(`${url}${entry.dataset.activity}/former/`));
+        const html = await get(`${url}${activity}/former/`);
+        // Closed again meanwhile, or asked for once more.
+        if (html === null || opened.get(place)?.version !== version) return;
+        opened.set(place, { version, html });
+        showFormer(place, html);
       } catch {
+        opened.delete(place);
         say(words.failed);
+      }
+    }
+
+    function showFormer(place, html) {
+      const entry = parts.querySelector(place);
+      entry?.querySelector(".tl-former")?.remove();
+      entry?.querySelector("[data-tl-former]")?.setAttribute("aria-expanded", String(Boolean(html)));
+      if (html) entry?.querySelector(".tl-what")?.insertAdjacentHTML("beforeend", html);
+    }
+
+    function reopen() {
+      for (const [place, { version, html }] of [...opened]) {
+        const entry = parts.querySelector(place);
+        if (!entry) opened.delete(place);
+        else if (entry.dataset.version === version) showFormer(place, html);
+        else openFormer(place, entry);
       }
     }
 

@@ -115,6 +115,11 @@ def test_a_note_is_edited_pinned_removed_and_brought_back(
     expect(notes.locator(".tl-body")).to_have_text("second words")
     notes.locator("[data-tl-former]").click()
     expect(notes.locator(".tl-former")).to_contain_text("first words")
+    # What a colleague writes puts the list together anew, around what is open.
+    log_activity(about=[("deal", desks.pk)], kind="NOTE", actor=ada, body="something else")
+    expect(notes.filter(has_text="something else")).to_be_visible()
+    expect(notes.locator(".tl-former")).to_contain_text("first words")
+    notes = notes.filter(has_text="second words")
     notes.locator("[data-tl-deed=pin]").click()
     expect(page.locator(".tl-pinned .tl-body")).to_have_text("second words")
     notes.locator("[data-tl-deed=remove]").click()

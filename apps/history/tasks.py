@@ -20,9 +20,7 @@ def expire_history() -> int:
 
 @task_prerun.connect(dispatch_uid="history")
 def _enter(task: "Task[Any, Any]", task_id: str, **kwargs: Any) -> None:
-    """
-    Put what a task changes into one change set, told by what it did; a job's own takes its place within it.
-    """
+    """Put what a task changes into one change set, told by what it did; a job's own takes its place within it."""
     stack = ExitStack()
     stack.enter_context(change_set(Work(Face.SYSTEM, request_id=task_id)))
     task.request.update({_ATTRIBUTE: stack})

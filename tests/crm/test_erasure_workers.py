@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 # Before and after a commit, within a chunk, and between a file and its row.
 @pytest.mark.parametrize(
-    "place", ["job.before_commit:3", "job.after_commit:4", "erasure.in_chunk:5", "erasure.content_deleted:1"]
+    "place", ["job.before_commit:3", "job.after_commit:4", "erasure.in_chunk:5", "blob.after_deleting:1"]
 )
 def test_an_erasure_survives_its_worker(artel_processes: "Processes", place: str) -> None:
     admin, word = make_admin(), new_word()

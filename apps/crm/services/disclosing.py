@@ -4,7 +4,6 @@ What may be done with a disclosure: ask for it, download it, remove it.
 The file is written by a job, whose steps are in :mod:`apps.crm.services.disclosure_steps`.
 """
 
-from datetime import timedelta
 from typing import IO
 
 from django.conf import settings
@@ -21,13 +20,9 @@ from apps.crm.models import Disclosure, Person
 from apps.crm.services import rows
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.lists.services.export_files import kept_for
 
 JOB_KIND = "crm.disclose_person"
-
-
-def kept_for() -> timedelta:
-    """Return how long a file can be downloaded."""
-    return timedelta(hours=settings.EXPORT_KEPT_HOURS)
 
 
 @transaction.atomic

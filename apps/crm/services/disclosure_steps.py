@@ -27,6 +27,7 @@ from apps.documents.names import safe_file_name
 from apps.documents.storage import chunks_of
 from apps.jobs.kinds import JobCancelled, JobRefused, Reporter, Step
 from apps.jobs.models import Job
+from apps.lists.services.export_files import kept_for
 
 _BLOCK = 500
 
@@ -67,7 +68,7 @@ def finish_step(job: Job, reporter: Reporter, written: Written) -> Step:
     )
     disclosure.rows, disclosure.files = written.rows, written.files
     disclosure.finished_at = timezone.now()
-    disclosure.expires_at = disclosure.finished_at + disclosing.kept_for()
+    disclosure.expires_at = disclosure.finished_at + kept_for()
     told = ["storage_name", "sha256", "size", "rows", "files", "finished_at", "expires_at"]
     disclosure.save(update_fields=told)
     result = {"disclosure": disclosure.pk, "rows": written.rows, "files": written.files}
@@ -168,5 +169,5 @@ def resumed(job: Job) -> None:
             _("This export has been cleared away. Ask for it again."), code="export_expired"
         )
     found.finished_at = None
-    found.expires_at = timezone.now() + disclosing.kept_for()
+    found.expires_at = timezone.now() + kept_for()
     found.save(update_fields=["finished_at", "expires_at"])

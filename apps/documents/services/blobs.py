@@ -6,7 +6,7 @@ uses asks for the row under the same lock, and so never takes away what is just 
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO, Any
@@ -121,28 +121,40 @@ def uses() -> list[tuple[type[models.Model], str]]:
     return [(relation.related_model, relation.field.attname) for relation in found]
 
 
-def unused() -> Q:
-    """Return which contents nobody uses, and nobody has wanted for a day."""
-    conditions = Q(kept_at__lt=Now() - UNUSED_AFTER)
+def unreferenced(*, but: Collection[tuple[type[models.Model], str]] = ()) -> Q:
+    """
+    Return which contents nobody uses.
+
+    :param but: models and columns that do not count as a use
+    """
+    conditions = Q()
     for model, column in uses():
-        conditions &= Q(~Exists(model._base_manager.filter(**{column: OuterRef("pk")})))
+        if (model, column) not in but:
+            conditions &= Q(~Exists(model._base_manager.filter(**{column: OuterRef("pk")})))
     return conditions
 
 
-def remove_unused(blob_id: int) -> bool:
+def unused() -> Q:
+    """Return which contents nobody uses, and nobody has wanted for a day."""
+    return Q(kept_at__lt=Now() - UNUSED_AFTER) & unreferenced()
+
+
+def remove_unused(blob_id: int, condition: Callable[[], Q] = unused) -> bool:
     """
     Delete a content that nobody uses, row and file; tell whether that was still so.
 
     The row says first that the content is missing: should this process die between the file and the row, whoever keeps
     the same content brings it again. The file is deleted under the content's lock, for which they wait.
+
+    :param condition: returns which contents nobody uses
     """
     with transaction.atomic():
-        blob = _locked_unused(blob_id)
+        blob = _locked_unused(blob_id, condition)
         if blob is None:
             return False
         Blob.objects.filter(pk=blob_id).update(missing_since=timezone.now())
     with transaction.atomic():
-        blob = _locked_unused(blob_id)
+        blob = _locked_unused(blob_id, condition)
         if blob is None:
             return False
         contents().delete(blob.key)
@@ -151,12 +163,12 @@ def remove_unused(blob_id: int) -> bool:
     return True
 
 
-def _locked_unused(blob_id: int) -> Blob | None:
+def _locked_unused(blob_id: int, condition: Callable[[], Q]) -> Blob | None:
     known = Blob.objects.filter(pk=blob_id).first()
     if known is None:
         return None
     lock_content(bytes(known.sha256))
-    return Blob.objects.select_for_update().filter(unused(), pk=blob_id).first()
+    return Blob.objects.select_for_update().filter(condition(), pk=blob_id).first()
 
 
 @transaction.atomic

@@ -5,18 +5,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
+from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.accounts.rows import refusals
 from apps.documents import events
-from apps.documents.models import Blob, Bundle, Document, DocumentLink, DocumentVersion, Rendition
+from apps.documents.models import Bundle, Document, DocumentLink, DocumentVersion, Rendition
 from apps.documents.services import blobs
 from apps.documents.services.bundles import clear_bundles
 from apps.documents.services.keeping import today
-from apps.documents.storage import contents
-from apps.events.failpoints import failpoint
 from apps.events.services import publish_many
 from apps.history.services.blanking import blank_rows
 
@@ -83,37 +80,12 @@ def remove_contents(blob_ids: Iterable[int]) -> int:
 
     :return: how many went
     """
-    return sum(_remove(blob_id) for blob_id in blob_ids)
+    return sum(blobs.remove_unused(blob_id, _used_by_nothing) for blob_id in blob_ids)
 
 
-def _remove(blob_id: int) -> bool:
-    """Do it in two steps, as :func:`apps.documents.services.blobs.remove_unused` does, and for its reasons."""
-    with transaction.atomic():
-        blob = _locked(blob_id)
-        if blob is None:
-            return False
-        Blob.objects.filter(pk=blob_id).update(missing_since=timezone.now())
-    with transaction.atomic():
-        blob = _locked(blob_id)
-        if blob is None:
-            return False
-        contents().delete(blob.key)
-        failpoint("erasure.content_deleted")
-        blob.delete()
-    return True
-
-
-def _locked(blob_id: int) -> Blob | None:
-    known = Blob.objects.filter(pk=blob_id).first()
-    if known is None:
-        return None
-    blobs.lock_content(bytes(known.sha256))
-    unused = Q()
-    for model, column in blobs.uses():
-        # What was made of it goes with it.
-        if (model, column) != (Rendition, "source_id"):
-            unused &= Q(~Exists(model._base_manager.filter(**{column: OuterRef("pk")})))
-    return Blob.objects.select_for_update().filter(unused, pk=blob_id).first()
+def _used_by_nothing() -> Q:
+    # What was made of a content goes with it.
+    return blobs.unreferenced(but=[(Rendition, "source_id")])
 
 
 def rename_links(model: str, pk: int, *, name: str) -> None:

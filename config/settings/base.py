@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.lists",
     "apps.documents",
     "apps.crm",
+    "apps.payments",
     "apps.notifications",
     "apps.gateway",
 ]

@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,12 @@ class Work:
     request_id: str = ""
     job_id: int | None = None
     reverts_id: int | None = None
-    uid: uuid.UUID = field(default_factory=uuid.uuid4)
+    known_uid: uuid.UUID | None = None
+
+    @cached_property
+    def uid(self) -> uuid.UUID:
+        """The change set's name; one is made when it is asked for, as most requests change nothing."""
+        return self.known_uid or uuid.uuid4()
 
     def facts(self) -> Facts:
         """Return what the database is told, in the order of `_NAMES`."""

@@ -100,10 +100,15 @@ class _Frame:
 
 
 def _vary(response: HttpResponseBase, value: str) -> None:
-    if "Vary" in response.headers:
-        patch_vary_headers(response, value.split(", "))
-    else:
-        response.headers["Vary"] = value
+    response.headers["Vary"] = _varying(response.headers.get("Vary", ""), value)
+
+
+@lru_cache(_MOST)
+def _varying(before: str, more: str) -> str:
+    """Return both values of the header as one, which takes longer to write than most answers."""
+    response = HttpResponse(headers={"Vary": before} if before else None)
+    patch_vary_headers(response, more.split(", "))
+    return str(response.headers["Vary"])
 
 
 class _Framing(WSGIHandler):

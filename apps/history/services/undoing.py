@@ -112,7 +112,7 @@ def work_of(undo: Undo, face: str = Face.JOB) -> Work:
         reason=undo.reason,
         job_id=undo.job_id,
         reverts_id=undo.change_set_id,
-        uid=undo.uid,
+        known_uid=undo.uid,
     )
 
 
@@ -480,7 +480,7 @@ def job_work(job: Job) -> Work:
         label=job.title,
         request_id=f"job-{job.pk}",
         job_id=job.pk,
-        uid=uid_of_job(job.pk),
+        known_uid=uid_of_job(job.pk),
     )
 
 

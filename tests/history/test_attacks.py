@@ -13,8 +13,9 @@ from django.urls import reverse
 from apps.accounts.models import Membership, Role, RoleGrant, Team, User
 from apps.crm.models import Deal, DealLine, Employment, Person, Product, StageTransition
 from apps.crm.services import deals
+from apps.crm.services.activities import log_activity
 from apps.history.models import Change, ChangeSet, Conflict, Undo
-from apps.history.selectors import stories
+from apps.history.selectors import stories, titles
 from apps.history.services import undoing
 from apps.history.services.undoing import put_back_row, start_undo
 from apps.history.tracking import tracked_models
@@ -254,6 +255,13 @@ def test_titles_name_only_what_the_reader_sees(anna: User, boris: User, admin: U
     assert "Deal · next step" in page
     assert "Canary" not in page
     assert "Deal “Canary deal” · next step" in login(admin).get(listed).content.decode()
+
+
+def test_a_part_is_told_by_the_name_of_its_whole_though_that_is_kept_elsewhere(anna: User) -> None:
+    deal = make_deal("Desks", owner=anna)
+    with recorded(anna) as work:
+        log_activity(about=[("deal", deal.pk)], kind="NOTE", body="Called", actor=anna)
+    assert titles.in_short(set_of(work)).startswith("Activity")
 
 
 def test_a_job_title_names_no_row(anna: User) -> None:

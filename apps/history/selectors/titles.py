@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from django.apps import apps
 from django.db import connection
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -116,10 +117,13 @@ def _title(gist: _Gist, words: Words | None) -> str:
 
 
 def _kind(about: str, *, plural: bool = False) -> str:
-    model, _row_id = _whole(about)
-    if model is None:
-        return about.partition(":")[0]
-    opts = model.model._meta
+    # What is told about may be kept elsewhere, while its parts are kept here.
+    label = about.partition(":")[0]
+    try:
+        opts = apps.get_model(label)._meta
+    except LookupError:
+        # Of a table that is gone by now.
+        return label
     return capfirst(str(opts.verbose_name_plural if plural else opts.verbose_name))
 
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
 from apps.jobs.models import Job
@@ -20,7 +21,7 @@ class BulkEdit(models.Model):
         REHEARSING = "REHEARSING", _("being rehearsed")
         REHEARSED = "REHEARSED", _("rehearsed")
         APPLYING = "APPLYING", _("being applied")
-        APPLIED = "APPLIED", _("applied")
+        APPLIED = "APPLIED", pgettext_lazy("bulk change", "applied")
         FAILED = "FAILED", _("failed")
         CANCELLED = "CANCELLED", _("cancelled")
 

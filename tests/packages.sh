@@ -17,6 +17,7 @@ need soffice libreoffice-writer-nogui                          # office files as
 need curl curl                                                  # the examples of the docs
 need /usr/lib/libreoffice/program/libswlo.so libreoffice-writer-nogui # office documents as PDF
 need /usr/lib/libreoffice/program/libsclo.so libreoffice-calc-nogui # spreadsheets as PDF
+need /usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server       # facts told to other systems
 need_node() {
     major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p')
     if [ "${major:-0}" -lt 18 ]; then

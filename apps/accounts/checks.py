@@ -50,6 +50,7 @@ UNSCOPED_MODELS = {
     "events.Aggregate": "the counter behind an outbox sequence, read by the outbox alone",
     "events.Event": "the outbox, read by the relay and by receivers",
     "events.Outbox": "the relay's own list of what is still to be sent",
+    "events.Outgoing": "the same for each broker",
     "events.Heartbeat": "when the relay was last heard of, a figure for operators",
     "events.Delivery": "the outbox's own record of what each receiver has done",
     "history.Blanked": "whose former values were erased, asked by history alone",

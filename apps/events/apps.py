@@ -9,7 +9,8 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers its checks by being imported.
-        from apps.events import checks, personal  # noqa: F401, PLC0415
+        from apps.events import brokers, checks, personal  # noqa: F401, PLC0415
 
+        brokers.register(brokers.Route("rabbitmq", "apps.events.brokers.rabbitmq.RabbitMQ", "RABBITMQ_URL"))
         personal.declare()
         autodiscover_modules("receivers")

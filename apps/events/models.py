@@ -57,6 +57,24 @@ class Outbox(models.Model):
         return f"event {self.pk}"
 
 
+class Outgoing(models.Model):
+    """A fact that a broker has yet to be told; the row goes when the broker has confirmed it."""
+
+    broker = models.CharField(max_length=20)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [
+            # Also the order in which a broker is told.
+            models.UniqueConstraint(fields=["broker", "event"], name="outgoing_broker_event_unique")
+        ]
+        # What deleting a fact asks by; few rows wait.
+        indexes = [models.Index(fields=["event"], name="outgoing_event")]
+
+    def __str__(self) -> str:
+        return f"event {self.event_id} to {self.broker}"
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     """Shares of facts, by how far they have come."""
 

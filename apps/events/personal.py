@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.common.personal import Place, Subject, Turn, declare_place, not_personal
-from apps.events.models import Aggregate, Delivery, Event, Heartbeat, Outbox
+from apps.events.models import Aggregate, Delivery, Event, Heartbeat, Outbox, Outgoing
 
 # What says how something stands, and nothing about anybody.
 _HARMLESS = {"kind", "status", "state", "type", "purpose", "basis", "source", "channel", "direction", "code"}
@@ -21,7 +21,7 @@ _OWN, _NAMING = "own", "naming"
 
 def declare() -> None:
     """Declare it; called when the app is ready."""
-    for model in (Aggregate, Outbox, Heartbeat):
+    for model in (Aggregate, Outbox, Outgoing, Heartbeat):
         not_personal(model, "Counters and moments.")
     not_personal(Event, "Names of kinds, and a key.", "type", "subject")
     not_personal(Delivery, "The name of a function.", "receiver")

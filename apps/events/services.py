@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.logs import request_id
 from apps.events.failpoints import failpoint
-from apps.events.models import Delivery, Event, Outbox
+from apps.events.models import Delivery, Event, Outbox, Outgoing
 from apps.events.registry import Fact, receiver_named
 from apps.events.schemas import check_data
 from apps.events.wakeup import wake_relay
@@ -222,10 +222,12 @@ def expire_events() -> int:
 def _expire_batch() -> int:
     undone = Delivery.objects.filter(event=OuterRef("pk"), done_at=None)
     unsent = Outbox.objects.filter(pk=OuterRef("pk"))
+    untold = Outgoing.objects.filter(event=OuterRef("pk"))
     old = Event.objects.filter(at__lt=timezone.now() - timedelta(days=settings.EVENT_RETENTION_DAYS))
     batch = list(
         old.exclude(Exists(undone))
         .exclude(Exists(unsent))
+        .exclude(Exists(untold))
         .order_by("at")
         .values_list("pk", flat=True)[:_EXPIRY_BATCH]
     )

@@ -39,6 +39,10 @@ class TiedProcess(Process):  # type: ignore[misc]
         super().run(*args, **kwargs)
 
 
+# Processes that have nothing to do unless the environment names their servers.
+NEEDS = {"rabbitmq": "RABBITMQ_URL", "kafka": "KAFKA_BOOTSTRAP_SERVERS"}
+
+
 class Supervisor(Manager):  # type: ignore[misc]
     """honcho's manager with a keeper around each line of the Procfile and a greeting when the web answers."""
 
@@ -52,6 +56,8 @@ class Supervisor(Manager):  # type: ignore[misc]
         self.answered.unlink(missing_ok=True)
         later = {**environment, AFTER: str(self.answered)}
         for name in parse_procfile((ROOT / "Procfile").read_text()).processes:
+            if name in NEEDS and not environment.get(NEEDS[name]):
+                continue
             command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(KEEPER))} {name}"
             self.add_process(name, command, env=dict(environment if name == FIRST else later), cwd=str(ROOT))
         drive_port = environment.get("ARTEL_DEMO_DRIVE_PORT")

@@ -4,6 +4,14 @@ from celery.schedules import crontab
 
 from config.settings.environment import env
 
+# Every fact goes to the topic exchange artel.events there; none goes anywhere while this is empty.
+# amqp://user:password@host:5672/vhost, or amqps://
+RABBITMQ_URL = env.str("RABBITMQ_URL", default="")
+# Facts about money go to the topic payments.events there. Options of librdkafka besides, as JSON:
+# {"security.protocol": "SASL_SSL", "sasl.username": "artel"}
+KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", default="")
+KAFKA_OPTIONS = env.json("KAFKA_OPTIONS", default={})
+
 # Facts leave by https alone, and to the open internet alone. For development, and for receivers within one's own network,
 # plain http may be allowed, and networks named ("10.1.0.0/16") to which they may go all the same.
 WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)

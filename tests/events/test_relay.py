@@ -14,8 +14,9 @@ from django.utils import timezone
 from apps.events import relay as relay_module
 from apps.events import wakeup
 from apps.events.enqueue import NotSent
+from apps.events.leading import Timer
 from apps.events.models import Delivery, Event, Heartbeat, Outbox
-from apps.events.relay import Relay, Timer, relay_batch, resend_due
+from apps.events.relay import Relay, relay_batch, resend_due
 from apps.events.sinks.celery import CelerySink
 from tests.events.platform import take_calls, tell, waiting_calls, work
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from honcho.environ import parse_procfile
 
 from config.local.keep import AFTER, Turn, command_of
+from config.local.supervisor import NEEDS
 from tests.support.processes import await_end
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,5 +159,7 @@ def test_the_procfile_names_the_processes() -> None:
     names = ["web", "worker", "jobs", "beat", "relay", "webhooks"]
     commands = [command_of(name, procfile).split()[0] for name in names]
     assert commands == ["uvicorn", "celery", "celery", "celery", "python", "python"]
+    # Whatever else there is runs where its server is named.
+    assert set(parse_procfile(procfile.read_text()).processes) == {*names, *NEEDS}
     with pytest.raises(SystemExit, match="no line for nobody"):
         command_of("nobody", procfile)

@@ -20,12 +20,13 @@ from django.utils.translation import override
 
 from apps.accounts.models import User
 from apps.accounts.services import send_letter
+from apps.events.envelope import written
 from apps.events.models import Event
 from apps.events.services import publish
 from apps.notifications import events, letters
 from apps.notifications.models import WebhookDelivery, WebhookEndpoint
 from apps.notifications.webhooks.calling import Outcome
-from apps.notifications.webhooks.messages import body_of, custom_headers, headers_of, shown_headers, written
+from apps.notifications.webhooks.messages import body_of, custom_headers, headers_of, shown_headers
 from apps.notifications.webhooks.reach import matches, told_to
 
 logger = logging.getLogger(__name__)

@@ -3,14 +3,12 @@
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from apps.accounts.keyring import unseal
+from apps.events.envelope import MEDIA_TYPE, attributes, cloud_event
 from apps.notifications.models import WebhookDelivery, WebhookEndpoint
 from apps.notifications.webhooks.signing import signatures
 
@@ -19,33 +17,12 @@ HIDDEN = "•••"
 
 
 def body_of(delivery: WebhookDelivery) -> dict[str, Any]:
-    """Return a fact, or a sample, as a CloudEvent (https://cloudevents.io, version 1.0)."""
-    event = delivery.event
-    told: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": str(delivery.message_id),
-        "source": settings.OIDC_ISSUER,
-        "type": delivery.event_type,
-        "subject": delivery.subject,
-        "time": _moment(delivery.created_at if event is None else event.at),
-        "datacontenttype": "application/json",
-    }
-    if event is None:
-        return told | {"sample": True, "data": delivery.sample}
-    # Names of extensions are lower-case letters and digits, and their values plain.
-    told["sequence"] = str(event.sequence)
-    if event.actor_id is not None:
-        told["actor"] = str(event.actor_id)
-    return told | {"data": event.data}
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def written(body: Mapping[str, Any]) -> bytes:
-    """Write a body as it is signed and sent: the same each time."""
-    return json.dumps(body, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return a fact, or a sample, as a CloudEvent."""
+    message_id, event = str(delivery.message_id), delivery.event
+    if event is not None:
+        return cloud_event(event) | {"id": message_id}
+    about = attributes(message_id, delivery.event_type, delivery.subject, delivery.created_at)
+    return about | {"sample": True, "data": delivery.sample}
 
 
 def headers_of(endpoint: WebhookEndpoint, message_id: str, body: bytes) -> dict[str, str]:
@@ -57,7 +34,7 @@ def headers_of(endpoint: WebhookEndpoint, message_id: str, body: bytes) -> dict[
     at = int(time.time())
     return {
         **custom_headers(endpoint),
-        "Content-Type": "application/cloudevents+json; charset=utf-8",
+        "Content-Type": MEDIA_TYPE,
         "User-Agent": "Artel-Webhooks/1.0",
         "Webhook-Id": message_id,
         "Webhook-Timestamp": str(at),

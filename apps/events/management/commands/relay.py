@@ -1,10 +1,14 @@
 """manage.py relay: sends what has happened to those who want to know."""
 
 import signal
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from apps.events.brokers import route_named
+from apps.events.brokers.relay import BrokerRelay
+from apps.events.leading import Leader
 from apps.events.relay import Relay
 
 
@@ -16,8 +20,21 @@ class Command(BaseCommand):
     requires_system_checks = []
     requires_migrations_checks = False
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        relay = Relay()
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--to", metavar="BROKER", help="tell this broker what waits for it (rabbitmq)")
+
+    def handle(self, *args: Any, to: str | None = None, **options: Any) -> None:
+        relay = _relay_to(to)
         for number in [signal.SIGTERM, signal.SIGINT]:
             signal.signal(number, lambda *_args: relay.stop())
         relay.run()
+
+
+def _relay_to(name: str | None) -> Leader:
+    """Return what is to run. :raises CommandError: there is no such broker, or it has no address"""
+    if name is None:
+        return Relay()
+    try:
+        return BrokerRelay(route=route_named(name))
+    except LookupError as error:
+        raise CommandError(str(error)) from error

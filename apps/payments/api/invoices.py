@@ -39,6 +39,7 @@ class InvoiceViewSet(IdempotentMixin, DestroyMixin, ScopedEditViewSet):
     queryset = Invoice.objects.prefetch_related("lines__invoice").order_by("-id")
     serializer_class = InvoiceSerializer
     action_permissions: ClassVar[dict[str, str]] = {
+        "destroy": "change",
         "issue": "issue",
         "void": "void",
         "credit": "credit",

@@ -22,9 +22,9 @@ from apps.payments.api.shapes import (
     ManualEntrySerializer,
     MonthRowSerializer,
     PeriodSerializer,
-    WhySerializer,
     StatementSerializer,
     TrialRowSerializer,
+    WhySerializer,
 )
 from apps.payments.models import Invoice, JournalEntry, LedgerAccount, PeriodLock
 from apps.payments.services import ledger

@@ -16,9 +16,9 @@ from apps.payments.api.shapes import (
     ChangePaymentSerializer,
     GiveBackSerializer,
     PaymentSerializer,
-    WhySerializer,
     RecordPaymentSerializer,
     RefundSerializer,
+    WhySerializer,
 )
 from apps.payments.models import Allocation, Payment, Refund
 from apps.payments.services import allocations, payments, refunds

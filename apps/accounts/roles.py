@@ -84,7 +84,6 @@ _PAPERS: tuple[Pattern, ...] = (
 )
 
 
-
 def _sales_money(reach: RoleGrant.Reach) -> tuple[Pattern, ...]:
     """Who sells asks for the money, and sees whether it came; the rest is for who keeps the books."""
     return (

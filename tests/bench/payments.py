@@ -133,7 +133,7 @@ def bench(url: str, first: int, actor_id: int, *, is_hot: bool) -> Bench:
     where = "one hot account" if is_hot else f"{ACCOUNTS:,} accounts"
     return Bench(
         name="payments-hot" if is_hot else "payments",
-        claim=f"{CLIENTS * ENTRIES_EACH:,} entries of {CLIENTS} clients on {where} against pgbench with the same function",
+        claim=f"{CLIENTS * ENTRIES_EACH:,} entries of {CLIENTS} clients on {where} against pgbench with this function",
         limit=proved(lambda: pgbench(url, text)),
         ours=proved(lambda: clients(is_hot=is_hot, first=first, actor_id=actor_id)),
         same_work=same_work,

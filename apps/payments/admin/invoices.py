@@ -283,7 +283,7 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
     def _with_reason(
         self, request: HttpRequest, pk: int, version: int | None, service: Any, done: str
     ) -> None:
-        said = {"reason": request.POST.get("reason", ""), "expected_version": version}
+        said: dict[str, Any] = {"reason": request.POST.get("reason", ""), "expected_version": version}
         if call_service(request, service, pk, actor=actor_of(request), **said):
             messages.success(request, done)
 
@@ -306,7 +306,7 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
             entered = decimal_of(request.POST.get(f"line-{line.pk}", ""))
             if entered:
                 parts[line.pk] = to_minor(entered, invoice.currency)
-        said = {
+        said: dict[str, Any] = {
             "reason": request.POST.get("reason", ""),
             "parts": parts or None,
             "expected_version": version,
@@ -333,7 +333,7 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
 
     def _allocate(self, request: HttpRequest, pk: int, version: int | None) -> None:
         payment_id = key_of(request.POST.get("payment", ""))
-        said = {"actor": actor_of(request), "invoice_id": pk}
+        said: dict[str, Any] = {"actor": actor_of(request), "invoice_id": pk}
         if call_service(request, allocations.allocate_payment, payment_id, **said):
             messages.success(request, gettext("Allocated."))
 

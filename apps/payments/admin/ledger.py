@@ -136,7 +136,7 @@ class JournalEntryAdmin(ArchivableAdmin):
         return {"reverse": self._reverse}
 
     def _reverse(self, request: HttpRequest, pk: int, version: int | None) -> None:
-        said = {"reason": request.POST.get("reason", "")}
+        said: dict[str, Any] = {"reason": request.POST.get("reason", "")}
         if call_service(request, ledger.reverse_entry, pk, actor=actor_of(request), **said):
             messages.success(request, gettext("Taken back by another entry."))
 

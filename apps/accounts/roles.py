@@ -83,6 +83,16 @@ _PAPERS: tuple[Pattern, ...] = (
     ("documents.view_generation", OWN),
 )
 
+
+def _sales_money(reach: RoleGrant.Reach) -> tuple[Pattern, ...]:
+    """Who sells asks for the money, and sees whether it came; the rest is for who keeps the books."""
+    return (
+        *((f"payments.{action}_invoice", reach) for action in ("view", "add", "change", "issue", "export")),
+        ("payments.view_payment", reach),
+        ("payments.export_payment", reach),
+    )
+
+
 READY_MADE = (
     ReadyMade(
         "administrator",
@@ -103,6 +113,7 @@ READY_MADE = (
             ("documents.*_signaturerequest", SUBTREE),
             ("documents.*_folder", SUBTREE),
             ("documents.*_bundle", OWN),
+            *_sales_money(SUBTREE),
             ("crm.*_salesplan", SUBTREE),
             ("crm.*_automationrule", SUBTREE),
             ("crm.export_absence", None),
@@ -148,6 +159,7 @@ READY_MADE = (
             ("documents.*_signaturerequest", OWN),
             ("documents.*_folder", OWN),
             ("documents.*_bundle", OWN),
+            *_sales_money(OWN),
             ("crm.export_absence", None),
             ("crm.*_absence", OWN),
             ("crm.delete_*", None),
@@ -177,7 +189,7 @@ READY_MADE = (
         "accountant",
         gettext_noop("Accountant"),
         gettext_noop(
-            "Keeps the books: reads all customers and deals, takes them away as files, and writes papers."
+            "Keeps the books: invoices, payments and the ledger; reads all customers and deals, and writes papers."
         ),
         (
             *_PEOPLE,
@@ -186,6 +198,7 @@ READY_MADE = (
             ("crm.export_*", ALL),
             # Who keeps the books knows what a currency is worth.
             ("crm.*_currencyrate", ALL),
+            ("payments.*", ALL),
             *_PAPERS,
             ("documents.assign_document", None),
             ("documents.*_legalentity", ALL),

@@ -7,8 +7,7 @@ from config.settings.environment import env
 # Every fact goes to the topic exchange artel.events there; none goes anywhere while this is empty.
 # amqp://user:password@host:5672/vhost, or amqps://
 RABBITMQ_URL = env.str("RABBITMQ_URL", default="")
-# Facts about money go to the topic payments.events there. Options of librdkafka besides, as JSON:
-# {"security.protocol": "SASL_SSL", "sasl.username": "artel"}
+# Facts about money go to the topic payments.events there. Options of librdkafka besides, as JSON.
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", default="")
 KAFKA_OPTIONS = env.json("KAFKA_OPTIONS", default={})
 

@@ -51,6 +51,7 @@ UNSCOPED_MODELS = {
     "events.Event": "the outbox, read by the relay and by receivers",
     "events.Outbox": "the relay's own list of what is still to be sent",
     "events.Outgoing": "the same for each broker",
+    "payments.FeedEntry": "facts in the order they left, told to those who see all invoices and payments",
     "events.Heartbeat": "when the relay was last heard of, a figure for operators",
     "events.Delivery": "the outbox's own record of what each receiver has done",
     "history.Blanked": "whose former values were erased, asked by history alone",

@@ -9,7 +9,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.common.api.problems import register_status  # noqa: PLC0415 - apps first
-        from apps.events import brokers  # noqa: PLC0415
+        from apps.events import brokers, sinks  # noqa: PLC0415
         from apps.payments import (  # noqa: PLC0415 - models are loaded by now
             declarations,
             defaults,
@@ -31,3 +31,4 @@ class PaymentsConfig(AppConfig):
         brokers.register(
             brokers.Route("kafka", "apps.payments.kafka.Kafka", "KAFKA_BOOTSTRAP_SERVERS", prefix="payments.")
         )
+        sinks.register("apps.payments.feed.FeedSink")

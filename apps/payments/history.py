@@ -6,6 +6,7 @@ from apps.payments.models import (
     Allocation,
     CreditNote,
     CreditNoteLine,
+    FeedEntry,
     Invoice,
     InvoiceLine,
     JournalEntry,
@@ -36,3 +37,4 @@ def declare() -> None:
             money,
             "Money that moved is a record by itself, which is taken back by other steps, and not undone.",
         )
+    exempt(FeedEntry, "It is the record of what was told.")

@@ -20,6 +20,7 @@ from apps.events.enqueue import NotSent
 from apps.events.models import Event
 
 TOPIC = "payments.events"
+_JOIN_SECONDS = 60.0
 # After so long a message is given up by the producer, and the batch is told again.
 _TIMEOUT_MS = 20_000
 _PATIENCE_SECONDS = 30.0
@@ -157,9 +158,15 @@ def consume(
             **options,
         }
     )
-    done, heard_at = 0, time.monotonic()
+    # A group takes a while to agree on who reads what: silence counts from then on.
+    done, heard_at = 0, time.monotonic() + _JOIN_SECONDS
+
+    def begin(*_assigned: Any) -> None:
+        nonlocal heard_at
+        heard_at = time.monotonic()
+
     try:
-        consumer.subscribe([TOPIC])
+        consumer.subscribe([TOPIC], on_assign=begin)
         while not (limit and done >= limit):
             message = consumer.poll(0.2)
             if message is None:

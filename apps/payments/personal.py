@@ -11,6 +11,7 @@ from apps.common.personal import Kept, Place, declare_place, not_personal
 from apps.payments.models import (
     AccountBalance,
     CreditNote,
+    FeedEntry,
     IdempotencyKey,
     Invoice,
     InvoiceLine,
@@ -59,6 +60,6 @@ def declare() -> None:
     not_personal(CreditNote, "Numbers, and why we take something back.")
     not_personal(Refund, "A provider's number, and why we gave it back.")
     not_personal(JournalEntry, "What the books say about sums; who paid, payments say.")
-    for figures in (Posting, AccountBalance, LedgerAccount, PeriodLock):
+    for figures in (Posting, AccountBalance, LedgerAccount, PeriodLock, FeedEntry):
         not_personal(figures, "Figures of the books.")
     not_personal(IdempotencyKey, "What was answered to a program; it goes by itself after a few days.")

@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from apps.payments.api.feed import FeedViewSet
 from apps.payments.api.invoices import CreditNoteViewSet, InvoiceViewSet
 from apps.payments.api.ledger import (
     CustomerReportViewSet,
@@ -21,6 +22,7 @@ router.register("refunds", RefundViewSet)
 router.register("ledger/accounts", LedgerAccountViewSet)
 router.register("ledger/entries", JournalEntryViewSet)
 router.register("ledger/periods", PeriodViewSet)
+router.register("events", FeedViewSet, basename="payments-event")
 router.register("reports", LedgerReportViewSet, basename="ledger-report")
 router.register("reports", CustomerReportViewSet, basename="customer-report")
 urlpatterns = router.urls

@@ -1,5 +1,6 @@
 """What money is: invoices, payments, and the ledger that proves both."""
 
+from apps.payments.models.feed import FeedEntry
 from apps.payments.models.idempotency import IdempotencyKey
 from apps.payments.models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from apps.payments.models.ledger import AccountBalance, JournalEntry, LedgerAccount, PeriodLock, Posting
@@ -10,6 +11,7 @@ __all__ = [
     "Allocation",
     "CreditNote",
     "CreditNoteLine",
+    "FeedEntry",
     "IdempotencyKey",
     "Invoice",
     "InvoiceLine",

@@ -39,7 +39,7 @@ def declare() -> None:
     not_personal(
         Invoice,
         "Numbers, currencies, and why we gave something up.",
-        *("number", "series", "currency", "locale", "taxes", "reason"),
+        *("number", "series", "currency", "locale", "taxes", "reason", "due_minor"),
     )
     declare_place(
         Place(
@@ -52,9 +52,7 @@ def declare() -> None:
     not_personal(
         Payment,
         "Currencies, a provider's number, and why it was taken back.",
-        "currency",
-        "external_id",
-        "reason",
+        *("currency", "external_id", "reason", "free_minor"),
     )
     not_personal(InvoiceLine, "What was sold.")
     not_personal(CreditNote, "Numbers, and why we take something back.")

@@ -208,6 +208,24 @@ def account_statement(account_id: int, currency: str, *, first: date, last: date
     return _statement(currency, int(before["total"]), steps)
 
 
+@dataclass(frozen=True)
+class LatestPosting:
+    """A posting, and what stood on its account after it, in minor units."""
+
+    leg: Posting
+    after_minor: int
+
+
+def latest_postings(balance: AccountBalance, *, count: int) -> list[LatestPosting]:
+    """Return the latest postings of an account in a currency, the newest first, reckoned back from its balance."""
+    rows = Posting.objects.filter(account=balance.account_id, currency=balance.currency)
+    after, found = int(balance.balance_minor), []
+    for leg in rows.select_related("entry").order_by("-id")[:count]:
+        found.append(LatestPosting(leg, after))
+        after -= leg.amount_minor
+    return found
+
+
 def _statement(currency: str, opening: int, steps: Iterable[tuple[date, str, int, str, int]]) -> Statement:
     balance, rows = opening, []
     for day, text, amount, source, source_id in steps:

@@ -216,7 +216,10 @@ def test_the_books_have_their_pages(client: Client, berta: User) -> None:
     assert "4000 Revenue" in page
     account = LedgerAccount.objects.get(purpose="CASH")
     assert "30 ₽" in text_of(client.get(url("ledgeraccount")))
-    assert text_of(client.get(url("ledgeraccount", "change", account.pk)))
+    paid(berta, 1250)
+    latest = text_of(client.get(url("ledgeraccount", "change", account.pk)))
+    assert "42,50 ₽" in latest.replace(".", ",")
+    assert latest.index("12,50".replace(",", ".")) < latest.index("30 ₽")
 
 
 def test_an_account_and_a_closed_period_are_made(client: Client, berta: User) -> None:

@@ -53,6 +53,8 @@ _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_tag", ALL),
     ("crm.view_currencyrate", ALL),
     ("crm.export_currencyrate", ALL),
+    ("payments.view_exchangerate", ALL),
+    ("payments.export_exchangerate", ALL),
     ("crm.view_source", ALL),
     ("crm.view_disqualifyreason", ALL),
 )
@@ -186,6 +188,11 @@ READY_MADE = (
             ("crm.export_*", ALL),
             # Who keeps the books knows what a currency is worth.
             ("crm.*_currencyrate", ALL),
+            ("payments.*_exchangerate", ALL),
+            ("payments.*_bankaccount", ALL),
+            ("payments.*_statementfile", ALL),
+            ("payments.*_bankstatement", ALL),
+            ("payments.*_bankline", ALL),
             *_PAPERS,
             ("documents.assign_document", None),
             ("documents.*_legalentity", ALL),

@@ -103,12 +103,8 @@ def look_at(file: IO[bytes]) -> Look:
         columns=columns,
         delimiter=delimiter,
         header=header,
-        date_format=date_format_of(
-            [known[at] for key, at in columns.items() if key in {"date", "value_date"}]
-        )[0],
-        decimal=decimal_of(
-            [known[at] for key, at in columns.items() if key in {"amount", "income", "expense"}]
-        )[0],
+        date_format=date_format_of(known)[0],
+        decimal=decimal_of(known)[0],
     )
     sample = [[tidy(cell, 200) for cell in row] for row in body[:_SAMPLE]]
     return Look(names, sample, layout, missing_of(columns))

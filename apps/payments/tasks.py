@@ -1,0 +1,23 @@
+"""Celery tasks of money."""
+
+import logging
+
+from celery import shared_task
+
+from apps.payments.rates.files import RatesError
+from apps.payments.services import rates
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def fetch_rates() -> int:
+    """Ask every central bank for its newest rates; return how many are new."""
+    count = 0
+    for provider in rates.addresses():
+        try:
+            count += rates.fetch_rates(provider)
+        except RatesError as error:
+            # It is written down on the source, which the page of rates shows; the next hour asks again.
+            logger.warning("No rates from %s: %s", provider, error.code)
+    return count

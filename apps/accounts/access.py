@@ -52,6 +52,12 @@ _VERBS: dict[str, str | Promise] = {
     "disclose": _("take away all that is kept about them"),
     "erase": _("rehearse the erasure of"),
     "apply": _("erase for good"),
+    "issue": _("issue"),
+    "credit": _("credit"),
+    "writeoff": _("write off"),
+    "allocate": _("allocate"),
+    "refund": _("refund"),
+    "reverse": _("reverse"),
 }
 # What is not shared row by row: making new rows is about no row, acting as somebody is all that they may, and what is
 # merged, told or erased is taken for good.

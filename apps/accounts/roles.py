@@ -85,6 +85,16 @@ _PAPERS: tuple[Pattern, ...] = (
     ("documents.view_generation", OWN),
 )
 
+
+def _sales_money(reach: RoleGrant.Reach) -> tuple[Pattern, ...]:
+    """Who sells asks for the money, and sees whether it came; the rest is for who keeps the books."""
+    return (
+        *((f"payments.{action}_invoice", reach) for action in ("view", "add", "change", "issue", "export")),
+        ("payments.view_payment", reach),
+        ("payments.export_payment", reach),
+    )
+
+
 READY_MADE = (
     ReadyMade(
         "administrator",
@@ -105,6 +115,7 @@ READY_MADE = (
             ("documents.*_signaturerequest", SUBTREE),
             ("documents.*_folder", SUBTREE),
             ("documents.*_bundle", OWN),
+            *_sales_money(SUBTREE),
             ("crm.*_salesplan", SUBTREE),
             ("crm.*_automationrule", SUBTREE),
             ("crm.export_absence", None),
@@ -150,6 +161,7 @@ READY_MADE = (
             ("documents.*_signaturerequest", OWN),
             ("documents.*_folder", OWN),
             ("documents.*_bundle", OWN),
+            *_sales_money(OWN),
             ("crm.export_absence", None),
             ("crm.*_absence", OWN),
             ("crm.delete_*", None),
@@ -179,7 +191,7 @@ READY_MADE = (
         "accountant",
         gettext_noop("Accountant"),
         gettext_noop(
-            "Keeps the books: reads all customers and deals, takes them away as files, and writes papers."
+            "Keeps the books: invoices, payments and the ledger; reads all customers and deals, and writes papers."
         ),
         (
             *_PEOPLE,
@@ -188,11 +200,7 @@ READY_MADE = (
             ("crm.export_*", ALL),
             # Who keeps the books knows what a currency is worth.
             ("crm.*_currencyrate", ALL),
-            ("payments.*_exchangerate", ALL),
-            ("payments.*_bankaccount", ALL),
-            ("payments.*_statementfile", ALL),
-            ("payments.*_bankstatement", ALL),
-            ("payments.*_bankline", ALL),
+            ("payments.*", ALL),
             *_PAPERS,
             ("documents.assign_document", None),
             ("documents.*_legalentity", ALL),

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,6 +8,24 @@ class PaymentsConfig(AppConfig):
     verbose_name = _("Money")
 
     def ready(self) -> None:
-        from apps.payments import bank_declarations  # noqa: PLC0415 - models are loaded by now
+        from apps.common.api.problems import register_status  # noqa: PLC0415 - apps first
+        from apps.payments import (  # noqa: PLC0415 - models are loaded by now
+            bank_declarations,
+            declarations,
+            defaults,
+            history,
+            personal,
+        )
 
+        post_migrate.connect(defaults.ensure, sender=self)
+        # What somebody else, or the same request, has done already.
+        register_status(
+            409,
+            *("payment_recorded_once", "refund_recorded_once", "journal_entry_once"),
+            *("payment_one_charge_under_way", "charge_under_way", "in_flight"),
+        )
+        register_status(422, "key_reused")
+        history.declare()
+        personal.declare()
+        declarations.declare()
         bank_declarations.declare()

@@ -8,7 +8,7 @@ from apps.common.constraints import register_constraint
 from apps.common.personal import Kept, Place, declare_place, not_personal
 from apps.crm.rates import register_rates
 from apps.history.tracking import exempt, track
-from apps.payments.models.bank import BankAccount, BankLine, BankStatement, StatementFile
+from apps.payments.models.bank import BankAccount, BankLine, BankMatch, BankStatement, StatementFile
 from apps.payments.models.rates import ExchangeRate, RateSource
 from apps.payments.rates.knowing import PublishedRates
 
@@ -16,6 +16,8 @@ from apps.payments.rates.knowing import PublishedRates
 _WORDS = {
     "exchange_rate_immutable": _("A rate that was published never changes. Write another one."),
     "bank_line_immutable": _("What a bank says of a line never changes."),
+    "bank_match_frozen": _("A match is taken back, and never changed."),
+    "bank_match_counted": _("What is matched of a line is the sum of its matches."),
 }
 
 
@@ -26,7 +28,8 @@ def declare() -> None:
     register_status(
         409,
         *("statement_known", "statement_not_read", "statement_not_applied", "lines_matched", "lines_overlap"),
-        *("line_matched", "line_set_aside", "line_not_set_aside"),
+        *("line_matched", "line_set_aside", "line_not_set_aside", "line_outgoing"),
+        *("match_released", "payment_matched", "bank_match_once"),
     )
     register_rates(PublishedRates())
     track(BankAccount)
@@ -35,6 +38,7 @@ def declare() -> None:
     exempt(StatementFile, "Importing and taking back are facts of their own, which its state shows.")
     exempt(BankStatement, "It comes and goes with its file.")
     exempt(BankLine, "What a bank says never changes; what became of it are facts of their own.")
+    exempt(BankMatch, "It is taken back by a step of its own, which stays on record.")
     _declare_personal()
 
 
@@ -45,6 +49,7 @@ def _declare_personal() -> None:
         (BankAccount, "Our own accounts."),
         (StatementFile, "Names of files, sums, and how a table is read."),
         (BankStatement, "Balances of our own accounts."),
+        (BankMatch, "Which line is which payment, and codes of reasons."),
     ):
         not_personal(model, why)
     not_personal(BankLine, "A digest, and why it pays no invoice.", "dedupe_key", "set_aside_reason")

@@ -153,14 +153,6 @@ def test_an_import_that_a_later_one_stands_on_is_taken_back_after_it(accountant:
     assert not BankLine.objects.exists()
 
 
-def test_lines_that_are_matched_keep_their_import(accountant: User) -> None:
-    file = bring_in(day(1, "a"), accountant)
-    BankLine.objects.update(matched_minor=40)
-    refused("lines_matched", statements.undo_statement, file.pk, actor=accountant)
-    with pytest.raises(IntegrityError, match="a line that is matched stays"), transaction.atomic():
-        BankLine.objects.all().delete()
-
-
 @pytest.mark.parametrize(
     "column", ["amount_minor = 7", "purpose = 'x'", "booked_on = '2020-01-01'", "dedupe_key = 'x'"]
 )
@@ -248,8 +240,6 @@ def test_lines_are_set_aside_and_put_back(accountant: User) -> None:
     refused("line_set_aside", bank_lines.set_aside, line.pk, actor=accountant, reason="again")
     bank_lines.put_back(line.pk, actor=accountant)
     refused("line_not_set_aside", bank_lines.put_back, line.pk, actor=accountant)
-    BankLine.objects.update(matched_minor=1)
-    refused("line_matched", bank_lines.set_aside, line.pk, actor=accountant, reason="x")
 
 
 def test_accounts_are_checked(accountant: User, entity: LegalEntity) -> None:

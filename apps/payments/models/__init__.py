@@ -1,14 +1,32 @@
-"""What money is: rates, our accounts with banks, and what their files say."""
+"""What money is: invoices, payments, the ledger that proves both, rates, and what banks say of our accounts."""
 
-from apps.payments.models.bank import BankAccount, BankLine, BankStatement, StatementFile
+from apps.payments.models.bank import BankAccount, BankLine, BankMatch, BankStatement, StatementFile
+from apps.payments.models.idempotency import IdempotencyKey
+from apps.payments.models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from apps.payments.models.ledger import AccountBalance, JournalEntry, LedgerAccount, PeriodLock, Posting
+from apps.payments.models.payments import Allocation, Payment, Refund
 from apps.payments.models.rates import ExchangeRate, Provider, RateSource
 
 __all__ = [
+    "AccountBalance",
+    "Allocation",
     "BankAccount",
     "BankLine",
+    "BankMatch",
     "BankStatement",
+    "CreditNote",
+    "CreditNoteLine",
     "ExchangeRate",
+    "IdempotencyKey",
+    "Invoice",
+    "InvoiceLine",
+    "JournalEntry",
+    "LedgerAccount",
+    "Payment",
+    "PeriodLock",
+    "Posting",
     "Provider",
     "RateSource",
+    "Refund",
     "StatementFile",
 ]

@@ -1,5 +1,6 @@
 """Our accounts with banks, the files that tell of them, and each movement that they tell of."""
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
@@ -236,3 +237,59 @@ class BankLine(models.Model):
     @property
     def is_income(self) -> bool:
         return self.amount_minor > 0
+
+
+class BankMatch(models.Model):
+    """That so much of a bank line is a payment. It is never changed, but taken back as a whole."""
+
+    line = models.ForeignKey(
+        BankLine, verbose_name=_("line"), on_delete=models.PROTECT, related_name="matches"
+    )
+    payment = models.ForeignKey(
+        "payments.Payment", verbose_name=_("payment"), on_delete=models.PROTECT, related_name="bank_matches"
+    )
+    amount_minor = models.BigIntegerField(_("amount"))
+    # Whether the payment was made by the match, and goes with it; or was known before.
+    is_payment_made = models.BooleanField(default=True)
+    # The allocations that came with it, and are taken back with it.
+    allocation_ids = models.JSONField(default=list)
+    # Why it was proposed, as codes, and how sure that was: 0 to 100; empty and null where somebody found it by hand.
+    reasons = models.JSONField(default=list)
+    confidence = models.PositiveSmallIntegerField(_("confidence"), null=True)
+    created_at = models.DateTimeField(_("matched"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    released_at = models.DateTimeField(_("taken back"), null=True)
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+
+    objects = ScopedQuerySet.as_manager()
+    access = Rule(via=("line",))
+
+    class Meta:
+        verbose_name = _("match of a bank line")
+        verbose_name_plural = _("matches of bank lines")
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="bank_match_positive"),
+            models.CheckConstraint(
+                condition=Q(released_at=None, released_by=None)
+                | Q(released_at__isnull=False, released_by__isnull=False),
+                name="bank_match_released_by_somebody",
+            ),
+            models.UniqueConstraint(
+                fields=["line", "payment"],
+                condition=Q(released_at=None),
+                name="bank_match_once",
+                violation_error_message=_("This line is matched with this payment already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"№ {self.pk}"

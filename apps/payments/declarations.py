@@ -1,0 +1,71 @@
+"""What payments say to the apps below: words of the database's refusals, merging, and what has documents."""
+
+from collections.abc import Callable
+
+from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from apps.accounts.rows import write_many
+from apps.common.constraints import register_constraint
+from apps.crm.models import Company, Person
+from apps.crm.services.merge_rules import Merge, MergeRule, register_merge_rule
+from apps.payments.models import Invoice, Payment
+
+# Triggers, which models do not declare (migration 0002).
+_WORDS = {
+    "ledger_append_only": _("What is in the books stays there: it is taken back by another entry."),
+    "ledger_balanced": _("An entry has two postings or more, which balance in each currency."),
+    "ledger_balance_follows": _("Balances follow postings, and are written by nobody."),
+    "ledger_period_open": _(
+        "The books are closed for this day. Choose a later one, or open the period again."
+    ),
+    "ledger_account_type_kept": _("An account with postings keeps its type."),
+    "invoice_frozen": _("An invoice that was issued is never changed."),
+    "invoice_state_order": _("An invoice does not go this way."),
+    "payment_frozen": _("What was paid is never changed."),
+    "payment_state_order": _("A payment does not go this way."),
+    "allocation_frozen": _("An allocation is taken back, and never changed."),
+    "refund_frozen": _("A refund that has ended is never changed."),
+    "money_counted": _("The counters are not the sums of what they count."),
+}
+
+
+def declare() -> None:
+    """Declare it; called when the app is ready."""
+    for name, words in _WORDS.items():
+        register_constraint(name, words)
+    for model in (Company, Person):
+        column = str(model._meta.model_name)
+        register_merge_rule(
+            MergeRule(
+                model,
+                f"payments.Invoice.{column}",
+                _moves(Invoice, column),
+                rows=lambda row, actor, at=column: Invoice.objects.visible_to(actor).filter(**{at: row.pk}),  # type: ignore[misc]
+                counted=lambda count: (
+                    ngettext("%(count)d invoice", "%(count)d invoices", count) % {"count": count}
+                ),
+            )
+        )
+        register_merge_rule(
+            MergeRule(
+                model,
+                f"payments.Payment.{column}",
+                _moves(Payment, column),
+                rows=lambda row, actor, at=column: Payment.objects.visible_to(actor).filter(**{at: row.pk}),  # type: ignore[misc]
+                counted=lambda count: (
+                    ngettext("%(count)d payment", "%(count)d payments", count) % {"count": count}
+                ),
+            )
+        )
+
+
+def _moves(model: type[Model], column: str) -> Callable[[Merge], None]:
+    def move(merge: Merge) -> None:
+        rows = list(model._base_manager.filter(**merge.at_loser(column)).order_by("pk"))
+        for row in rows:
+            setattr(row, f"{column}_id", merge.winner.pk)
+        write_many([(row, [f"{column}_id"]) for row in rows], actor=merge.actor)
+
+    return move

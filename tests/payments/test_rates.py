@@ -154,14 +154,15 @@ def test_a_bank_that_corrects_itself_makes_a_revision(cbr: CentralBank) -> None:
 )
 def test_a_rate_never_changes(attack: str) -> None:
     keep(Provider.CBR, FRIDAY, ("USD", "RUB", 1, "80.5"))
-    with (
-        pytest.raises(IntegrityError, match="never changes"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("set constraints all immediate")
-        cursor.execute(attack)
+    with pytest.raises(IntegrityError, match="never changes"):
+        _attack(attack)
     assert ExchangeRate.objects.get().rate == Decimal("80.5")
+
+
+def _attack(sql: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("set constraints all immediate")
+        cursor.execute(sql)
 
 
 @pytest.mark.django_db

@@ -27,7 +27,7 @@ _WEIGHTS = {
     "name": 0.5,
     "near": 0.1,
 }
-_TOKEN = re.compile(r"[0-9A-Za-zА-Яа-яЁё]+(?:[-/._][0-9A-Za-zА-Яа-яЁё]+)*")
+_TOKEN = re.compile(r"[0-9A-Za-zА-Яа-яЁё]+(?:[-/_][0-9A-Za-zА-Яа-яЁё]+)*")
 _WORDS_BEFORE = re.compile(
     r"(?:сч[её]т[а-я-]*|сч|инвойс[а-я]*|inv(?:oice)?|bill|rechnung|factuur|no|nr|№|#|n)\s*[.:#№]*\s*(?:№|no|n)?\s*$",
     re.IGNORECASE,

@@ -53,8 +53,8 @@ def match_line(
     :param company_id: who paid; that of the first invoice unless it is said
     :raises DoesNotExist: the line is out of sight
     :raises PermissionDenied: the actor may not match lines, record payments or allocate them
-    :raises ValidationError: money went out ("line_outgoing"), it is set aside ("line_set_aside") or matched ("line_matched"),
-        nobody says whose it is ("no_customer"), an invoice is named twice ("invoice_twice"), the parts are more than the
+    :raises ValidationError: money went out ("line_outgoing"), it is set aside ("line_set_aside") or matched
+        ("line_matched"), nobody says whose it is ("no_customer"), an invoice is named twice ("invoice_twice"), the parts are more than the
         line ("more_than_line"), or an invoice or the books refuse it
     """
     line = _open_line(line_id, actor=actor)

@@ -163,11 +163,11 @@ def apply_statement(file_id: int, *, actor: User, legal_entity_id: int | None = 
 @transaction.atomic
 def undo_statement(file_id: int, *, actor: User) -> StatementFile:
     """
-    Take an import back: the lines that it brought go, as long as nothing is matched with them.
+    Take an import back: the lines that it brought go, as long as nothing was ever matched with them.
 
     :raises DoesNotExist: it is out of sight
     :raises PermissionDenied: the actor may not import
-    :raises ValidationError: it is not imported ("statement_not_applied"), a line is matched ("lines_matched"), or a later
+    :raises ValidationError: it is not imported ("statement_not_applied"), a line was matched ("lines_matched"), or a later
         file tells of the same lines ("lines_overlap")
     """
     _one_at_a_time()
@@ -175,9 +175,12 @@ def undo_statement(file_id: int, *, actor: User) -> StatementFile:
     if file.state != State.APPLIED:
         raise ValidationError(_("This file is not imported."), code="statement_not_applied")
     lines = BankLine._base_manager.filter(statement__file=file)
-    matched = lines.select_for_update().exclude(matched_minor=0).count()
+    # Whoever matches one of them waits, or is waited for.
+    list(lines.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    # What was matched once stays on record, and the line with it.
+    matched = lines.filter(matches__isnull=False).distinct().count()
     if matched:
-        text = _("Lines of this file that are matched: %(count)s. Take their matches back first.")
+        text = _("Lines of this file that were matched: %(count)s. What was matched stays on record.")
         raise ValidationError(text, code="lines_matched", params={"count": matched})
     _require_no_later(file)
     data = told(file)

@@ -124,6 +124,18 @@ DAILY: _Places = [
         ],
     ),
     (
+        _("Money"),
+        [
+            Place("payments.invoice", "receipt_long", _("Invoices"), "g v"),
+            Place("payments.payment", "payments", _("Payments"), "g m"),
+            Place("payments.invoice", "hourglass", _("Aged receivables"), page="payments_aged_receivables"),
+            Place("payments.ledgeraccount", "balance", _("Trial balance"), page="payments_trial_balance"),
+            Place("payments.journalentry", "menu_book", _("Day-book")),
+            Place("payments.ledgeraccount", "account_balance", _("Accounts")),
+            Place("payments.periodlock", "lock_clock", _("Closed periods")),
+        ],
+    ),
+    (
         _("Documents"),
         [
             Place("documents.document", "description", _("Documents"), "g f"),

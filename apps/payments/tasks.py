@@ -1,13 +1,19 @@
-"""Celery tasks of money."""
+"""What workers do for money by the clock."""
 
 import logging
 
 from celery import shared_task
 
 from apps.payments.rates.files import RatesError
-from apps.payments.services import rates
+from apps.payments.services import idempotency, rates
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task
+def expire_idempotency_keys() -> int:
+    """Forget what was answered to requests of more than a week ago."""
+    return idempotency.expire_idempotency_keys()
 
 
 @shared_task

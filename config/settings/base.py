@@ -193,6 +193,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
     # Days end at different times in different places; an hour late is early enough.
     "expire-quotes": {"task": "apps.crm.tasks.expire_quotes", "schedule": crontab(minute=7)},
+    "expire-idempotency-keys": {
+        "task": "apps.payments.tasks.expire_idempotency_keys",
+        "schedule": crontab(minute=43),
+    },
     "expire-imports": {"task": "apps.crm.tasks.expire_imports", "schedule": crontab(minute=17)},
     "search-duplicates": {
         "task": "apps.crm.tasks.search_duplicates",
@@ -406,6 +410,13 @@ SPECTACULAR_SETTINGS = {
         "DocumentStatusEnum": "apps.documents.models.Document.Status",
         "PriceSourceEnum": "apps.crm.models.DealLine.PriceSource",
         "QuoteStatusEnum": "apps.crm.models.Quote.Status",
+        "InvoiceStatusEnum": "apps.payments.models.Invoice.Status",
+        "PaymentStatusEnum": "apps.payments.models.Payment.Status",
+        "PaymentMethodEnum": "apps.payments.models.Payment.Method",
+        "PaymentProviderEnum": "apps.payments.models.Payment.Provider",
+        "RefundStatusEnum": "apps.payments.models.Refund.Status",
+        "JournalEntryKindEnum": "apps.payments.models.JournalEntry.Kind",
+        "LedgerAccountTypeEnum": "apps.payments.models.LedgerAccount.Type",
         "StageApprovalDecisionEnum": "apps.crm.models.StageApproval.Decision",
         # Of exports and papers: that of their jobs.
         "ExportStateEnum": [(s, s) for s in ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")],

@@ -23,7 +23,39 @@ _CUSTOMER = {"view": ALL, "add": SELLERS, "change": SELLERS, "archive": SELLERS,
 WRITERS = SELLERS | {ACCOUNTANT}
 _PAPER = {"view": ALL, "add": WRITERS, "change": WRITERS, "archive": WRITERS, "delete": RULERS}
 
+# Who keeps the books, and who reads them.
+BOOKS = {ACCOUNTANT, ADMINISTRATOR}
+READERS = BOOKS | {AUDITOR}
+
 MAY: dict[str, dict[str, set[str]]] = {
+    # Who sells asks for the money of their own deals; what takes an invoice back is for who keeps the books.
+    "payments.Invoice": {
+        "view": ALL,
+        "add": WRITERS,
+        "change": WRITERS,
+        "issue": WRITERS,
+        "void": BOOKS,
+        "credit": BOOKS,
+        "writeoff": BOOKS,
+        # Drafts are thrown away by whoever changes them.
+        "delete": set(),
+    },
+    "payments.Payment": {
+        "view": ALL,
+        **dict.fromkeys(["add", "change", "allocate", "refund", "cancel"], BOOKS),
+        # Money that moved is given back, and stays on record.
+        "delete": set(),
+    },
+    "payments.LedgerAccount": {"view": READERS, "add": BOOKS, "change": BOOKS, "delete": set()},
+    # Entries are only added, and taken back by others.
+    "payments.JournalEntry": {
+        "view": READERS,
+        "add": BOOKS,
+        "reverse": BOOKS,
+        "change": set(),
+        "delete": set(),
+    },
+    "payments.PeriodLock": {"view": READERS, "add": BOOKS, "change": set(), "delete": set()},
     "accounts.User": {
         "view": ALL,
         "add": RULERS,
@@ -280,6 +312,13 @@ MAY: dict[str, dict[str, set[str]]] = {
 }
 # The parts of a whole follow it: seeing one is seeing the whole, anything else is changing the whole.
 PART_OF = {
+    "payments.InvoiceLine": "payments.Invoice",
+    "payments.CreditNote": "payments.Invoice",
+    "payments.CreditNoteLine": "payments.Invoice",
+    "payments.Allocation": "payments.Payment",
+    "payments.Refund": "payments.Payment",
+    "payments.Posting": "payments.JournalEntry",
+    "payments.AccountBalance": "payments.LedgerAccount",
     "accounts.RoleGrant": "accounts.Role",
     "jobs.JobEvent": "jobs.Job",
     "history.Change": "history.ChangeSet",
@@ -321,7 +360,12 @@ PART_OF = {
     "notifications.WebhookDelivery": "notifications.WebhookEndpoint",
 }
 # What is done to a part and is the same action on the whole.
-PASSES = {"crm.StageApproval": {"approve"}}
+PASSES = {
+    "crm.StageApproval": {"approve"},
+    "payments.CreditNote": {"credit"},
+    "payments.Allocation": {"allocate"},
+    "payments.Refund": {"refund"},
+}
 # What a role reaches only where it is one's own: an import is its uploader's, with all that stands in the file.
 OWN_ONLY = {
     (ACCOUNTANT, "accounts.ApiKey"),
@@ -371,6 +415,8 @@ SHARED = {
     "crm.ImportBatch": {"view"},
     "crm.ImportMapping": {"view"},
     "crm.SalesPlan": {"view"},
+    "payments.Invoice": {"view"},
+    "payments.Payment": {"view"},
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}

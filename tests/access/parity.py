@@ -83,6 +83,15 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
     ("lists.BulkEdit", "state"): ("lists.BulkEdit", "retrieve"),
     ("lists.Export", "new"): ("lists.Export", "create"),
     ("lists.Export", "remove"): ("lists.Export", "destroy"),
+    ("payments.Invoice", "discard"): ("payments.Invoice", "destroy"),
+    ("payments.Invoice", "of_deal"): ("payments.Invoice", "create"),
+    ("payments.Invoice", "record_payment"): ("payments.Payment", "create"),
+    **{
+        (kind, name): ("payments.Allocation", called)
+        for kind in ("payments.Invoice", "payments.Payment")
+        for name, called in (("allocate", "create"), ("release", "release"))
+    },
+    ("payments.Payment", "refund"): ("payments.Refund", "create"),
     ("notifications.WebhookDelivery", "change"): ("notifications.WebhookDelivery", "redeliver"),
 }
 

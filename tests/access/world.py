@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +19,7 @@ from psycopg.types.range import Range
 from apps.accounts import access
 from apps.accounts.checks import scoped_models
 from apps.accounts.models import AccessGrant, ApiKey, ImpersonationSession, Team, User
-from apps.crm.models import AssignmentRule
+from apps.crm.models import AssignmentRule, Company
 from apps.documents.models import (
     Approval,
     ApprovalRoute,
@@ -29,9 +30,14 @@ from apps.documents.models import (
     DriveAccount,
     WatchChannel,
 )
+from apps.payments.models import Invoice
+from apps.payments.services.credit_notes import credit_invoice
+from apps.payments.services.invoices import NewLine, create_invoice, issue_invoice
+from apps.payments.services.payments import Received, record_payment
+from apps.payments.services.refunds import refund_payment
 from tests.access.expectations import SHARED
 from tests.accounts.factories import make_member, make_team
-from tests.crm.factories import make_deal
+from tests.crm.factories import make_admin, make_deal
 from tests.documents.factories import make_document
 
 # Who asks: the role they play, and the side they play it on; the other roles reach everywhere.
@@ -83,6 +89,7 @@ CHOSEN: dict[str, Any] = {
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
         "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     },
+    "payments.PeriodLock.closed_until": date(2020, 1, 1),
     # A run is about a fact, or about a day.
     "crm.AutomationRun.event_id": 1,
 }
@@ -206,6 +213,7 @@ def _side(name: str) -> Side:
         expires_at=timezone.now() + timedelta(hours=1),
     )
     _plant_document(side, deal)
+    _plant_money(side)
     for model in scoped_models():
         if not is_common(model):
             _plant(model, side)
@@ -233,6 +241,29 @@ def _plant_document(side: Side, deal: models.Model) -> None:
     if not ApprovalRouteStep.objects.exists():
         route = ApprovalRoute.objects.create(name="Contracts", type=document.type)
         ApprovalRouteStep.objects.create(route=route, assignee=side.owner)
+
+
+def _plant_money(side: Side) -> None:
+    """Give a side an invoice that was paid, credited and given back in part: through the services, so that sums agree."""
+    canary, admin = CANARY[side.name], make_admin()
+    company = _plant(Company, side)
+    draft = create_invoice(
+        actor=admin,
+        company_id=company.pk,
+        lines=[NewLine(canary, unit_price=Decimal(100))],
+        customer_name=canary,
+        note=canary,
+    )
+    Invoice.objects.filter(pk=draft.pk).update(owner=side.owner, team=side.team)
+    invoice = issue_invoice(draft.pk, actor=admin)
+    line = invoice.lines.get()
+    note = credit_invoice(invoice.pk, actor=admin, reason=canary, parts={line.pk: 100})
+    received = Received(5000, "RUB", invoice_id=invoice.pk, payer_name=canary, reference=canary)
+    payment = record_payment(received, actor=admin)
+    free = record_payment(Received(5000, "RUB", company_id=company.pk), actor=admin)
+    refund = refund_payment(free.pk, actor=admin, amount_minor=1000, reason=canary)
+    for row in (invoice, line, note, note.lines.get(), payment, payment.allocations.get(), refund):
+        side.rows[row._meta.label] = row
 
 
 def _plant_channel() -> None:

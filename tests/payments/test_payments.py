@@ -343,14 +343,16 @@ def test_what_came_to_nothing_lets_another_be_begun(berta: User) -> None:
             "money_counted",
         ),
         (
-            "insert into payments_allocation (payment_id, invoice_id, amount_minor, invoice_amount_minor, allocated_date, "
-            "exchange_minor, created_at, created_by_id) select payment_id, invoice_id, 1, 1, allocated_date, 0, now(), "
-            "created_by_id from payments_allocation",
+            """insert into payments_allocation
+            (payment_id, invoice_id, amount_minor, invoice_amount_minor, allocated_date, exchange_minor, created_at,
+                created_by_id)
+            select payment_id, invoice_id, 1, 1, allocated_date, 0, now(), created_by_id from payments_allocation""",
             "money_counted",
         ),
         (
-            "insert into payments_refund (payment_id, amount_minor, status, reason, refunded_date, external_id, created_at, "
-            "created_by_id) select id, 1, 'SUCCEEDED', '', now(), '', now(), created_by_id from payments_payment",
+            """insert into payments_refund
+            (payment_id, amount_minor, status, reason, refunded_date, external_id, created_at, created_by_id)
+            select id, 1, 'SUCCEEDED', '', now(), '', now(), created_by_id from payments_payment""",
             "money_counted",
         ),
     ],

@@ -255,6 +255,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "invoice",
                 "verbose_name_plural": "invoices",
+                "default_permissions": ("view", "add", "change"),
                 "permissions": [
                     ("issue_invoice", "Can issue invoices"),
                     ("void_invoice", "Can declare invoices void"),

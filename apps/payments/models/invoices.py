@@ -157,6 +157,8 @@ class Invoice(Stamped, Versioned):
     class Meta:
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
+        # Drafts are thrown away by whoever may change them, and nothing else goes.
+        default_permissions = ("view", "add", "change")
         permissions = [
             ("issue_invoice", _("Can issue invoices")),
             ("void_invoice", _("Can declare invoices void")),

@@ -117,6 +117,13 @@ def _usual(deal: Deal | None, *, actor: User) -> dict[str, Any]:
     return found
 
 
+def first_values(*, actor: User) -> dict[str, Any]:
+    """Return what the form of a new invoice begins with."""
+    values = _usual(None, actor=actor)
+    kept = {name: values[name] for name in ("currency", "locale", "due_date")}
+    return kept | {"legal_entity": values.get("legal_entity_id")}
+
+
 def _require_named(values: dict[str, Any], *, actor: User) -> None:
     for name, model in (("company", Company), ("person", Person), ("legal_entity", LegalEntity)):
         named(model, values.get(f"{name}_id"), actor=actor, field=name)

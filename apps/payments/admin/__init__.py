@@ -1,0 +1,5 @@
+"""Money in the admin."""
+
+from apps.payments.admin import cards, invoices, ledger, payments
+
+__all__ = ["cards", "invoices", "ledger", "payments"]

@@ -90,10 +90,10 @@ class PublishedRates:
             for currency in currencies:
                 found = rate_on(currency, settings.BASE_CURRENCY, day)
                 if found is not None and found.legs and found.day == day:
-                    yield Rate(currency, day, _decimal(found.value))
+                    yield Rate(currency, day, ten_places(found.value))
 
 
-def _decimal(value: Fraction) -> Decimal:
+def ten_places(value: Fraction) -> Decimal:
     """Return a rate with the ten places that a column has."""
     scaled = int(value * 10**10 + Fraction(1, 2))
     return Decimal(scaled).scaleb(-10)

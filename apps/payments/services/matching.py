@@ -47,15 +47,15 @@ def match_line(
     why: Why | None = None,
 ) -> BankMatch:
     """
-    Record what is left of a line as one payment, and allocate it to invoices; what they do not take stays the customer's.
+    Record what is left of a line as one payment, and allocate it; what the invoices do not take stays the customer's.
 
     :param parts: the invoices that it pays; none where the money is known by its payer alone
     :param company_id: who paid; that of the first invoice unless it is said
     :raises DoesNotExist: the line is out of sight
     :raises PermissionDenied: the actor may not match lines, record payments or allocate them
     :raises ValidationError: money went out ("line_outgoing"), it is set aside ("line_set_aside") or matched
-        ("line_matched"), nobody says whose it is ("no_customer"), an invoice is named twice ("invoice_twice"), the parts are more than the
-        line ("more_than_line"), or an invoice or the books refuse it
+        ("line_matched"), nobody says whose it is ("no_customer"), an invoice is named twice ("invoice_twice"), the parts
+        are more than the line ("more_than_line"), or an invoice or the books refuse it
     """
     line = _open_line(line_id, actor=actor)
     _require_parts(line, parts)

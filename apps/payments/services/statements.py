@@ -167,8 +167,8 @@ def undo_statement(file_id: int, *, actor: User) -> StatementFile:
 
     :raises DoesNotExist: it is out of sight
     :raises PermissionDenied: the actor may not import
-    :raises ValidationError: it is not imported ("statement_not_applied"), a line was matched ("lines_matched"), or a later
-        file tells of the same lines ("lines_overlap")
+    :raises ValidationError: it is not imported ("statement_not_applied"), a line was matched ("lines_matched"), or a
+        later file tells of the same lines ("lines_overlap")
     """
     _one_at_a_time()
     file = _locked(file_id, actor=actor)

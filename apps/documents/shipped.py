@@ -88,10 +88,16 @@ PAPERS: list[tuple[str, _Pair, list[Any]]] = [
     ),
     # Of what a quote says, and asks nothing: what is sent was written there.
     ("offer", ("Коммерческое предложение", "Quotation"), []),
+    # Of what an invoice says; the code to pay it by is filled in by whoever issues it.
+    (
+        "bill",
+        ("Счёт на оплату", "Invoice"),
+        [_asked("payment_qr", ("Содержимое QR-кода для оплаты", "Content of the payment QR code"), Type.QR)],
+    ),
 ]
 # What papers are about that are not about a deal, and what their type of document is called where not as they are.
-_SOURCES = {"offer": "crm.quote"}
-_TYPES = {"offer": "quote"}
+_SOURCES = {"offer": "crm.quote", "bill": "payments.invoice"}
+_TYPES = {"offer": "quote", "bill": "invoice"}
 
 
 def ensure(app_config: AppConfig, using: str, apps: Apps = installed, **kwargs: Any) -> None:

@@ -10,7 +10,11 @@ from apps.accounts.rows import write_many
 from apps.common.constraints import register_constraint
 from apps.crm.models import Company, Person
 from apps.crm.services.merge_rules import Merge, MergeRule, register_merge_rule
+from apps.documents import belonging
+from apps.documents.declarations import Type
+from apps.documents.sources import Fact, register_source
 from apps.payments.models import Invoice, Payment
+from apps.payments.services.papers import MODEL, invoice_facts
 
 # Triggers, which models do not declare (migration 0002).
 _WORDS = {
@@ -31,8 +35,28 @@ _WORDS = {
 }
 
 
+_FACTS = (
+    Fact("invoice.number", _("number of the invoice")),
+    Fact("invoice.issue_date", _("issued"), Type.DATE),
+    Fact("invoice.due_date", _("pay by"), Type.DATE),
+    Fact("invoice.deal", _("title of the deal")),
+    Fact("invoice.purpose", _("what to write on the transfer")),
+    Fact("invoice.note", _("note")),
+    Fact("invoice.total", _("what it comes to"), Type.MONEY),
+    Fact("invoice.due", _("what is still to be paid"), Type.MONEY),
+    Fact("company.name", _("company")),
+    Fact("company.full_name", _("its full legal name")),
+    Fact("company.tax_id", _("its tax id")),
+    Fact("company.address", _("its country and city")),
+    Fact("company.phone", _("its phone")),
+    Fact("company.email", _("its e-mail")),
+)
+
+
 def declare() -> None:
     """Declare it; called when the app is ready."""
+    register_source(MODEL, _("invoice"), facts=_FACTS, resolve=invoice_facts, has_lines=True)
+    belonging.register(MODEL, icon="receipt_long")
     for name, words in _WORDS.items():
         register_constraint(name, words)
     for model in (Company, Person):

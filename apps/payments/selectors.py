@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
@@ -45,14 +45,14 @@ def trial_balance(*, until: date | None = None) -> list[TrialRow]:
         Posting.objects.filter(entry__accounting_date__lte=until)
         .values("account", "currency")
         .annotate(
-            debit=Sum("amount_minor", filter=Q(amount_minor__gt=0), default=0),
-            credit=Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0),
+            debits=Sum("amount_minor", filter=Q(amount_minor__gt=0), default=0),
+            credits=Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0),
         )
         .order_by("currency", "account__code")
     )
     accounts = LedgerAccount.objects.in_bulk()
     return [
-        TrialRow(accounts[row["account"]], row["currency"], int(row["debit"]), -int(row["credit"]))
+        TrialRow(accounts[row["account"]], row["currency"], int(row["debits"]), -int(row["credits"]))
         for row in sums
     ]
 
@@ -134,12 +134,12 @@ def _by_month(postings: QuerySet[Posting], *, since: date) -> list[MonthRow]:
         .annotate(month=TruncMonth("entry__accounting_date"))
         .values("month", "currency")
         .annotate(
-            debit=Sum("amount_minor", filter=Q(amount_minor__gt=0), default=0),
-            credit=Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0),
+            debits=Sum("amount_minor", filter=Q(amount_minor__gt=0), default=0),
+            credits=Sum("amount_minor", filter=Q(amount_minor__lt=0), default=0),
         )
         .order_by("month", "currency")
     )
-    return [MonthRow(row["month"], row["currency"], int(row["debit"]), -int(row["credit"])) for row in rows]
+    return [MonthRow(row["month"], row["currency"], int(row["debits"]), -int(row["credits"])) for row in rows]
 
 
 def year_back(today: date | None = None) -> date:
@@ -206,6 +206,24 @@ def account_statement(account_id: int, currency: str, *, first: date, last: date
         for leg in within.order_by("entry__accounting_date", "id")
     ]
     return _statement(currency, int(before["total"]), steps)
+
+
+@dataclass(frozen=True)
+class LatestPosting:
+    """A posting, and what stood on its account after it, in minor units."""
+
+    leg: Posting
+    after_minor: int
+
+
+def latest_postings(balance: AccountBalance, *, count: int) -> list[LatestPosting]:
+    """Return the latest postings of an account in a currency, the newest first, reckoned back from its balance."""
+    rows = Posting.objects.filter(account=balance.account_id, currency=balance.currency)
+    after, found = int(balance.balance_minor), []
+    for leg in rows.select_related("entry").order_by("-id")[:count]:
+        found.append(LatestPosting(leg, after))
+        after -= leg.amount_minor
+    return found
 
 
 def _statement(currency: str, opening: int, steps: Iterable[tuple[date, str, int, str, int]]) -> Statement:
@@ -286,14 +304,15 @@ def customer_balances(actor: User, **whose: int) -> list[CustomerBalance]:
     :param whose: `company=…`, `person=…` or, for what is owed of one deal, `deal=…`
     """
     today = timezone.localdate()
-    owed = Invoice.objects.visible_to(actor).owed().filter(**whose).values("currency")
+    owed = Invoice.objects.visible_to(actor).owed().filter(**whose).values("currency").order_by()
     found: dict[str, list[int]] = {}
-    for row in owed.annotate(
-        total=Sum("due_minor"), late=Sum("due_minor", filter=Q(due_date__lt=today), default=0)
-    ).order_by():
-        found[row["currency"]] = [int(row["total"]), int(row["late"]), 0]
+    late = Sum("due_minor", filter=Q(due_date__lt=today), default=0)
+    for row in owed.annotate(all_owed=Sum("due_minor"), overdue=late):
+        found[row["currency"]] = [int(row["all_owed"]), int(row["overdue"]), 0]
     if "deal" not in whose:
-        free = Payment.objects.visible_to(actor).filter(**whose, free_minor__gt=0).values("currency")
-        for row in free.annotate(total=Sum(F("free_minor"))).order_by():
-            found.setdefault(row["currency"], [0, 0, 0])[2] = int(row["total"])
+        free = (
+            Payment.objects.visible_to(actor).filter(**whose, free_minor__gt=0).values("currency").order_by()
+        )
+        for ahead in free.annotate(all_free=Sum("free_minor")):
+            found.setdefault(ahead["currency"], [0, 0, 0])[2] = int(ahead["all_free"])
     return [CustomerBalance(currency, *sums) for currency, sums in sorted(found.items())]

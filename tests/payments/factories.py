@@ -47,10 +47,13 @@ def issued(actor: User, *lines: NewLine, company: Company | None = None, **field
     return invoices.issue_invoice(draft(actor, *lines, company=company, **fields).pk, actor=actor)
 
 
-def overdue(actor: User, *lines: NewLine, days: int, company: Company | None = None) -> Invoice:
+def overdue(
+    actor: User, *lines: NewLine, days: int, company: Company | None = None, **fields: Any
+) -> Invoice:
     """Issue an invoice that has been due for some days."""
     due = timezone.localdate() - timedelta(days=days)
-    made = draft(actor, *lines, company=company, due_date=due, issue_date=due - timedelta(days=14))
+    dates = {"due_date": due, "issue_date": due - timedelta(days=14)}
+    made = draft(actor, *lines, company=company, **dates, **fields)
     return invoices.issue_invoice(made.pk, actor=actor)
 
 

@@ -177,6 +177,7 @@ def test_void_takes_the_entry_back_and_keeps_the_number(berta: User) -> None:
     assert (void.status, void.number, void.reason) == ("VOID", invoice.number, "Wrong customer")
     assert (balance("RECEIVABLE"), balance("REVENUE"), balance("TAX")) == (0, 0, 0)
     (entry,) = JournalEntry.objects.filter(kind="VOID")
+    assert entry.reverses is not None
     assert entry.reverses.kind == "INVOICE"
     committed()
     assert wrong() == []

@@ -148,7 +148,7 @@ def test_balances_follow_postings_that_pass_the_function_by(entry: JournalEntry)
 def test_a_step_is_posted_once(entry: JournalEntry, berta: User) -> None:
     legs = [Leg(Purpose.CASH, 5, "RUB"), Leg(Purpose.REVENUE, -5, "RUB")]
     twice = [Entry(Kind.PAYMENT, "payments.payment", 1, timezone.localdate(), legs)] * 2
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValidationError) as caught, transaction.atomic():
         post(twice, actor_id=berta.pk)
     assert caught.value.code == "journal_entry_once"
     assert balance("CASH") == 500

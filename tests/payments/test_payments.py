@@ -1,6 +1,7 @@
 """Money that came: recorded, allocated, given back, through providers; each step with what it does to the books."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -100,7 +101,7 @@ def test_nobodys_money_is_not_allocated_by_rule(berta: User) -> None:
         ({"amount_minor": 100, "invoice_amount_minor": 99}, "amount"),
     ],
 )
-def test_what_is_not_allocated(berta: User, values: dict[str, int], code: str) -> None:
+def test_what_is_not_allocated(berta: User, values: dict[str, Any], code: str) -> None:
     invoice, payment = issued(berta), paid(berta, 3000)
     with pytest.raises(ValidationError) as caught:
         allocate_payment(payment.pk, actor=berta, invoice_id=invoice.pk, **values)

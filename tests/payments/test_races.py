@@ -181,7 +181,7 @@ def test_a_program_that_heard_nothing_asks_again(accountant: User, artel_process
     """The process dies after the commit, before the answer: the answer is there for who asks again."""
     client = program(accountant)
     headers = {"Authorization": client.defaults["HTTP_AUTHORIZATION"], "Idempotency-Key": "unheard"}
-    body = {"amount_minor": 700, "currency": "RUB"}
+    body: dict[str, Any] = {"amount_minor": 700, "currency": "RUB"}
     doomed = artel_processes.web(ARTEL_FAILPOINT="payments.committed")
     with pytest.raises(requests.ConnectionError):
         requests.post(f"{doomed.url}{PAYMENTS}", json=body, headers=headers, timeout=60)

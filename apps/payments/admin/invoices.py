@@ -23,11 +23,12 @@ from apps.common.amounts import to_decimal, to_minor
 from apps.common.templatetags.artel import day, money
 from apps.crm.models import Deal
 from apps.documents.amounts import LANGUAGES
+from apps.documents.models import Document
 from apps.lists.admin.rows import ArchivableAdmin, Command, VersionedForm, badge, marked
 from apps.payments.admin.entered import decimal_of, key_of
 from apps.payments.admin.reports import AgedPages
 from apps.payments.models import Allocation, Invoice, InvoiceLine, JournalEntry, Payment, Posting
-from apps.payments.services import allocations, credit_notes, invoices, payments
+from apps.payments.services import allocations, credit_notes, invoices, papers, payments
 from apps.payments.services.invoices import NewLine
 from apps.payments.services.payments import Received
 
@@ -229,6 +230,10 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
             "free_payments": _free_payments(row, request) if is_open else [],
             "today": timezone.localdate().isoformat(),
             "deal_url": reverse("admin:crm_deal_change", args=[row.deal_id]) if row.deal_id else "",
+            "paper_url": _paper_url(row, request),
+            "may_make_paper": not is_draft
+            and row.document_id is None
+            and access.can_any(actor, "add", Document),
             "due_text": to_decimal(row.left_minor, row.currency),
             "may_issue": is_draft and row.total_minor > 0 and access.can(actor, "issue", row),
             "may_discard": is_draft and access.can(actor, "change", row),
@@ -254,7 +259,12 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
             "record-payment": self._record,
             "allocate": self._allocate,
             "release": self._release,
+            "paper": self._paper,
         }
+
+    def _paper(self, request: HttpRequest, pk: int, version: int | None) -> None:
+        if call_service(request, papers.make_paper, pk, actor=actor_of(request)):
+            messages.success(request, gettext("The PDF is being made. It is here within seconds."))
 
     def _issue(self, request: HttpRequest, pk: int, version: int | None) -> None:
         said: dict[str, Any] = {"actor": actor_of(request), "expected_version": version}
@@ -273,7 +283,7 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
     def _with_reason(
         self, request: HttpRequest, pk: int, version: int | None, service: Any, done: str
     ) -> None:
-        said = {"reason": request.POST.get("reason", ""), "expected_version": version}
+        said: dict[str, Any] = {"reason": request.POST.get("reason", ""), "expected_version": version}
         if call_service(request, service, pk, actor=actor_of(request), **said):
             messages.success(request, done)
 
@@ -296,7 +306,7 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
             entered = decimal_of(request.POST.get(f"line-{line.pk}", ""))
             if entered:
                 parts[line.pk] = to_minor(entered, invoice.currency)
-        said = {
+        said: dict[str, Any] = {
             "reason": request.POST.get("reason", ""),
             "parts": parts or None,
             "expected_version": version,
@@ -323,7 +333,7 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
 
     def _allocate(self, request: HttpRequest, pk: int, version: int | None) -> None:
         payment_id = key_of(request.POST.get("payment", ""))
-        said = {"actor": actor_of(request), "invoice_id": pk}
+        said: dict[str, Any] = {"actor": actor_of(request), "invoice_id": pk}
         if call_service(request, allocations.allocate_payment, payment_id, **said):
             messages.success(request, gettext("Allocated."))
 
@@ -334,6 +344,18 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
             messages.error(request, gettext("This allocation was taken back already."))
         elif call_service(request, allocations.release_allocation, allocation.pk, actor=actor_of(request)):
             messages.success(request, gettext("Taken back: the money is the customer's again."))
+
+
+def _paper_url(row: Invoice, request: HttpRequest) -> str:
+    """Return where the PDF is, for whoever may see it."""
+    document = row.document
+    if (
+        document is None
+        or not document.current_version_id
+        or not access.can(actor_of(request), "view", document)
+    ):
+        return ""
+    return reverse("documents:content", args=[document.current_version_id])
 
 
 def _allocations(row: Invoice) -> QuerySet[Allocation]:

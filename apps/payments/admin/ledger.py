@@ -15,18 +15,27 @@ from unfold.widgets import UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidg
 from apps.accounts import access
 from apps.accounts.faces.admin import actor_of, call_service
 from apps.accounts.models import User
+from apps.common.amounts import to_decimal
 from apps.common.templatetags.artel import day, money
 from apps.lists.admin.rows import ArchivableAdmin, Command, ServiceAdmin, TrashFilter, UnversionedForm, marked
+from apps.payments import selectors
 from apps.payments.admin.reports import TrialPages
-from apps.payments.models import JournalEntry, LedgerAccount, PeriodLock, Posting
+from apps.payments.models import AccountBalance, JournalEntry, LedgerAccount, PeriodLock, Posting
 from apps.payments.services import ledger
+
+# What the page of an account lists; the rest is in the day-book.
+SHOWN = 100
 
 
 @admin.register(LedgerAccount)
 class LedgerAccountAdmin(TrialPages, ArchivableAdmin):
     """The chart of accounts."""
 
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("css/rows.css", "css/payments.css")}
+
     add_label = _("New account")
+    change_form_outer_before_template = "admin/payments/account/page.html"
     create = staticmethod(ledger.create_account)
     change = staticmethod(ledger.change_account)
     archive = staticmethod(ledger.archive_account)
@@ -63,6 +72,19 @@ class LedgerAccountAdmin(TrialPages, ArchivableAdmin):
             **super().page_context(request, row),
             "may_archive": self.has_archive_permission(request, row),
         }
+
+
+def _latest(balance: AccountBalance) -> dict[str, Any]:
+    rows = selectors.latest_postings(balance, count=SHOWN + 1)
+    return {
+        "currency": balance.currency,
+        "balance": balance.balance,
+        "rows": [
+            {"leg": each.leg, "after": to_decimal(each.after_minor, balance.currency)}
+            for each in rows[:SHOWN]
+        ],
+        "has_more": len(rows) > SHOWN,
+    }
 
 
 @admin.register(JournalEntry)
@@ -136,7 +158,7 @@ class JournalEntryAdmin(ArchivableAdmin):
         return {"reverse": self._reverse}
 
     def _reverse(self, request: HttpRequest, pk: int, version: int | None) -> None:
-        said = {"reason": request.POST.get("reason", "")}
+        said: dict[str, Any] = {"reason": request.POST.get("reason", "")}
         if call_service(request, ledger.reverse_entry, pk, actor=actor_of(request), **said):
             messages.success(request, gettext("Taken back by another entry."))
 

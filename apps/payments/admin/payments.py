@@ -192,7 +192,7 @@ class PaymentAdmin(ArchivableAdmin):
         return None if entered is None else to_minor(entered, currency)
 
     def _allocate(self, request: HttpRequest, pk: int, version: int | None) -> None:
-        said = {
+        said: dict[str, Any] = {
             "invoice_id": key_of(request.POST.get("invoice", "")),
             "amount_minor": self._amount(request, pk),
             "expected_version": version,
@@ -216,7 +216,7 @@ class PaymentAdmin(ArchivableAdmin):
             messages.success(request, gettext("Taken back: the money is the customer's again."))
 
     def _refund(self, request: HttpRequest, pk: int, version: int | None) -> None:
-        said = {
+        said: dict[str, Any] = {
             "reason": request.POST.get("reason", ""),
             "amount_minor": self._amount(request, pk),
             "expected_version": version,
@@ -225,7 +225,7 @@ class PaymentAdmin(ArchivableAdmin):
             messages.success(request, gettext("Given back."))
 
     def _cancel(self, request: HttpRequest, pk: int, version: int | None) -> None:
-        said = {"reason": request.POST.get("reason", ""), "expected_version": version}
+        said: dict[str, Any] = {"reason": request.POST.get("reason", ""), "expected_version": version}
         if call_service(request, payments.cancel_payment, pk, actor=actor_of(request), **said):
             messages.success(request, gettext("Taken back: it was entered by mistake."))
 

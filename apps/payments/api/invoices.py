@@ -20,7 +20,7 @@ from apps.payments.api.shapes import (
     lines_of,
 )
 from apps.payments.models import CreditNote, Invoice
-from apps.payments.services import credit_notes, invoices
+from apps.payments.services import credit_notes, invoices, papers
 from apps.payments.services.invoices import NewLine
 
 _REFERENCES = frozenset({"company", "person", "deal", "legal_entity"})
@@ -41,6 +41,7 @@ class InvoiceViewSet(IdempotentMixin, DestroyMixin, ScopedEditViewSet):
     action_permissions: ClassVar[dict[str, str]] = {
         "destroy": "change",
         "issue": "issue",
+        "paper": "change",
         "void": "void",
         "credit": "credit",
         "write_off": "writeoff",
@@ -110,6 +111,14 @@ class InvoiceViewSet(IdempotentMixin, DestroyMixin, ScopedEditViewSet):
     def reinstate(self, request: Request, pk: str) -> Response:
         """Wait again for what was written off."""
         return self._do(invoices.reinstate_invoice)
+
+    @extend_schema(request=None, responses=InvoiceSerializer)
+    @action(detail=True, methods=["post"])
+    def paper(self, request: Request, pk: str) -> Response:
+        """Have its PDF made, where that has not been done; `document` tells when it is there."""
+        row = self.get_object()
+        papers.make_paper(row.pk, actor=self.actor)
+        return self.respond_if_visible(row, 202)
 
     @extend_schema(request=CreditSerializer, responses={201: CreditNoteSerializer}, parameters=[KEY])
     @action(detail=True, methods=["post"])

@@ -96,7 +96,7 @@ class TaxSerializer(serializers.Serializer[Any]):
 class InvoiceSerializer(ScopedModelSerializer[Invoice]):
     """An invoice with its lines. Drafts are written; of an issued one only what came of it changes."""
 
-    lines = InvoiceLineSerializer(many=True, required=False, max_length=MOST_LINES)
+    lines = InvoiceLineSerializer(many=True, required=False, max_length=MOST_LINES)  # type: ignore[call-arg]
     company = JudgedByService(queryset=Company.objects.all(), required=False, allow_null=True)
     person = JudgedByService(queryset=Person.objects.all(), required=False, allow_null=True)
     deal = JudgedByService(queryset=Deal.objects.all(), required=False, allow_null=True)
@@ -145,7 +145,7 @@ class ChangeInvoiceSerializer(InvoiceSerializer):
     class Meta(InvoiceSerializer.Meta):
         read_only_fields = [*InvoiceSerializer.Meta.read_only_fields, "deal"]
 
-    deal = JudgedByService(read_only=True)  # type: ignore[assignment]
+    deal = JudgedByService(read_only=True)
 
 
 class IssueSerializer(serializers.Serializer[Any]):
@@ -170,7 +170,7 @@ class CreditPartSerializer(serializers.Serializer[Any]):
 class CreditSerializer(WhySerializer):
     """What is credited and why; all that is owed where no parts are named."""
 
-    parts = CreditPartSerializer(many=True, required=False, max_length=MOST_LINES)
+    parts = CreditPartSerializer(many=True, required=False, max_length=MOST_LINES)  # type: ignore[call-arg]
     issue_date = serializers.DateField(required=False, allow_null=True)
 
 
@@ -381,7 +381,7 @@ class ManualEntrySerializer(serializers.Serializer[Any]):
 
     accounting_date = serializers.DateField()
     memo = serializers.CharField(max_length=300)
-    legs = LegSerializer(many=True, min_length=2, max_length=100)
+    legs = LegSerializer(many=True, min_length=2, max_length=100)  # type: ignore[call-arg]
 
 
 class PeriodSerializer(ScopedModelSerializer[PeriodLock]):
@@ -438,7 +438,7 @@ class StatementRowSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
     amount_minor = serializers.IntegerField()
     balance_minor = serializers.IntegerField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     source_id = serializers.IntegerField()
 
 

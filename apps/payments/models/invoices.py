@@ -24,9 +24,6 @@ from apps.crm.models.catalog import CURRENCY, currency_code
 from apps.crm.models.deals import LineFields
 from apps.documents.models import Document, LegalEntity
 
-# A rate: what one unit is worth in the currency of the books.
-RATE = {"max_digits": 20, "decimal_places": 10}
-
 
 class InvoiceQuerySet(ScopedQuerySet["Invoice"]):
     """Invoices, in the words of those who wait for their money."""
@@ -136,7 +133,7 @@ class Invoice(Stamped, Versioned):
         verbose_name=_("to be paid"),
     )
     # What a unit was worth in the currency of the books on the day of issue; None where nobody knew.
-    base_rate = models.DecimalField(_("rate"), null=True, editable=False, **RATE)
+    base_rate = models.DecimalField(_("rate"), max_digits=20, decimal_places=10, null=True, editable=False)
     base_rate_date = models.DateField(null=True, editable=False)
     issued_at = models.DateTimeField(null=True, editable=False)
     settled_at = models.DateTimeField(_("settled"), null=True, editable=False)

@@ -17,7 +17,7 @@ from apps.common.amounts import to_decimal
 from apps.common.models import Stamped, Versioned
 from apps.crm.models import Company, Person
 from apps.crm.models.catalog import CURRENCY, currency_code
-from apps.payments.models.invoices import RATE, Invoice
+from apps.payments.models.invoices import Invoice
 from apps.payments.models.ledger import LedgerAccount
 
 POSITIVE = [MinValueValidator(1)]
@@ -134,7 +134,7 @@ class Payment(Stamped, Versioned):
     payer_name = models.CharField(_("payer"), max_length=400, blank=True, default="")
     reference = models.CharField(_("reference"), max_length=500, blank=True, default="")
     reason = models.CharField(_("reason"), max_length=500, blank=True, default="", editable=False)
-    base_rate = models.DecimalField(_("rate"), null=True, editable=False, **RATE)
+    base_rate = models.DecimalField(_("rate"), max_digits=20, decimal_places=10, null=True, editable=False)
     base_rate_date = models.DateField(null=True, editable=False)
 
     objects = ScopedQuerySet.as_manager()

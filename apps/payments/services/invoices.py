@@ -228,13 +228,15 @@ def _write_lines(invoice: Invoice, given: Sequence[NewLine], *, actor: User) -> 
 
 def _write_totals(invoice: Invoice, rows: list[InvoiceLine], *, actor: User) -> None:
     """Reckon what lines come to in the invoice's currency, and write both."""
-    totals = totals_of([item_of(row) for row in rows], invoice.currency)
+    # They say what they are of as the lines of deals and quotes do.
+    lines: Sequence[Any] = rows
+    totals = totals_of([item_of(line) for line in lines], invoice.currency)
     _require_small(totals)
     for row, found in zip(rows, totals.lines, strict=True):
         row.amount_minor, row.net_minor, row.tax_minor = found.amount, found.net, found.tax
-    InvoiceLine.objects.bulk_create([row for row in rows if row.pk is None])
+    InvoiceLine.objects.bulk_create([row for row in rows if row._state.adding])
     InvoiceLine.objects.bulk_update(
-        [row for row in rows if row.pk is not None], ["amount_minor", "net_minor", "tax_minor"]
+        [row for row in rows if not row._state.adding], ["amount_minor", "net_minor", "tax_minor"]
     )
     values = {
         "net_minor": totals.net,

@@ -11,14 +11,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.owned_rows import archive, named, restore
-from apps.accounts.rows import differing, insert, locked, refusal, refusals, write
+from apps.accounts.rows import differing, insert, locked, refusal, write
+from apps.common.constraints import name_of, words_of
 from apps.payments.amounts import LARGEST
 from apps.payments.models import JournalEntry, LedgerAccount, PeriodLock, Posting
 
@@ -144,9 +145,14 @@ def post(entries: Sequence[Entry], *, actor_id: int) -> None:
 
 
 def _send(documents: list[dict[str, Any]]) -> list[int]:
-    with refusals(), connection.cursor() as cursor:
-        cursor.execute("select payments_post(%s::jsonb)", [json.dumps(documents)])
-        return list(cursor.fetchone()[0])
+    # Without a savepoint of its own, which would be two more round trips: what is refused ends the use case anyway.
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select payments_post(%s::jsonb)", [json.dumps(documents)])
+            return list(cursor.fetchone()[0])
+    except IntegrityError as error:
+        name = name_of(error)
+        raise ValidationError(words_of(name), code=name or "conflict") from error
 
 
 def reversal_of(entry: JournalEntry, *, kind: Kind, on: date, memo: str = "") -> Entry:

@@ -128,6 +128,19 @@ DAILY: _Places = [
         [
             Place("payments.invoice", "receipt_long", _("Invoices"), "g v"),
             Place("payments.payment", "payments", _("Payments"), "g m"),
+            Place(
+                "payments.bankline",
+                "join_inner",
+                _("Reconciliation"),
+                "g r",
+                page="payments_bankline_reconcile",
+            ),
+            Place("payments.statementfile", "upload_file", _("Bank statements")),
+            Place("payments.bankline", "list_alt", _("Bank lines")),
+            Place("payments.bankaccount", "account_balance_wallet", _("Bank accounts")),
+            Place(
+                "payments.exchangerate", "currency_exchange", _("Published rates"), page="payments_rate_chart"
+            ),
             Place("payments.invoice", "hourglass", _("Aged receivables"), page="payments_aged_receivables"),
             Place("payments.ledgeraccount", "balance", _("Trial balance"), page="payments_trial_balance"),
             Place("payments.journalentry", "menu_book", _("Day-book")),

@@ -59,6 +59,7 @@ UNSCOPED_MODELS = {
     "lists.SelectedRow": "the keys that long work goes through; the work asks the policy for each row",
     "lists.Selection": "what long work is about, reached through that work alone",
     "payments.IdempotencyKey": "what was answered to a program, given back to the same program alone",
+    "payments.RateSource": "how asking for rates went, a figure for operators",
     "documents.ApiUsage": "Counts what an account asked of Google Drive; read by the page of its folder.",
     "documents.ChangeCursor": "Machinery of Google Drive: how far a log was read.",
     "documents.DriveFolder": "Machinery of Google Drive: which folder is whose.",

@@ -53,6 +53,8 @@ _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_tag", ALL),
     ("crm.view_currencyrate", ALL),
     ("crm.export_currencyrate", ALL),
+    ("payments.view_exchangerate", ALL),
+    ("payments.export_exchangerate", ALL),
     ("crm.view_source", ALL),
     ("crm.view_disqualifyreason", ALL),
 )

@@ -11,6 +11,7 @@ class PaymentsConfig(AppConfig):
         from apps.common.api.problems import register_status  # noqa: PLC0415 - apps first
         from apps.events import brokers, sinks  # noqa: PLC0415
         from apps.payments import (  # noqa: PLC0415 - models are loaded by now
+            bank_declarations,
             declarations,
             defaults,
             history,
@@ -32,3 +33,4 @@ class PaymentsConfig(AppConfig):
             brokers.Route("kafka", "apps.payments.kafka.Kafka", "KAFKA_BOOTSTRAP_SERVERS", prefix="payments.")
         )
         sinks.register("apps.payments.feed.FeedSink")
+        bank_declarations.declare()

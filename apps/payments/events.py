@@ -4,6 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.events.services import Fact, publish
+from apps.payments.bank_events import (  # noqa: F401 - facts of this app
+    LINE_MATCHED,
+    LINE_PUT_BACK,
+    LINE_SET_ASIDE,
+    LINE_UNMATCHED,
+    RATE_WRITTEN,
+    RATES_PUBLISHED,
+    STATEMENT_IMPORTED,
+    STATEMENT_UNDONE,
+)
 from apps.payments.models import Allocation, Invoice, InvoiceLine, Payment
 
 INVOICE_ISSUED = Fact("payments.invoice.issued.v1")

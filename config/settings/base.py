@@ -256,7 +256,21 @@ CELERY_BEAT_SCHEDULE = {
     "clear-tokens": {"task": "apps.accounts.tasks.clear_tokens", "schedule": crontab(minute=7)},
     "expire-jobs": {"task": "apps.jobs.tasks.expire_jobs", "schedule": crontab(hour=3, minute=21)},
 }
+CELERY_BEAT_SCHEDULE |= {
+    # The Bank of Russia publishes tomorrow's rates in the afternoon, the ECB at four: within the hour they are here.
+    "fetch-rates": {"task": "apps.payments.tasks.fetch_rates", "schedule": crontab(minute=23)},
+}
 CELERY_BEAT_SCHEDULE |= DOCUMENTS_BEAT | TELLING_BEAT
+
+# Rates of central banks; an empty address asks nobody.
+RATES_CBR_URL = env.str("RATES_CBR_URL", default="https://www.cbr.ru/scripts/XML_daily.asp")
+RATES_ECB_URL = env.str(
+    "RATES_ECB_URL", default="https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
+)
+# Seconds for one answer, all of it.
+RATES_TIMEOUT = env.float("RATES_TIMEOUT", default=15.0)
+# A statement of a year with a hundred lines a day takes some megabytes.
+STATEMENT_MAX_BYTES = env.int("STATEMENT_MAX_BYTES", default=10 << 20)
 
 # Words and numbers
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")

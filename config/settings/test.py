@@ -5,6 +5,8 @@ from config.settings.base import STATIC_ROOT, STORAGES
 from config.settings.environment import ARTEL_HOME
 
 FAILPOINTS = True
+# Nobody outside is asked.
+RATES_CBR_URL = RATES_ECB_URL = ""
 # Files are found where they lie: nobody collects them for a test.
 WHITENOISE_AUTOREFRESH = True
 EVENT_VALIDATE = True

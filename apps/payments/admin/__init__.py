@@ -1,5 +1,5 @@
 """Money in the admin."""
 
-from apps.payments.admin import cards, invoices, ledger, payments
+from apps.payments.admin import cards, invoices, ledger, payments, rates, reconciliation, statements
 
-__all__ = ["cards", "invoices", "ledger", "payments"]
+__all__ = ["cards", "invoices", "ledger", "payments", "rates", "reconciliation", "statements"]

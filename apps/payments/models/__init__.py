@@ -1,16 +1,23 @@
-"""What money is: invoices, payments, and the ledger that proves both."""
+"""What money is: invoices, payments, the ledger that proves both, rates, and what banks say of our accounts."""
 
+from apps.payments.models.bank import BankAccount, BankLine, BankMatch, BankStatement, StatementFile
 from apps.payments.models.feed import FeedEntry
 from apps.payments.models.idempotency import IdempotencyKey
 from apps.payments.models.invoices import CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from apps.payments.models.ledger import AccountBalance, JournalEntry, LedgerAccount, PeriodLock, Posting
 from apps.payments.models.payments import Allocation, Payment, Refund
+from apps.payments.models.rates import ExchangeRate, Provider, RateSource
 
 __all__ = [
     "AccountBalance",
     "Allocation",
+    "BankAccount",
+    "BankLine",
+    "BankMatch",
+    "BankStatement",
     "CreditNote",
     "CreditNoteLine",
+    "ExchangeRate",
     "FeedEntry",
     "IdempotencyKey",
     "Invoice",
@@ -20,5 +27,8 @@ __all__ = [
     "Payment",
     "PeriodLock",
     "Posting",
+    "Provider",
+    "RateSource",
     "Refund",
+    "StatementFile",
 ]

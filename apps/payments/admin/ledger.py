@@ -71,6 +71,7 @@ class LedgerAccountAdmin(TrialPages, ArchivableAdmin):
         return {
             **super().page_context(request, row),
             "may_archive": self.has_archive_permission(request, row),
+            "latest": [_latest(each) for each in row.balances.order_by("currency")],
         }
 
 

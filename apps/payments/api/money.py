@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +28,10 @@ _REFERENCES = frozenset({"company", "person"})
 _NAMED = ("company", "person", "invoice", "account")
 
 
+@extend_schema_view(
+    update=extend_schema(request=ChangePaymentSerializer, responses=PaymentSerializer),
+    partial_update=extend_schema(request=ChangePaymentSerializer, responses=PaymentSerializer),
+)
 class PaymentViewSet(IdempotentMixin, UpdateMixin, RetrieveMixin, ListMixin, ScopedViewSet):
     """Money that came."""
 

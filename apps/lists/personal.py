@@ -26,7 +26,15 @@ def declare() -> None:
     for model in (Selection, SelectedRow):
         not_personal(model, "Keys of rows.")
     not_personal(BulkEdit, "What was changed in many rows at once, and says nothing about one of them.")
-    not_personal(SavedView, "What somebody calls a list.", "page", "name")
+    not_personal(
+        SavedView,
+        "What somebody calls a list, and how they look at it.",
+        "page",
+        "name",
+        "columns",
+        "sort",
+        "layout",
+    )
     not_personal(
         Export,
         "What was taken away, by kinds and columns; what the file held goes with it.",

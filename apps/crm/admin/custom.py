@@ -1,6 +1,6 @@
 """Further fields in the admin: their catalog, and what they add to the pages and lists of the rows that have them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django import forms
@@ -34,6 +34,7 @@ from apps.crm.custom import (
     bounded,
     fields_of,
     filtered,
+    in_words,
     parsed,
     target_of,
     told,
@@ -42,6 +43,7 @@ from apps.crm.custom import (
 from apps.crm.models import Company, CustomField, Deal, Person
 from apps.crm.services import custom_fields
 from apps.lists.admin.rows import ArchivableAdmin, TrashFilter, VersionedForm
+from apps.lists.admin.views import Offered, ViewedAdmin
 
 Kind = CustomField.Kind
 _YES, _NO = "yes", "no"
@@ -71,7 +73,7 @@ class CustomisedForm:
         return getattr(value, "pk", value)
 
 
-class CustomisedAdmin:
+class CustomisedAdmin(ViewedAdmin):
     """Pages and lists of rows with further fields; stands before the other bases."""
 
     def custom_fields(self, request: HttpRequest) -> list[CustomField]:
@@ -170,6 +172,13 @@ class CustomisedAdmin:
 
     # Lists
 
+    def offered_columns(self, request: HttpRequest | None) -> list[Offered]:
+        """Offer the further fields as columns; a reference would ask for its names once for each row."""
+        page: Any = self
+        fields = fields_of(page.model) if request is None else self.custom_fields(request)
+        own = [Offered(_cell_of(field)) for field in fields if field.kind != Kind.REFERENCE]
+        return [*super().offered_columns(request), *own]  # type: ignore[misc]
+
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         found: list[Any] = super().get_list_filter(request)  # type: ignore[misc]
         own = [field for field in self.custom_fields(request) if field.kind in _FILTERS]
@@ -181,6 +190,18 @@ class CustomisedAdmin:
             return lookup in names | {f"{name}_{end}" for name in names for end in ("from", "to")}
         is_allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
         return is_allowed
+
+
+def _cell_of(field: CustomField) -> Callable[[Any], str]:
+    """Return what writes a further field in a row of a list."""
+
+    def cell(row: Any) -> str:
+        return in_words(field, row.custom.get(field.key), {}) or "–"
+
+    cell.__name__ = field.name
+    cell.short_description = field.label  # type: ignore[attr-defined]
+    cell.only = ("custom",)  # type: ignore[attr-defined]
+    return cell
 
 
 class _ByField:

@@ -41,9 +41,18 @@ def declare() -> None:
         *("model_label", "columns", "language", "separator", "filename", "sha256"),
     )
     declare_place(
-        Place(BulkRow, {"values": None, "reason": ""}, _bulk_rows, turn=Turn.FOLLOWING, is_told=False)
+        Place(
+            BulkRow,
+            {"values": None, "reason": ""},
+            _bulk_rows,
+            turn=Turn.FOLLOWING,
+            is_told=False,
+            is_searched=True,
+        )
     )
-    declare_place(Place(SavedView, {"params": {}}, _views, turn=Turn.FOLLOWING, is_told=False))
+    declare_place(
+        Place(SavedView, {"params": {}}, _views, turn=Turn.FOLLOWING, is_told=False, is_searched=True)
+    )
     declare_place(
         Place(
             Export,
@@ -53,6 +62,7 @@ def declare() -> None:
             turn=Turn.FOLLOWING,
             erase=_clear,
             is_told=False,
+            is_searched=True,
         )
     )
     declare_place(
@@ -64,6 +74,7 @@ def declare() -> None:
             turn=Turn.FOLLOWING,
             erase=_delete_parts,
             is_told=False,
+            is_searched=True,
         )
     )
 

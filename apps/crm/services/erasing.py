@@ -92,13 +92,17 @@ def apply_erasure(erasure_id: int, *, actor: User) -> Erasure:
 
 
 def plan_of(person: Person) -> Plan:
-    """Look through all places for what is to be erased of a person."""
+    """
+    Look for what is to be erased of a person, in each place that has an index for it.
+
+    Where all rows have to be gone through, the job looks first of all.
+    """
     subject = subject_of(person)
     reach, counts, own = [], [], []
-    for place, keys in to_erase(subject):
+    for place, keys in to_erase(subject, searches=False):
         if keys:
             reach.append({"place": place.label, "keys": keys})
-        entry = _counted(place, subject, keys)
+        entry = counted(place, subject, keys)
         if entry["erased"] or entry["kept"]:
             counts.append(entry)
             if place.turn == Turn.OWN:
@@ -107,7 +111,8 @@ def plan_of(person: Person) -> Plan:
     return Plan(reach, counts, digest)
 
 
-def _counted(place: Place, subject: Subject, keys: Sequence[Any]) -> dict[str, Any]:
+def counted(place: Place, subject: Subject, keys: Sequence[Any]) -> dict[str, Any]:
+    """Return how many rows of a place are erased, and how many are kept for which reason."""
     left = place.rows(subject)
     kept = {}
     for reason in place.kept:

@@ -12,6 +12,8 @@
 
   const first = days.find((day) => day.hasAttribute("aria-current")) ?? days[0];
   if (first) first.tabIndex = 0;
+  // What is past stands above; who wants it scrolls up.
+  if (isGrid && isAgenda() && first?.hasAttribute("aria-current")) first.scrollIntoView();
 
   function go(day) {
     for (const each of days) each.tabIndex = each === day ? 0 : -1;

@@ -76,7 +76,7 @@ class ViewedAdmin(ScopedModelAdmin):
 
     class Media:
         css = {"all": ("css/exports.css", "css/views.css")}
-        js = ("js/exports.js", "js/views.js")
+        js = ("js/views.js",)
 
     def __init__(self, model: Any, admin_site: Any) -> None:
         super().__init__(model, admin_site)

@@ -71,7 +71,7 @@ class _Matching(KeysetChangeList):
 class CalendarPages(ScopedModelAdmin):
     """The addresses of the calendar and of the months, among those of deals."""
 
-    layouts = (Layout.LIST, Layout.CALENDAR, Layout.FORECAST)
+    layouts: tuple[str, ...] = (Layout.LIST, Layout.CALENDAR, Layout.FORECAST)
 
     def get_urls(self) -> list[URLPattern]:
         pages = [
@@ -188,7 +188,7 @@ def _board_url(query: dict[str, str]) -> str:
 def list_query(request: HttpRequest) -> dict[str, str]:
     """Return the filters of an address, without how it is looked at."""
     passing = {*_TIME, COLUMNS_VAR, VIEW_VAR, "o", "p", "_filters", "e"}
-    return {name: value for name, value in request.GET.items() if name not in passing and value}
+    return {name: str(value) for name, value in request.GET.items() if name not in passing and value}
 
 
 class _Writer:

@@ -91,7 +91,7 @@ class CustomisedAdmin(ViewedAdmin):
 
     def own_fieldsets(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         """Return the sections of the form above the further fields."""
-        found: Sequence[Any] = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        found: Sequence[Any] = super().get_fieldsets(request, obj)
         return found
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
@@ -107,7 +107,7 @@ class CustomisedAdmin(ViewedAdmin):
                 obj.__dict__.update(
                     {one.field.name: one.text for one in told(obj, actor=actor_of(request), fields=fields)}
                 )
-        return super().get_form(request, obj, change, form=base, **kwargs)  # type: ignore[misc]
+        return super().get_form(request, obj, change, form=base, **kwargs)
 
     def _form_field(self, field: CustomField, row: Any, request: HttpRequest) -> forms.Field:
         stored = None if row is None else row.custom.get(field.key)
@@ -177,10 +177,10 @@ class CustomisedAdmin(ViewedAdmin):
         page: Any = self
         fields = fields_of(page.model) if request is None else self.custom_fields(request)
         own = [Offered(_cell_of(field)) for field in fields if field.kind != Kind.REFERENCE]
-        return [*super().offered_columns(request), *own]  # type: ignore[misc]
+        return [*super().offered_columns(request), *own]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        found: list[Any] = super().get_list_filter(request)  # type: ignore[misc]
+        found: list[Any] = super().get_list_filter(request)
         own = [field for field in self.custom_fields(request) if field.kind in _FILTERS]
         return [*found, *(_filter_of(_FILTERS[Kind(field.kind)], field) for field in own)]
 
@@ -188,7 +188,7 @@ class CustomisedAdmin(ViewedAdmin):
         if request is not None and lookup.startswith(PREFIX):
             names = {field.name for field in self.custom_fields(request) if field.kind in _FILTERS}
             return lookup in names | {f"{name}_{end}" for name in names for end in ("from", "to")}
-        is_allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+        is_allowed: bool = super().lookup_allowed(lookup, value, request)
         return is_allowed
 
 

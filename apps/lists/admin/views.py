@@ -11,6 +11,7 @@ from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import transaction
+from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
@@ -74,14 +75,16 @@ class ViewedAdmin(ScopedModelAdmin):
     layouts: tuple[str, ...] = (SavedView.Layout.LIST,)
     list_before_template = "admin/lists/views/bar.html"
 
-    class Media:
-        css = {"all": ("css/exports.css", "css/views.css")}
-        js = ("js/views.js",)
-
     def __init__(self, model: Any, admin_site: Any) -> None:
         super().__init__(model, admin_site)
         about = ViewedPage(model, self.address_of_view, self.names, self.sortable_names, self.layouts)
         register_page(self.page_name, about)
+
+    @property
+    def media(self) -> Media:
+        """What the bar and its dialogs need, besides what the page does."""
+        own = Media(css={"all": ["css/exports.css", "css/views.css"]}, js=["js/views.js"])
+        return super().media + own
 
     @property
     def page_name(self) -> str:
@@ -180,7 +183,7 @@ class ViewedAdmin(ScopedModelAdmin):
     def bar_of(self, request: HttpRequest, saved: list[SavedView], layout: str = "") -> dict[str, Any]:
         """Return what the bar with the views is written from, on the list and in its other layouts."""
         layout = layout or SavedView.Layout.LIST
-        tabs = list(self._tabs(request, saved, layout))
+        tabs = list(self._view_tabs(request, saved, layout))
         actor = actor_of(request)
         is_plain = not any(tab.is_current for tab in tabs)
         narrowing = {name for name in request.GET if name not in {*_LOOK, *_PASSING}}
@@ -198,7 +201,7 @@ class ViewedAdmin(ScopedModelAdmin):
             "usual_columns": ",".join(map(name_of, self.list_display)),
         }
 
-    def _tabs(self, request: HttpRequest, saved: list[SavedView], layout: str) -> Iterator[Tab]:
+    def _view_tabs(self, request: HttpRequest, saved: list[SavedView], layout: str) -> Iterator[Tab]:
         actor, here = actor_of(request), self._kept(request.GET, request)
         current = _named(saved, request.GET.get(VIEW_VAR, ""))
         for view in saved:
@@ -254,7 +257,7 @@ class ViewedAdmin(ScopedModelAdmin):
         known = self.all_columns(request) if query.get(COLUMNS_VAR) else {}
         columns = [name for name in query.get(COLUMNS_VAR, "").split(",") if name in known]
         params = {
-            name: query[name]
+            name: str(query[name])
             for name in query
             if name not in {*_LOOK, *_PASSING} and self.lookup_known(name) and query[name]
         }

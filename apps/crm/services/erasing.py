@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts.models import User
 from apps.accounts.owned_rows import locked
@@ -21,6 +22,7 @@ from apps.crm.models import Erasure, Person
 from apps.crm.services import rows
 from apps.crm.services.subjects import subject_of, to_erase
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 JOB_KIND = "crm.erase_person"
 
@@ -85,7 +87,7 @@ def apply_erasure(erasure_id: int, *, actor: User) -> Erasure:
     if person.archived_at is None:
         rows.archive(person, actor=actor)
     total = sum(len(place["keys"]) for place in plan.reach)
-    title = _("Erasure of person %(id)d") % {"id": person.pk}
+    title = Title(gettext_noop("Erasure of person %(id)d"), {"id": person.pk})
     erasure.job = start_job(JOB_KIND, actor=actor, title=title, params={"erasure": erasure.pk}, total=total)
     erasure.save(update_fields=["job"])
     return erasure

@@ -43,6 +43,7 @@ def declare() -> None:
             turn=Turn.FOLLOWING,
             erase=_blank_log,
             is_told=False,
+            is_searched=True,
         )
     )
 

@@ -1,6 +1,6 @@
 """What every page of the admin shares; how lists are paged and counted is decided here and nowhere else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from django.contrib import admin, messages
@@ -48,8 +48,8 @@ class BaseAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
 
-    def get_list_only(self) -> tuple[str, ...]:
-        """Return the columns that the list reads; a base class adds what all of its cells need."""
+    def get_list_only(self, shown: Sequence[Any]) -> tuple[str, ...]:
+        """Return what the list reads of each row. :param shown: the columns that it shows, as `list_display` has them"""
         return self.list_only
 
     def get_list_select_related(self, request: HttpRequest) -> Any:

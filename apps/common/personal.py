@@ -89,6 +89,7 @@ class Place:
     :param is_told: whether the person is told of it, who asks what is kept about them: copies of what stands elsewhere
         are not
     :param hidden: columns that are nobody's to know, and are not told either
+    :param is_searched: whether its rows are found only by going through all there are, which is left to the job
     :param files: finds what belongs to the rows besides: names and how to open them
     """
 
@@ -103,6 +104,7 @@ class Place:
     keys: Callable[[Subject], list[Key]] | None = None
     is_told: bool = True
     hidden: tuple[str, ...] = ()
+    is_searched: bool = False
     files: Callable[[QuerySet[Any]], Iterator[tuple[str, Callable[[], IO[bytes]]]]] | None = None
 
     @property

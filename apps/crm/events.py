@@ -5,6 +5,7 @@ Every fact carries a snapshot of its aggregate as it is after the change (`schem
 type); what else a kind of fact has to say stands beside it, as `transition` does with a move.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import JSONField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from apps.common.amounts import to_decimal
@@ -100,6 +101,19 @@ _PERSON = [
 ]
 _TAGS = ArrayAgg("tags__name", filter=Q(tags__isnull=False), default=[], order_by="tags__name")
 _NO_TAGS = RawSQL("'{}'::text[]", [])
+
+
+def further_fields(model: str) -> RawSQL:
+    """
+    Return what rows have in their further fields, as facts tell it: without what refers to rows.
+
+    Not everybody who hears of a row sees those, and a key tells that there is one.
+    """
+    known = f"select array_agg(key) from crm_customfield where model = '{model}' and kind = 'REFERENCE'"  # noqa: S608
+    told = f'"crm_{model}"."custom" - coalesce(({known})::text[], array[]::text[])'
+    return RawSQL(told, [], output_field=JSONField())  # noqa: S611 - of names of ours
+
+
 Snapshots = list[tuple[int, dict[str, Any]]]
 
 
@@ -110,7 +124,7 @@ def deal_snapshots(deal_ids: Iterable[int]) -> Snapshots:
 
 def _deals(deal_ids: Iterable[int]) -> QuerySet[Deal, dict[str, Any]]:
     found: QuerySet[Deal, dict[str, Any]] = Deal.objects.filter(pk__in=list(deal_ids)).values(
-        *_DEAL, tag_names=_TAGS
+        *_DEAL, tag_names=_TAGS, further=further_fields("deal")
     )
     return found
 
@@ -140,6 +154,7 @@ def deal_snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
         "next_step": row["next_step"],
         "next_step_date": row["next_step_date"],
         "tags": row["tag_names"],
+        "custom": _further(row),
         **_state(row),
     }
 
@@ -147,7 +162,11 @@ def deal_snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
 def company_snapshots(company_ids: Iterable[int]) -> Snapshots:
     """Return (id, snapshot) of each company: two queries, whatever their number."""
     ids = list(company_ids)
-    rows = list(Company.objects.filter(pk__in=ids).values(*_COMPANY, tag_names=_TAGS))
+    rows = list(
+        Company.objects.filter(pk__in=ids).values(
+            *_COMPANY, tag_names=_TAGS, further=further_fields("company")
+        )
+    )
     points = _contact_points("company_id", ids)
     return [(row["id"], company_snapshot(row, points.get(row["id"], []))) for row in rows]
 
@@ -162,6 +181,7 @@ def company_snapshot(row: Mapping[str, Any], contact_points: list[dict[str, Any]
         "team": _named(row, "team"),
         "contact_points": contact_points,
         "tags": row["tag_names"],
+        "custom": _further(row),
         **_state(row),
     }
 
@@ -169,7 +189,11 @@ def company_snapshot(row: Mapping[str, Any], contact_points: list[dict[str, Any]
 def person_snapshots(person_ids: Iterable[int]) -> Snapshots:
     """Return (id, snapshot) of each person: three queries, whatever their number."""
     ids = list(person_ids)
-    rows = list(Person.objects.filter(pk__in=ids).values(*_PERSON, tag_names=_TAGS, companies=_EMPLOYERS))
+    rows = list(
+        Person.objects.filter(pk__in=ids).values(
+            *_PERSON, tag_names=_TAGS, companies=_EMPLOYERS, further=further_fields("person")
+        )
+    )
     points = _contact_points("person_id", ids)
     return [(row["id"], person_snapshot(row, points.get(row["id"], []))) for row in rows]
 
@@ -183,6 +207,7 @@ def person_snapshot(row: Mapping[str, Any], contact_points: list[dict[str, Any]]
         "team": _named(row, "team"),
         "contact_points": contact_points,
         "tags": row["tag_names"],
+        "custom": _further(row),
         **_state(row),
     }
 
@@ -207,6 +232,12 @@ def _known(row: Mapping[str, Any], relation: str, name: str = "name") -> dict[st
 
 def _named(row: Mapping[str, Any], relation: str, name: str = "name") -> dict[str, Any] | None:
     return None if row[f"{relation}_id"] is None else _known(row, relation, name)
+
+
+def _further(row: Mapping[str, Any]) -> dict[str, Any]:
+    # As text, where it was asked for outside of the ORM.
+    found: Any = row["further"]
+    return dict(json.loads(found) if isinstance(found, str) else found)
 
 
 def _money(amount: Decimal | None, currency: str) -> dict[str, str] | None:
@@ -258,7 +289,9 @@ def untagged_deals() -> tuple[str, list[str]]:
 
     It has no values: whoever asks it says what `crm_deal` is.
     """
-    query = Deal._base_manager.order_by().values(*_DEAL, tag_names=_NO_TAGS).query
+    query = (
+        Deal._base_manager.order_by().values(*_DEAL, tag_names=_NO_TAGS, further=further_fields("deal")).query
+    )
     sql, _none = query.sql_with_params()
     return sql, [*query.values_select, *query.annotation_select]
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q
 
-from apps.crm.events import CONSENT_CHANGED, Snapshots
+from apps.crm.events import CONSENT_CHANGED, Snapshots, further_fields
 from apps.crm.models import Consent, Lead
 from apps.events.services import Fact, publish, publish_many
 
@@ -42,7 +42,9 @@ def lead_snapshots(lead_ids: Iterable[int]) -> Snapshots:
     columns = [
         name for relation, label in _NAMED.items() for name in (f"{relation}_id", f"{relation}__{label}")
     ]
-    rows = Lead.objects.filter(pk__in=list(lead_ids)).values(*_PLAIN, *columns, tag_names=_TAGS)
+    rows = Lead.objects.filter(pk__in=list(lead_ids)).values(
+        *_PLAIN, *columns, tag_names=_TAGS, further=further_fields("lead")
+    )
     return [(row["id"], _snapshot(row)) for row in rows]
 
 
@@ -53,7 +55,12 @@ def _snapshot(row: Mapping[str, Any]) -> dict[str, Any]:
         else {"id": row[f"{relation}_id"], "name": row[f"{relation}__{label}"]}
         for relation, label in _NAMED.items()
     }
-    return {**{name: row[name] for name in _PLAIN}, **related, "tags": row["tag_names"]}
+    return {
+        **{name: row[name] for name in _PLAIN},
+        **related,
+        "tags": row["tag_names"],
+        "custom": row["further"],
+    }
 
 
 def owner_of(lead: Lead) -> dict[str, Any] | None:

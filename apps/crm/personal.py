@@ -16,6 +16,7 @@ from apps.common.personal import Kept, Place, Subject, Turn, declare_place, not_
 from apps.crm import models
 from apps.crm.models import (
     Activity,
+    ActivityLink,
     ActivityVersion,
     AutomationRun,
     Consent,
@@ -197,6 +198,7 @@ def _declare_papers() -> None:
             ),
             turn=Turn.FOLLOWING,
             is_told=False,
+            is_searched=True,
         )
     )
     not_personal(AutomationRun, "Names of kinds, and a key.", "event_type", "subject")
@@ -277,14 +279,14 @@ def _of(model: Any, path: str, label: str, subject: Subject) -> QuerySet[Any]:
 
 def _activities(subject: Subject) -> QuerySet[Any]:
     """Find what is about the person, and letters from them and to them, whatever those are about."""
-    condition = Q(links__person__in=subject.people)
+    letters = Q(pk__in=[])
     for address in subject.values(_EMAIL):
-        condition |= (
-            Q(mail__sender__iexact=address)
-            | Q(mail__to__contains=[address])
-            | Q(mail__cc__contains=[address])
-        )
-    return Activity.objects.filter(pk__in=Activity.objects.filter(condition).values("pk"))
+        letters |= Q(sender__iexact=address) | Q(to__contains=[address]) | Q(cc__contains=[address])
+    # Each by its own index; one condition on both would go through all activities.
+    about = ActivityLink.objects.filter(person__in=subject.people).order_by().values("activity_id")
+    return Activity.objects.filter(
+        pk__in=about.union(Mail._base_manager.filter(letters).order_by().values("activity_id"))
+    )
 
 
 def _leads(subject: Subject) -> QuerySet[Any]:
@@ -298,7 +300,9 @@ def _leads(subject: Subject) -> QuerySet[Any]:
 def _import_rows(subject: Subject) -> QuerySet[Any]:
     people = Q(batch__kind=ImportBatch.Kind.PEOPLE, target_id__in=subject.people)
     leads = Q(batch__kind=ImportBatch.Kind.LEADS, target_id__in=subject.of("crm.lead"))
-    return ImportRow.objects.filter(people | leads)
+    # The keys alone first, by their index.
+    keys = [*subject.people, *subject.of("crm.lead")]
+    return ImportRow.objects.filter(people | leads, target_id__in=keys)
 
 
 def _clear_imports(keys: Sequence[int], context: Mapping[str, Any]) -> None:

@@ -118,6 +118,7 @@ def _declare_ways() -> None:
             Generation,
             {"title": "", "inputs": {}, "data": {}, "input_hash": "", "request_hash": ""},
             _generations,
+            is_searched=True,
             kept=(
                 Kept(
                     "document_kept",
@@ -171,7 +172,7 @@ def _declare_ways() -> None:
             Bundle,
             {"file_name": "", "storage_name": "", "sha256": ""},
             lambda subject: Bundle.objects.filter(
-                parts__document__in=subject.of("documents.document"), expired_at=None
+                parts__document__in=subject.of("documents.document")
             ).distinct(),
             goes="The file is removed.",
             erase=_clear_bundles,
@@ -265,6 +266,8 @@ def _with_document(keys: Sequence[int], context: Mapping[str, Any]) -> None:
 
 def _clear_bundles(keys: Sequence[int], context: Mapping[str, Any]) -> None:
     clear_bundles(keys)
+    # What a file was called may be what a paper of theirs is called.
+    Bundle.objects.filter(pk__in=keys).update(file_name="", sha256="")
 
 
 def _rename(keys: Sequence[int], context: Mapping[str, Any]) -> None:

@@ -60,7 +60,7 @@ class JobAdmin(ScopedModelAdmin):
 
     @display(description=_("job"), ordering="title")
     def name(self, job: Job) -> str:
-        return job.title
+        return job.said
 
     @display(description=_("progress"))
     def progress(self, job: Job) -> str:

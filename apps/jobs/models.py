@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.scoping import Rule, ScopedQuerySet
+from apps.jobs.titles import say
 
 
 class JobQuerySet(ScopedQuerySet["Job"]):
@@ -34,7 +35,10 @@ class Job(models.Model):
     FINAL: ClassVar[list[str]] = [State.SUCCEEDED, State.FAILED, State.CANCELLED]
 
     kind = models.CharField(_("kind"), max_length=100)
+    # In the language of whoever started it: what is searched for, and shown where nothing is known of its words.
     title = models.CharField(_("title"), max_length=200)
+    # See `apps.jobs.titles`; empty where somebody has named it in their own words.
+    title_words = models.JSONField(default=dict, db_default={}, editable=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("started by"),
@@ -96,7 +100,12 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        return self.said
+
+    @property
+    def said(self) -> str:
+        """What the job is called, in the language of whoever reads it."""
+        return say(self.title_words) or self.title
 
     @property
     def is_finished(self) -> bool:

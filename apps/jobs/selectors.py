@@ -35,7 +35,7 @@ def snapshot(job: Job) -> dict[str, Any]:
     return {
         "id": job.pk,
         "kind": job.kind,
-        "title": job.title,
+        "title": job.said,
         "state": job.state,
         "done": job.done,
         "total": job.total,

@@ -26,16 +26,33 @@ def declare() -> None:
     for model in (Selection, SelectedRow):
         not_personal(model, "Keys of rows.")
     not_personal(BulkEdit, "What was changed in many rows at once, and says nothing about one of them.")
-    not_personal(SavedView, "What somebody calls a list.", "page", "name")
+    not_personal(
+        SavedView,
+        "What somebody calls a list, and how they look at it.",
+        "page",
+        "name",
+        "columns",
+        "sort",
+        "layout",
+    )
     not_personal(
         Export,
         "What was taken away, by kinds and columns; what the file held goes with it.",
         *("model_label", "columns", "language", "separator", "filename", "sha256"),
     )
     declare_place(
-        Place(BulkRow, {"values": None, "reason": ""}, _bulk_rows, turn=Turn.FOLLOWING, is_told=False)
+        Place(
+            BulkRow,
+            {"values": None, "reason": ""},
+            _bulk_rows,
+            turn=Turn.FOLLOWING,
+            is_told=False,
+            is_searched=True,
+        )
     )
-    declare_place(Place(SavedView, {"params": {}}, _views, turn=Turn.FOLLOWING, is_told=False))
+    declare_place(
+        Place(SavedView, {"params": {}}, _views, turn=Turn.FOLLOWING, is_told=False, is_searched=True)
+    )
     declare_place(
         Place(
             Export,
@@ -45,6 +62,7 @@ def declare() -> None:
             turn=Turn.FOLLOWING,
             erase=_clear,
             is_told=False,
+            is_searched=True,
         )
     )
     declare_place(
@@ -56,6 +74,7 @@ def declare() -> None:
             turn=Turn.FOLLOWING,
             erase=_delete_parts,
             is_told=False,
+            is_searched=True,
         )
     )
 

@@ -32,6 +32,11 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
     ("crm.Deal", "board_cards"): ("crm.Deal", "list"),
     ("crm.Deal", "board_page"): ("crm.Deal", "list"),
     ("crm.Deal", "board_do"): ("crm.Deal", "move"),
+    ("crm.Deal", "board_views"): ("lists.SavedView", "create"),
+    **{
+        (kind, "views"): ("lists.SavedView", "create")
+        for kind in ("crm.Deal", "crm.Company", "crm.Person", "crm.Lead")
+    },
     ("crm.Deal", "board_start"): ("crm.Deal", "create"),
     ("crm.Deal", "lines"): ("crm.Deal", "set_lines"),
     ("crm.Deal", "lines_preview"): ("crm.Deal", "preview_lines"),
@@ -116,7 +121,6 @@ NOT_OVER_REST: dict[tuple[str, str], str] = {
     ): "Whoever was locked out unlocks themselves by a letter; helping is done face to face.",
     **{("accounts.SigningKey", name): _OPERATING for name in ("view", "change", "leaked", "rotate")},
     ("crm.Deal", "board_choices"): _DRAWING,
-    ("crm.Deal", "board_views"): "Saved views of the board are one person's way to look at it.",
     **{
         ("documents.DriveAccount", name): "Takes a secret of Google's, which no program here has to hold."
         for name in ("add", "change", "new_key")

@@ -7,7 +7,7 @@ and the median, beside the median with a policy that lets everybody at everythin
 and without it. The funnel has been summed up, and there is a year of forecasts to be held against.
 
 `ARTEL_BENCH_DEALS` says how many deals; `python -m tests.bench.crm --here` takes the configured database as it is,
-sums up its funnel, and takes back the forecasts that it adds.
+sums up its funnel, and takes back the forecasts and the talks that it adds.
 """
 
 import os
@@ -23,6 +23,8 @@ from tests.bench.harness import own_services
 
 DEALS = int(os.environ.get("ARTEL_BENCH_DEALS", "1000000"))
 TIMES = int(os.environ.get("ARTEL_BENCH_TIMES", "40"))
+# As many activities of one company.
+LONG_TALK = 100_000
 MOST_MS, MOST_QUERIES, MOST_JOINS_MORE = 150, 15, 1
 # Everything, a team's deals, one's own.
 WHO = ("olga", "lead", "anna")
@@ -56,6 +58,11 @@ def pages() -> list[Asked]:
         Asked("search in deals", tuple(f"/admin/crm/deal/?q={quote(word)}" for word in words)),
         Asked("search everywhere", tuple(f"/admin/search/?s={quote(word)}" for word in words)),
         Asked("board", (f"/admin/crm/deal/board/{board}/?everything=1",)),
+        Asked("calendar", ("/admin/crm/deal/calendar/",)),
+        Asked("calendar of next steps", ("/admin/crm/deal/calendar/?by=step",)),
+        Asked("months", ("/admin/crm/deal/months/",)),
+        Asked(f"timeline of {LONG_TALK}", (_timeline(), f"{_timeline()}?kind=CALL")),
+        Asked(f"search in {LONG_TALK}", (f"{_timeline()}?q=lamps", f"{_timeline()}?q=needle")),
         Asked("forecast", (f"{NUMBERS}/forecast/",)),
         Asked("funnel", (f"{NUMBERS}/funnel/",)),
         Asked("funnel of all time", (f"{NUMBERS}/funnel/?period=everything",)),
@@ -65,6 +72,27 @@ def pages() -> list[Asked]:
     ]
 
 
+def _timeline() -> str:
+    """Return the address of the longest timeline there is."""
+    from apps.crm.models import Company
+
+    return f"/admin/crm/company/{Company.objects.order_by('pk').values_list('pk', flat=True)[0]}/timeline/"
+
+
+# A customer of many years: as many notes, calls, letters and meetings, one every five minutes.
+_TALK = """
+with said as (
+    insert into crm_activity (
+        kind, subject, body, occurred_at, created_at, updated_at, version, direction, details, author_id, outcome, fact
+    )
+    select (array['NOTE', 'CALL', 'EMAIL', 'MEETING'])[1 + n %% 4], 'Talk ' || n,
+        case when n %% 1000 = 0 then 'a needle' else 'about desks and lamps' end,
+        now() - n * interval '5 minutes', now(), now(), 1, '', '{}',
+        (select min(id) from accounts_user), '', ''
+    from generate_series(1, %(count)s) n returning id
+)
+insert into crm_activitylink (activity_id, company_id) select id, (select min(id) from crm_company) from said
+"""
 # What was forecast for each of the last months: of no worth by itself, but as many rows as there would be.
 _SNAPSHOTS = """
 insert into crm_forecastsnapshot (
@@ -151,6 +179,8 @@ def main() -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_SNAPSHOTS)
+            cursor.execute(_TALK, {"count": LONG_TALK})
+            cursor.execute("analyze crm_activity, crm_activitylink")
         for asked in pages():
             for who, email in people().items():
                 free = without_policy(email, asked)

@@ -156,3 +156,27 @@ def tell_of_automation(admin: User) -> None:
     AutomationRule.objects.update(started_at=None)
     automation_runs.run_rules(Event.objects.filter(type=events.DEAL_CHANGED.type).latest("pk"))
     automation.stop_by_fuse(rule, "again and again")
+
+
+@pytest.mark.django_db
+def test_facts_tell_further_fields_but_nothing_of_what_they_refer_to(anna: User) -> None:
+    from tests.crm.test_custom_fields import Kind, make_field
+
+    other = companies.create_company(actor=anna, name="Secret")
+    for model in ("deal", "company", "person", "lead"):
+        make_field("Budget", Kind.NUMBER, model=model, key="budget")
+        make_field("Partner", Kind.REFERENCE, model=model, key="partner", target="crm.company")
+    custom = {"budget": "12.5", "partner": other.pk}
+    made = {
+        "deal": deals.create_deal(actor=anna, title="Desks", face=Face.API, custom=custom),
+        "company": companies.create_company(actor=anna, name="Mebel", custom=custom),
+        "person": people.create_person(actor=anna, given_name="Ivan", custom=custom),
+        "lead": leads.create_lead(actor=make_admin(), name="Ivan", custom=custom),
+    }
+    deals.change_deal(made["deal"].pk, actor=anna, title="Lamps")
+    for model, row in made.items():
+        for fact in Event.objects.filter(subject=f"{model}/{row.pk}"):
+            assert fact.data["custom"] == {"budget": "12.5"}, fact.type
+            schema = json.loads((SCHEMAS / f"{fact.type}.json").read_text())
+            Draft202012Validator(schema).validate(fact.data)
+    assert Event.objects.filter(subject=f"deal/{made['deal'].pk}").count() == 2

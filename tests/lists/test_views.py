@@ -33,7 +33,7 @@ def names(user: "User", page: str = PAGE) -> list[str]:
 def test_a_view_is_its_owners_until_it_is_shared(anna: "User", boris: "User") -> None:
     stranger = make_member(make_team("South"), "salesperson", "Stranger")
     view = views.save_view(anna, PAGE, "Hot", {"q": "hot"})
-    views.save_view(anna, "elsewhere", "Other", {})
+    views.save_view(anna, "crm.company", "Other", {})
     assert (names(anna), names(boris)) == (["Hot"], [])
     views.change_view(view.pk, actor=anna, is_shared=True)
     assert [names(user) for user in (anna, boris, stranger)] == [["Hot"], ["Hot"], []]
@@ -87,7 +87,7 @@ def test_there_is_an_end_to_views(anna: "User", monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ValidationError) as refused:
         views.save_view(anna, PAGE, "Two", {})
     assert refused.value.code == "too_many"
-    views.save_view(anna, "elsewhere", "Two", {})
+    views.save_view(anna, "crm.company", "Two", {})
 
 
 def test_an_auditor_keeps_views_too_and_sharing_wants_a_team(anna: "User") -> None:

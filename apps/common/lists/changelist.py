@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
+from django.db import models
 from django.db.models import QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import HttpRequest
@@ -31,6 +32,24 @@ from apps.common.lists.search import among, rare_keys
 
 # Opens the filters beside the list.
 FILTERS_VAR = "_filters"
+# Which columns are shown, and which view of the list this is: neither narrows it.
+COLUMNS_VAR, VIEW_VAR = "columns", "view"
+
+
+def name_of(shown: Any) -> str:
+    """Return what a column is called in addresses, and wherever somebody chooses it."""
+    return str(getattr(shown, "__name__", shown)).removesuffix("_cell")
+
+
+def has_index(model: type[models.Model], column: str) -> bool:
+    """Tell whether a list of all rows can be read in the order of a column."""
+    field = model._meta.get_field(column)
+    if getattr(field, "unique", False):
+        return True
+    return any(
+        list(index.fields[:1]) in ([column], [f"-{column}"]) and index.condition is None
+        for index in model._meta.indexes
+    )
 
 
 @dataclass(frozen=True)
@@ -54,8 +73,14 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
     keyset: Sequence[Column]
     # Whether the filters are open; what they offer is read only then.
     shows_filters = False
+    # What of its address says how it is looked at.
+    look: dict[str, str]
     # The keys of what a search has found, where it is not much.
     matches: list[Any] | None = None
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.look = {name: request.GET[name] for name in (COLUMNS_VAR, VIEW_VAR) if name in request.GET}
+        super().__init__(request, *args, **kwargs)
 
     def get_results(self, request: HttpRequest) -> None:
         self.shows_filters = FILTERS_VAR in request.GET
@@ -82,9 +107,28 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
                 messages.warning(request, text)
             return FIRST
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Return what a column is sorted by; nothing for one that no index stands behind, whatever the address says."""
+        if self.sortable_by is not None and field_name not in self.sortable_by:
+            return None
+        return super().get_ordering_field(field_name)
+
+    def _number_order(self) -> None:
+        """Take an order by names of columns (`o=-amount.title`) for one by their places, as Django's lists have it."""
+        order = self.params.get(ORDER_VAR)
+        if not order or not any(letter.isalpha() for letter in order):
+            return
+        places = {name_of(shown): place for place, shown in enumerate(self.list_display)}
+        parts = [part for part in order.split(".") if part.removeprefix("-") in places]
+        written = ".".join(f"{'-' * part.startswith('-')}{places[part.removeprefix('-')]}" for part in parts)
+        for params, value in ((self.params, written), (self.filter_params, [written])):
+            params.pop(ORDER_VAR)
+            if written:
+                params[ORDER_VAR] = value
+
     def rows_of(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the queryset that a page is read with: of each row what its cells show, where the page says it."""
-        names = self.model_admin.get_list_only()
+        names = self.model_admin.get_list_only(self.list_display)
         return lean(queryset.only(*names) if names else queryset)
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
@@ -95,8 +139,10 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         look for them once more. Rows that match in several ways are found once by their keys as well: DISTINCT would
         sort all of them.
         """
-        for params in (self.params, self.filter_params):
-            params.pop(FILTERS_VAR, None)
+        for name in (FILTERS_VAR, COLUMNS_VAR, VIEW_VAR):
+            self.params.pop(name, None)
+            self.filter_params.pop(name, None)
+        self._number_order()
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         self.matches = rare_keys(found) if self.query.strip() else None
         if self.matches is not None:
@@ -131,11 +177,16 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]
         """The address of this list with its filters open."""
         return str(self.get_query_string({FILTERS_VAR: "1"}))
 
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """Lead on with the columns and the view that the list is looked at with."""
+        return str(super().get_query_string(self.look | (new_params or {}), remove))
+
     @property
     def kept_params(self) -> dict[str, list[str]]:
         """What the form of the filters sends along: the search, the order, look-ups that no filter shows."""
         shown = {name for spec in self.filter_specs for name in spec.used_parameters}
-        return {name: values for name, values in self.filter_params.items() if name not in shown}
+        kept = {name: values for name, values in self.filter_params.items() if name not in shown}
+        return kept | {name: [value] for name, value in self.look.items()}
 
     @cached_property
     def count_text(self) -> str:

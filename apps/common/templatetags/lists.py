@@ -102,7 +102,9 @@ def kept_filters(cl: Any) -> SafeString:
     return mark_safe(  # noqa: S308 - parts are escaped
         "".join(
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-            for name, values in cl.filter_params.items()
+            for name, values in (
+                cl.filter_params | {name: [value] for name, value in cl.look.items()}
+            ).items()
             if name != SEARCH_VAR
             for value in values
         )

@@ -22,6 +22,7 @@ from apps.accounts.models import Team, User
 from apps.common.reading import one_reader
 from apps.common.templatetags.artel import number
 from apps.crm.admin.board_cards import CardWriter, figure, moment
+from apps.crm.admin.calendar import layout_links, list_query
 from apps.crm.board.filters import Filters, parse
 from apps.crm.board.reading import MOST, PAGE, Card, Column, Cursor, read_cards, read_columns, read_figures
 from apps.crm.board.stream import BoardStream
@@ -30,11 +31,25 @@ from apps.crm.models import Company, Deal, LostReason, Pipeline, Stage, StageTra
 from apps.crm.services import boards, deals
 from apps.lists.models import SavedView
 from apps.lists.services import views
+from apps.lists.viewing import ViewedPage, register_page
 
 Face = StageTransition.Face
 # As many owners, teams and tags as a choice lists.
 CHOICES = 300
 _STATUSES = {"contract_unmet": 422, "stale": 409, "deal_not_open": 409, "archived": 409, "not_found": 404}
+
+
+PAGE_OF_VIEWS = "crm.deal.board"
+
+
+def address_of_view(view: SavedView) -> str:
+    """Return where a view of a board is looked at; that of a board that is not there any more leads to another."""
+    pipeline_id = _id(view.page.rpartition(":")[2])
+    params = urlencode(parse(view.params).params()) or "everything=1"
+    return f"{reverse('admin:crm_deal_board_page', args=[pipeline_id])}?{params}"
+
+
+register_page(PAGE_OF_VIEWS, ViewedPage(Deal, address_of_view, layouts=(SavedView.Layout.BOARD,)))
 
 
 class Opened:
@@ -54,7 +69,7 @@ class Opened:
         self.stages = {stage.pk: stage for stage in own if stage.kind == Stage.Kind.OPEN}
         self.closing = [stage for stage in own if stage.kind != Stage.Kind.OPEN]
         self.filters: Filters = parse(request.GET)
-        self.page = f"crm.deal.board:{pipeline_id}"
+        self.page = f"{PAGE_OF_VIEWS}:{pipeline_id}"
 
     @cached_property
     def writer(self) -> CardWriter:
@@ -115,8 +130,6 @@ def _targets(board: Opened, may: dict[str, bool]) -> Iterator[Target]:
 class BoardPages(ScopedModelAdmin):
     """The addresses of the board, among those of deals."""
 
-    list_before_template = "admin/crm/deal/switch.html"
-
     def get_urls(self) -> list[URLPattern]:
         pages: list[tuple[str, Callable[..., HttpResponse], str]] = [
             ("board/", self.board_start, "start"),
@@ -135,13 +148,10 @@ class BoardPages(ScopedModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        links = layout_links(request, SavedView.Layout.LIST, list_query(request))
         if not access.can_any(actor_of(request), "view", Pipeline):
-            return super().changelist_view(request, extra_context)
-        kept = parse(request.GET).params() | {"everything": "1"}
-        given = request.GET.get("pipeline__id__exact", "")
-        start = reverse("admin:crm_deal_board_start")
-        query = urlencode(kept | ({"pipeline": given} if given.isdecimal() else {}))
-        return super().changelist_view(request, {"board_url": f"{start}?{query}"} | (extra_context or {}))
+            links = [link for link in links if link["icon"] != "view_kanban"]
+        return super().changelist_view(request, {"layouts": links} | (extra_context or {}))
 
     # The page
 
@@ -156,7 +166,7 @@ class BoardPages(ScopedModelAdmin):
         query = request.GET.copy()
         asked = "".join(query.pop("pipeline", [])[:1])
         wanted = [int(asked)] if asked.isascii() and asked.isdecimal() else []
-        last = SavedView.objects.filter(owner=actor, name="", page__startswith="crm.deal.board:")
+        last = SavedView.objects.filter(owner=actor, name="", page__startswith=f"{PAGE_OF_VIEWS}:")
         for page in last.order_by("-updated_at").values_list("page", flat=True)[:1]:
             wanted.append(int(page.rpartition(":")[2]))
         pipeline_id = next((pk for pk in wanted if pk in known), known[0])
@@ -192,7 +202,7 @@ class BoardPages(ScopedModelAdmin):
             "chips": _chips(board),
             "tabs": _tabs(board, saved),
             "everything_url": everything,
-            "list_url": _list_url(board),
+            "layouts": layout_links(request, SavedView.Layout.BOARD, _list_query(board)),
             "may": may,
             "targets": tuple(_targets(board, may)),
             "may_save": access.can_any(board.actor, "add", SavedView),
@@ -394,10 +404,10 @@ def _ids(text: str) -> list[int]:
 # Filters and views
 
 
-def _list_url(board: Opened) -> str:
-    """Return the list of the same deals."""
+def _list_query(board: Opened) -> dict[str, str]:
+    """Return the filters of the list of the same deals."""
     where = {"pipeline__id__exact": str(board.pipeline.pk), "status__exact": Deal.Status.OPEN.value}
-    return f"{reverse('admin:crm_deal_changelist')}?{urlencode(board.filters.params() | where)}"
+    return board.filters.params() | where
 
 
 def _chips(board: Opened) -> list[dict[str, str]]:
@@ -460,10 +470,10 @@ def _tabs(board: Opened, saved: list[SavedView]) -> list[dict[str, Any]]:
 
 def _remembered(saved: list[SavedView], actor: User) -> dict[str, str]:
     """Return the filters a board opens with: those of the view that opens first, or those used last."""
-    own = [view for view in saved if view.owner_id == actor.pk]
-    chosen = next((view for view in own if view.is_default), None) or next(
-        (view for view in own if not view.name), None
-    )
+    last = next((view for view in saved if view.owner_id == actor.pk and not view.name), None)
+    own = next((view for view in saved if view.owner_id == actor.pk and view.is_default), None)
+    # What a colleague has chosen for all does not take the place of what one has looked at oneself.
+    chosen = own or last or views.opens_first(saved, actor)
     return parse(chosen.params).params() if chosen else {}
 
 

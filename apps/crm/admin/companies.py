@@ -13,6 +13,7 @@ from apps.crm.admin.duplicates import MergeableAdmin
 from apps.crm.models import Company
 from apps.crm.services import companies, merging
 from apps.lists.admin.rows import TrashFilter
+from apps.lists.admin.views import Offered
 
 
 @admin.register(Company)
@@ -27,6 +28,11 @@ class CompanyAdmin(CustomisedAdmin, MergeableAdmin):
     merge = staticmethod(merging.merge_companies)
     list_display = ("name", "industry_cell", "country_cell", "parent_cell", "owner_cell", "created_at")
     list_select_related = ("parent", "owner")
+    list_more = (
+        *(Offered(name) for name in ("legal_name", "city", "domain", "tax_id")),
+        *(Offered(name) for name in ("founded_year", "employee_count", "annual_revenue")),
+        *(Offered("team", related=("team",)), Offered("last_activity_at"), Offered("updated_at")),
+    )
     list_filter = ("owner", "team", ("parent", ScopedAutocompleteFilter), "tags", TrashFilter)
     extra_lookups = ("industry",)
     search_fields = ("name",)

@@ -1,6 +1,6 @@
 """Further fields in the admin: their catalog, and what they add to the pages and lists of the rows that have them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django import forms
@@ -34,6 +34,7 @@ from apps.crm.custom import (
     bounded,
     fields_of,
     filtered,
+    in_words,
     parsed,
     target_of,
     told,
@@ -42,6 +43,7 @@ from apps.crm.custom import (
 from apps.crm.models import Company, CustomField, Deal, Person
 from apps.crm.services import custom_fields
 from apps.lists.admin.rows import ArchivableAdmin, TrashFilter, VersionedForm
+from apps.lists.admin.views import Offered, ViewedAdmin
 
 Kind = CustomField.Kind
 _YES, _NO = "yes", "no"
@@ -71,7 +73,7 @@ class CustomisedForm:
         return getattr(value, "pk", value)
 
 
-class CustomisedAdmin:
+class CustomisedAdmin(ViewedAdmin):
     """Pages and lists of rows with further fields; stands before the other bases."""
 
     def custom_fields(self, request: HttpRequest) -> list[CustomField]:
@@ -89,7 +91,7 @@ class CustomisedAdmin:
 
     def own_fieldsets(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         """Return the sections of the form above the further fields."""
-        found: Sequence[Any] = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        found: Sequence[Any] = super().get_fieldsets(request, obj)
         return found
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
@@ -105,7 +107,7 @@ class CustomisedAdmin:
                 obj.__dict__.update(
                     {one.field.name: one.text for one in told(obj, actor=actor_of(request), fields=fields)}
                 )
-        return super().get_form(request, obj, change, form=base, **kwargs)  # type: ignore[misc]
+        return super().get_form(request, obj, change, form=base, **kwargs)
 
     def _form_field(self, field: CustomField, row: Any, request: HttpRequest) -> forms.Field:
         stored = None if row is None else row.custom.get(field.key)
@@ -170,8 +172,15 @@ class CustomisedAdmin:
 
     # Lists
 
+    def offered_columns(self, request: HttpRequest | None) -> list[Offered]:
+        """Offer the further fields as columns; a reference would ask for its names once for each row."""
+        page: Any = self
+        fields = fields_of(page.model) if request is None else self.custom_fields(request)
+        own = [Offered(_cell_of(field)) for field in fields if field.kind != Kind.REFERENCE]
+        return [*super().offered_columns(request), *own]
+
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        found: list[Any] = super().get_list_filter(request)  # type: ignore[misc]
+        found: list[Any] = super().get_list_filter(request)
         own = [field for field in self.custom_fields(request) if field.kind in _FILTERS]
         return [*found, *(_filter_of(_FILTERS[Kind(field.kind)], field) for field in own)]
 
@@ -179,8 +188,20 @@ class CustomisedAdmin:
         if request is not None and lookup.startswith(PREFIX):
             names = {field.name for field in self.custom_fields(request) if field.kind in _FILTERS}
             return lookup in names | {f"{name}_{end}" for name in names for end in ("from", "to")}
-        is_allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[misc]
+        is_allowed: bool = super().lookup_allowed(lookup, value, request)
         return is_allowed
+
+
+def _cell_of(field: CustomField) -> Callable[[Any], str]:
+    """Return what writes a further field in a row of a list."""
+
+    def cell(row: Any) -> str:
+        return in_words(field, row.custom.get(field.key), {}) or "–"
+
+    cell.__name__ = field.name
+    cell.short_description = field.label  # type: ignore[attr-defined]
+    cell.only = ("custom",)  # type: ignore[attr-defined]
+    return cell
 
 
 class _ByField:

@@ -22,6 +22,7 @@ from apps.common.lists.days import DaysFilter
 from apps.common.reading import reader
 from apps.common.templatetags.artel import age, day, money
 from apps.crm.admin.board import BoardPages
+from apps.crm.admin.calendar import CalendarPages
 from apps.crm.admin.custom import CustomisedAdmin
 from apps.crm.admin.deal_cards import DealCards
 from apps.crm.admin.filters import AttentionFilter, WeekFilter
@@ -38,6 +39,7 @@ from apps.lists.admin.rows import (
     badge,
     marked,
 )
+from apps.lists.admin.views import Offered
 
 Face = StageTransition.Face
 
@@ -66,7 +68,7 @@ class DealForm(VersionedForm):
 
 
 @admin.register(Deal)
-class DealAdmin(CustomisedAdmin, ReportPages, DealCards, BoardPages, AroundPages):
+class DealAdmin(CalendarPages, CustomisedAdmin, ReportPages, DealCards, BoardPages, AroundPages):
     """Plain edits go through `change_deal`, changes of state through the buttons above the form."""
 
     add_label = _("New deal")
@@ -99,6 +101,21 @@ class DealAdmin(CustomisedAdmin, ReportPages, DealCards, BoardPages, AroundPages
         "stage__name",
         "stage__stale_after_days",
         "owner__name",
+    )
+    list_more = (
+        Offered("pipeline", ("pipeline__name",), ("pipeline",)),
+        Offered("team", ("team__name",), ("team",)),
+        Offered("person", ("person__full_name",), ("person",)),
+        Offered("probability", ("probability",)),
+        Offered("base_cell", ("amount_base",)),
+        Offered("opened_date", ("opened_date",)),
+        Offered("closed_at", ("closed_at",)),
+        Offered("lost_reason", ("lost_reason__name",), ("lost_reason",)),
+        Offered("next_step", ("next_step",)),
+        Offered("next_step_date", ("next_step_date",)),
+        Offered("last_activity_at", ("last_activity_at",)),
+        Offered("created_at", ("created_at",)),
+        Offered("updated_at", ("updated_at",)),
     )
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -201,6 +218,10 @@ class DealAdmin(CustomisedAdmin, ReportPages, DealCards, BoardPages, AroundPages
     @admin.display(description=_("expected close"), ordering="expected_close_date")
     def close_cell(self, deal: Deal) -> str:
         return day(deal.expected_close_date) or "–"
+
+    @admin.display(description=_("amount in the currency of the books"))
+    def base_cell(self, deal: Deal) -> SafeString:
+        return marked("crm-amount", money(deal.amount_base, settings.BASE_CURRENCY) or "–")
 
     # The page
 

@@ -28,6 +28,7 @@ from apps.crm.lead_words import why_assigned
 from apps.crm.models import Deal, DisqualifyReason, Lead, LeadArrival, Stage, StageTransition
 from apps.crm.services import leads, qualifying
 from apps.lists.admin.rows import ArchivableAdmin, Command, TrashFilter, VersionedForm, badge, marked
+from apps.lists.admin.views import Offered
 
 Status = Lead.Status
 # How a status looks, in the words of states of deals.
@@ -101,6 +102,16 @@ class LeadAdmin(CustomisedAdmin, ArchivableAdmin):
     list_only = (
         *("name", "company_name", "email", "phone", "telegram", "status", "arrived_at", "arrival_count"),
         *("next_step", "next_step_date", "archived_at", "owner__name", "owner__email", "source__name"),
+    )
+    list_more = (
+        Offered("team", ("team__name",), ("team",)),
+        Offered("form", ("form__name",), ("form",)),
+        Offered("message", ("message",)),
+        Offered("country", ("country",)),
+        Offered("language", ("language",)),
+        Offered("next_step_date", ("next_step_date",)),
+        Offered("arrived_at"),
+        Offered("created_at", ("created_at",)),
     )
     list_filter = (
         LeadStatusFilter,

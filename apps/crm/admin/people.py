@@ -16,6 +16,7 @@ from apps.crm.admin.personal import PersonalPages
 from apps.crm.models import ContactPoint, Employment, Person
 from apps.crm.services import merging, people
 from apps.lists.admin.rows import Command, TrashFilter
+from apps.lists.admin.views import Offered
 
 
 @admin.register(Person)
@@ -30,6 +31,11 @@ class PersonAdmin(PersonalPages, CustomisedAdmin, ConsentCommands, MergeableAdmi
     merge = staticmethod(merging.merge_people)
     list_display = ("full_name", "job_title", "company_cell", "email_cell", "phone_cell", "owner_cell")
     list_select_related = ("owner",)
+    list_more = (
+        *(Offered(name) for name in ("given_name", "middle_name", "family_name", "locale")),
+        *(Offered("team", related=("team",)), Offered("last_activity_at"), Offered("created_at")),
+        Offered("updated_at"),
+    )
     list_filter = ("owner", "team", "tags", TrashFilter)
     extra_lookups = ("employments__company__id__exact",)
     search_fields = ("full_name",)

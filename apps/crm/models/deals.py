@@ -377,6 +377,22 @@ class Deal(Stamped, Versioned, Archivable, Imported, Customised):
                 condition=Q(status="OPEN", archived_at=None),
                 name="deal_forecast",
             ),
+            # Whose next step is on which day, for the calendar of everybody.
+            models.Index(
+                fields=["next_step_date"],
+                include=[
+                    "owner",
+                    "team",
+                    "pipeline",
+                    "currency",
+                    "amount",
+                    "amount_base",
+                    "probability",
+                    "id",
+                ],
+                condition=Q(status="OPEN", archived_at=None, next_step_date__isnull=False),
+                name="deal_next_step_day",
+            ),
             # A cell of the funnel.
             models.Index(fields=["owner", "opened_date"], name="deal_owner_opened"),
         ]

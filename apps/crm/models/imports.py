@@ -126,6 +126,12 @@ class ImportRow(models.Model):
 
     class Meta:
         indexes = [
+            # What was made of which row: who asks to be forgotten is looked for by it.
+            models.Index(
+                fields=["target_id"],
+                condition=models.Q(target_id__isnull=False),
+                name="import_row_target",
+            ),
             models.Index(
                 fields=["batch", "line"],
                 condition=models.Q(verdict__in=["E", "X"]),

@@ -1,6 +1,8 @@
 """Letters: those that belong to an activity, and those of which nobody knows yet what they are about."""
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -47,6 +49,10 @@ class Mail(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(state="QUEUED"), name="mail_queued"),
+            # Letters from somebody and to them, whatever they are about.
+            models.Index(Upper("sender"), name="mail_sender_upper"),
+            GinIndex(fields=["to"], name="mail_to", opclasses=["jsonb_path_ops"]),
+            GinIndex(fields=["cc"], name="mail_cc", opclasses=["jsonb_path_ops"]),
         ]
 
     def __str__(self) -> str:
@@ -81,6 +87,7 @@ class UnmatchedMail(models.Model):
         default_permissions = ("view", "change")
         indexes = [
             models.Index(fields=["state", "-id"], name="unmatched_mail_waiting"),
+            models.Index(fields=["sender"], name="unmatched_mail_sender"),
         ]
 
     def __str__(self) -> str:

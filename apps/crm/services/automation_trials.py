@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts.models import User
 from apps.crm.automation.schedules import Span, is_daily, is_scheduled, today, waiting
@@ -22,6 +23,7 @@ from apps.events.models import Event
 from apps.jobs.kinds import JobRefused, Reporter, Step
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 JOB_KIND = "crm.try_automation"
 PERIOD = timedelta(days=30)
@@ -47,7 +49,7 @@ def try_automation(rule_id: int, *, actor: User) -> Job:
     rows.require_active(rule)
     now = timezone.now()
     params = {"rule": rule.pk, "since": now - PERIOD, "until": now}
-    title = _("Dry run of “%(rule)s”") % {"rule": rule.name}
+    title = Title(gettext_noop("Dry run of “%(rule)s”"), {"rule": rule.name})
     total = _source(rule)(rule, params, actor).count()
     return start_job(JOB_KIND, actor=actor, title=title, params=params, total=total)
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -20,6 +21,7 @@ from apps.crm.models import Disclosure, Person
 from apps.crm.services import rows
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 from apps.lists.services.export_files import kept_for
 
 JOB_KIND = "crm.disclose_person"
@@ -44,7 +46,7 @@ def request_disclosure(person_id: int, *, actor: User) -> Disclosure:
         raise ValidationError(text, code="too_many_exports", params={"count": under_way})
     disclosure = Disclosure.objects.create(person=person, owner=actor, expires_at=timezone.now() + kept_for())
     # The title names nobody: it stays when the person is erased.
-    title = _("All that is kept about person %(id)d") % {"id": person.pk}
+    title = Title(gettext_noop("All that is kept about person %(id)d"), {"id": person.pk})
     params = {"disclosure": disclosure.pk}
     disclosure.job = start_job(JOB_KIND, actor=actor, title=title, params=params)
     disclosure.save(update_fields=["job"])

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -17,6 +18,7 @@ from apps.crm.services import rows
 from apps.jobs.kinds import Reporter, Step
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 JOB_KIND = "crm.find_duplicates"
 _ORDER = [Duplicated.COMPANY.value, Duplicated.PERSON.value]
@@ -87,7 +89,7 @@ def search_duplicates(*, actor: User, is_whole: bool = False) -> Job:
     last = jobs.filter(state=Job.State.SUCCEEDED).order_by("-pk").first()
     since = None if is_whole or last is None else last.created_at
     params = {"since": since.isoformat() if since else None}
-    return start_job(JOB_KIND, actor=actor, title=_("Look for duplicates"), params=params)
+    return start_job(JOB_KIND, actor=actor, title=Title(gettext_noop("Look for duplicates")), params=params)
 
 
 @dataclass

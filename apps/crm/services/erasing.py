@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts.models import User
 from apps.accounts.owned_rows import locked
@@ -21,6 +22,7 @@ from apps.crm.models import Erasure, Person
 from apps.crm.services import rows
 from apps.crm.services.subjects import subject_of, to_erase
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 JOB_KIND = "crm.erase_person"
 
@@ -85,20 +87,24 @@ def apply_erasure(erasure_id: int, *, actor: User) -> Erasure:
     if person.archived_at is None:
         rows.archive(person, actor=actor)
     total = sum(len(place["keys"]) for place in plan.reach)
-    title = _("Erasure of person %(id)d") % {"id": person.pk}
+    title = Title(gettext_noop("Erasure of person %(id)d"), {"id": person.pk})
     erasure.job = start_job(JOB_KIND, actor=actor, title=title, params={"erasure": erasure.pk}, total=total)
     erasure.save(update_fields=["job"])
     return erasure
 
 
 def plan_of(person: Person) -> Plan:
-    """Look through all places for what is to be erased of a person."""
+    """
+    Look for what is to be erased of a person, in each place that has an index for it.
+
+    Where all rows have to be gone through, the job looks first of all.
+    """
     subject = subject_of(person)
     reach, counts, own = [], [], []
-    for place, keys in to_erase(subject):
+    for place, keys in to_erase(subject, searches=False):
         if keys:
             reach.append({"place": place.label, "keys": keys})
-        entry = _counted(place, subject, keys)
+        entry = counted(place, subject, keys)
         if entry["erased"] or entry["kept"]:
             counts.append(entry)
             if place.turn == Turn.OWN:
@@ -107,7 +113,8 @@ def plan_of(person: Person) -> Plan:
     return Plan(reach, counts, digest)
 
 
-def _counted(place: Place, subject: Subject, keys: Sequence[Any]) -> dict[str, Any]:
+def counted(place: Place, subject: Subject, keys: Sequence[Any]) -> dict[str, Any]:
+    """Return how many rows of a place are erased, and how many are kept for which reason."""
     left = place.rows(subject)
     kept = {}
     for reason in place.kept:

@@ -9,9 +9,10 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from apps.common.personal import place_of
+from apps.common.personal import place_of, places
 from apps.crm import events
 from apps.crm.models import Erasure, Person
+from apps.crm.services.erasing import counted
 from apps.crm.services.subjects import subject_of, to_erase
 from apps.documents.services.erasing import remove_contents as remove_files
 from apps.events.failpoints import failpoint
@@ -43,6 +44,11 @@ def erase_step(job: Job, reporter: Reporter, has_cleared: bool) -> Step:  # noqa
     if has_cleared:
         return _finish(job, erasure)
     place = {"index": 0, "after": 0, "done": 0} | job.checkpoint
+    if not place.get("has_searched"):
+        _search(erasure)
+        failpoint("erasure.has_searched")
+        total = sum(len(entry["keys"]) for entry in erasure.reach)
+        return Step(checkpoint=place | {"has_searched": True}, done=place["done"], total=total)
     if place["index"] >= len(erasure.reach) and not _look_again(erasure):
         return Step(
             checkpoint=place | {"is_clearing": True},
@@ -82,11 +88,32 @@ def _tell_database(erasure: Erasure) -> None:
         cursor.execute("select set_config('artel.erasing', %s, true)", [str(erasure.pk)])
 
 
+def _search(erasure: Erasure) -> None:
+    """
+    Add what only going through all rows finds, before anything is erased: the person's addresses lead there.
+
+    History stays the last: it records what becomes of the others.
+    """
+    subject = subject_of(Person.objects.get(pk=erasure.person_id))
+    known = {entry["place"] for entry in erasure.reach}
+    for place, keys in to_erase(subject, searches=True):
+        if not place.is_searched or place.label in known:
+            continue
+        if keys:
+            erasure.reach.append({"place": place.label, "keys": keys})
+        entry = counted(place, subject, keys)
+        if entry["erased"] or entry["kept"]:
+            erasure.counts.append(entry)
+    order = {place.label: number for number, place in enumerate(places())}
+    erasure.reach.sort(key=lambda entry: order[entry["place"]])
+    erasure.save(update_fields=["reach", "counts"])
+
+
 def _look_again(erasure: Erasure) -> bool:
     """Add what has come in since the rehearsal; tell whether there was anything."""
     known = {(entry["place"], repr(key)) for entry in erasure.reach for key in entry["keys"]}
     fresh = []
-    for place, keys in to_erase(subject_of(Person.objects.get(pk=erasure.person_id))):
+    for place, keys in to_erase(subject_of(Person.objects.get(pk=erasure.person_id)), searches=True):
         if new := [key for key in keys if (place.label, repr(key)) not in known]:
             fresh.append({"place": place.label, "keys": new})
     if fresh:

@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -29,6 +30,7 @@ from apps.crm.imports.uploading import checked_copy
 from apps.crm.models import ImportBatch, ImportMapping, ImportReference, ImportRow
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 State = ImportBatch.State
 # What can still be corrected and rehearsed.
@@ -143,7 +145,7 @@ def rehearse_import(batch_id: int, *, actor: User) -> Job:
     job = start_job(
         "crm.rehearse_import",
         actor=actor,
-        title=_("Rehearsal of %(import)s") % {"import": batch},
+        title=Title(gettext_noop("Rehearsal of %(import)s"), {"import": batch.filename}),
         params={"batch": batch.pk},
     )
     batch.state = State.REHEARSING
@@ -213,7 +215,7 @@ def apply_import(batch_id: int, *, actor: User, skip_errors: bool = False) -> Jo
     job = start_job(
         "crm.apply_import",
         actor=actor,
-        title=_("Import of %(import)s") % {"import": batch},
+        title=Title(gettext_noop("Import of %(import)s"), {"import": batch.filename}),
         params={"batch": batch.pk},
         total=batch.counts.get("rows"),
     )

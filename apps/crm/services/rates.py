@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -18,6 +18,7 @@ from apps.crm.services import rows
 from apps.jobs.kinds import Reporter, Step
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 JOB_KIND = "crm.convert_amounts"
 MANUAL = "manual"
@@ -96,7 +97,9 @@ def _follow(actor: User) -> None:
 def convert_amounts(*, actor: User) -> Job:
     """Let the amounts of deals follow the rates, as a job; one that waits to begin will do."""
     waiting = Job.objects.filter(kind=JOB_KIND, state=Job.State.QUEUED).order_by("pk").first()
-    return waiting or start_job(JOB_KIND, actor=actor, title=_("Convert the amounts of deals"), params={})
+    return waiting or start_job(
+        JOB_KIND, actor=actor, title=Title(gettext_noop("Convert the amounts of deals")), params={}
+    )
 
 
 # A transaction of its own for each chunk. What somebody is changing just now is converted by the trigger.

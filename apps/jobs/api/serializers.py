@@ -14,6 +14,7 @@ class JobSerializer(ScopedModelSerializer[Job]):
     """A job: how far it is, and what it came to."""
 
     kind_label = serializers.SerializerMethodField()
+    title = serializers.CharField(source="said", read_only=True)
     eta_seconds = serializers.SerializerMethodField(
         help_text="At the recent rate; null while nobody can tell."
     )

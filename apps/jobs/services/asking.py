@@ -14,15 +14,19 @@ from apps.jobs.models import Job
 from apps.jobs.sending import send_job
 from apps.jobs.services.sweeping import RESEND_AFTER
 from apps.jobs.services.writing import change_state, end, from_now
+from apps.jobs.titles import LONGEST, Title
 
 
 @transaction.atomic
-def start_job(kind: str, *, actor: User, title: str, params: dict[str, Any], total: int | None = None) -> Job:
+def start_job(
+    kind: str, *, actor: User, title: str | Title, params: dict[str, Any], total: int | None = None
+) -> Job:
     """
     Start long work for `actor` and return at once; the workers hear of it after the commit.
 
     Whether the actor may do such work is for the calling service to say: it knows the work's subject.
 
+    :param title: a text stays in the language of the actor; a :class:`Title` is said in that of whoever reads it
     :param params: what the kind's step needs to know, JSON-serializable
     :raises KeyError: no app does such work
     :raises PermissionDenied: the actor came with a key that is limited, the work would be done with all of their rights;
@@ -35,7 +39,10 @@ def start_job(kind: str, *, actor: User, title: str, params: dict[str, Any], tot
         raise PermissionDenied(
             _("Long work outlasts the time in which you act as somebody else: it is not begun so.")
         )
-    job = Job.objects.create(kind=kind, title=title[:200], owner=actor, params=params, total=total)
+    words = title.stored() if isinstance(title, Title) else {}
+    job = Job.objects.create(
+        kind=kind, title=str(title)[:LONGEST], title_words=words, owner=actor, params=params, total=total
+    )
     change_state(job, Job.State.QUEUED, {"lease_until": from_now(RESEND_AFTER)}, total=total)
     send_job(job.pk)
     return job

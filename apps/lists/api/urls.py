@@ -4,8 +4,10 @@ from rest_framework.routers import SimpleRouter
 
 from apps.lists.api.bulk import BulkEditViewSet
 from apps.lists.api.exports import ExportViewSet
+from apps.lists.api.views import SavedViewViewSet
 
 router = SimpleRouter()
 router.register("bulk-edits", BulkEditViewSet)
 router.register("exports", ExportViewSet)
+router.register("views", SavedViewViewSet)
 urlpatterns = router.urls

@@ -1,4 +1,4 @@
-"""Views of a list: filters that somebody comes back to."""
+"""Views of a list: what somebody comes back to of it: which rows, which columns, in which order, how laid out."""
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +11,15 @@ from apps.common.models import Stamped
 
 
 class SavedView(Stamped):
-    """Filters of one page that somebody keeps for themselves, or for their team; without a name, what they used last."""
+    """
+    How somebody looks at the rows of a page, kept for themselves or for their team; without a name, what they used last.
+    """
+
+    class Layout(models.TextChoices):
+        LIST = "LIST", _("list")
+        BOARD = "BOARD", _("board")
+        CALENDAR = "CALENDAR", _("calendar")
+        FORECAST = "FORECAST", _("months")
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -32,6 +40,13 @@ class SavedView(Stamped):
     page = models.CharField(_("page"), max_length=100)
     name = models.CharField(_("name"), max_length=60, blank=True, default="")
     params = models.JSONField(_("filters"), default=dict, blank=True)
+    # Names of columns in their order; empty for those that the list shows at first.
+    columns = models.JSONField(_("columns"), default=list, db_default=[], blank=True)
+    # Names of columns, with a minus where the largest comes first; empty for the list's own order.
+    sort = models.JSONField(_("order"), default=list, db_default=[], blank=True)
+    layout = models.CharField(
+        _("layout"), max_length=8, choices=Layout, default=Layout.LIST, db_default=Layout.LIST
+    )
     is_default = models.BooleanField(_("opens first"), default=False)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
 

@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -20,9 +21,9 @@ from apps.history.models import ChangeSet, Undo
 from apps.history.services.undoing import start_undo, uid_of_job
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title, number_of
 from apps.lists.bulk import bulk_of, is_registered
 from apps.lists.models import BulkEdit, BulkRow
-from apps.lists.selectors.bulk import counted
 from apps.lists.services.bulk_values import Stored, checked, stored
 from apps.lists.services.selections import KEPT, freeze
 
@@ -92,7 +93,10 @@ def rehearse_bulk_edit(edit_id: int, changes: Stored, *, actor: User) -> Job:
     edit.rehearse_job = start_job(
         REHEARSE,
         actor=actor,
-        title=_("Rehearsal: change of %(what)s") % {"what": counted(edit, edit.count)},
+        title=Title(
+            gettext_noop("Rehearsal: change of %(what)s"),
+            {"what": number_of(edit.selection.model, edit.count)},
+        ),
         params={"edit": edit.pk},
         total=edit.count,
     )
@@ -119,7 +123,10 @@ def apply_bulk_edit(edit_id: int, *, actor: User) -> Job:
     edit.apply_job = start_job(
         APPLY,
         actor=actor,
-        title=_("Change of %(what)s") % {"what": counted(edit, edit.counts["changed"])},
+        title=Title(
+            gettext_noop("Change of %(what)s"),
+            {"what": number_of(edit.selection.model, edit.counts["changed"])},
+        ),
         params={"edit": edit.pk},
         total=edit.counts["changed"],
     )

@@ -16,13 +16,14 @@ from django.db.models import F, QuerySet
 from django.utils import formats, timezone
 from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_noop, override
 
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.events.services import publish
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title, kind
 from apps.lists import events
 from apps.lists.exporting.columns import columns_for, is_exportable
 from apps.lists.models import Export, SelectedRow
@@ -101,7 +102,7 @@ def request_export(
         chosen=selection.count,
         expires_at=timezone.now() + kept_for(),
     )
-    title = _("Export: %(rows)s") % {"rows": model._meta.verbose_name_plural}
+    title = Title(gettext_noop("Export: %(rows)s"), {"rows": kind(model)})
     params = {"export": export.pk}
     export.job = start_job(JOB_KIND, actor=actor, title=title, params=params, total=selection.count)
     export.save(update_fields=["job"])

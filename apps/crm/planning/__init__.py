@@ -1,0 +1,1 @@
+"""Deals laid out by time: a calendar of days, and columns of months."""

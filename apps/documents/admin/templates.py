@@ -291,7 +291,7 @@ def _texts_in(language: str, name: str) -> tuple[str, dict[str, Any]]:
     rows = ((short, full), address, bank, tuple(signature[:2]), *signature[2:])
     words = gettext("What is empty here is on these papers as it is above.")
     return (
-        gettext("On papers in another language: %(language)s") % {"language": gettext(name)},
+        gettext("On papers in another language: %(language)s") % {"language": name},
         {"fields": rows, "description": words, "classes": ("collapse",)},
     )
 

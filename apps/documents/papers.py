@@ -92,7 +92,7 @@ def compose(subject: Subject, source: Source | None, *, is_draft: bool) -> dict[
             "number": "",
             "date": declarations.date_text(subject.date, language),
         },
-        "our": _our(subject.entity),
+        "our": _our(subject.entity, language),
         "inputs": inputs,
     }
     if source is not None:
@@ -125,8 +125,8 @@ def uses(version: TemplateVersion, name: str) -> bool:
     return any(one == name or one.startswith((f"{name}.", f"{name}[")) for one in version.found)
 
 
-def _our(entity: LegalEntity | None) -> dict[str, str]:
-    return {name: getattr(entity, name) if entity else "" for name in OUR}
+def _our(entity: LegalEntity | None, language: str) -> dict[str, str]:
+    return {name: entity.said(name, language) if entity else "" for name in OUR}
 
 
 def _tell(data: dict[str, Any], source: Source, facts: Mapping[str, Any], language: str) -> None:

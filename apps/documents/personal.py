@@ -46,7 +46,7 @@ def declare() -> None:
             Document,
             {"title": "", "description": "", "hold_reason": "", "void_reason": "", "external_id": ""},
             _documents,
-            goes="The document is deleted, with all its versions and their files.",
+            goes="The document is deleted, with all its versions and their files, in Google Drive as well.",
             kept=(
                 Kept(
                     "signed", lambda subject: erasing.final(), _("What was signed is proof for both sides.")
@@ -60,8 +60,10 @@ def declare() -> None:
                 ),
                 Kept(
                     "in_drive",
-                    lambda subject: Q(pk__in=Document.objects.filter(erasing.in_drive())),
-                    _("A copy lies in Google Drive. Remove that there first."),
+                    lambda subject: Q(pk__in=Document.objects.filter(erasing.out_of_reach())),
+                    _(
+                        "A copy lies in Google Drive, out of the reach of the platform. Remove that there first."
+                    ),
                 ),
             ),
             erase=_erase,

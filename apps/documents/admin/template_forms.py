@@ -3,12 +3,16 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.accounts.models import User
 from apps.documents.declarations import TYPE_WORDS, Type, Variable
 from apps.documents.models import LegalEntity, Template
+from apps.documents.models.templates import WORDED
 from apps.documents.sources import latest_rows, source_of, sources
+from apps.lists.admin.rows import VersionedForm
 
 _INPUT = {"class": "art-input"}
 # So many rows are offered to try a template on.
@@ -186,3 +190,50 @@ class LogoForm(forms.Form):
         widget=forms.FileInput({**_INPUT, "accept": "image/png,image/jpeg"}),
         help_text=_("PNG or JPEG, at most one megabyte."),
     )
+
+
+def worded(language: str) -> tuple[str, ...]:
+    """Return the names of the fields for what a company of ours says of itself in a language."""
+    return tuple(f"{language}_{name}" for name in WORDED)
+
+
+class LegalEntityForm(VersionedForm):
+    """A company of ours, with what papers in each language say instead."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for language, _words in settings.LANGUAGES:
+            texts = self.instance.translations.get(language, {})
+            for name, field in zip(WORDED, worded(language), strict=True):
+                if field in self.fields:
+                    self.initial[field] = texts.get(name, "")
+
+    def values(self, names: list[str]) -> dict[str, Any]:
+        """Return the cleaned values of fields as services take them, texts by language."""
+        said = {language: worded(language) for language, _words in settings.LANGUAGES}
+        translated = {field for fields in said.values() for field in fields}
+        found = super().values([name for name in names if name not in translated])
+        if translated & set(names):
+            found["translations"] = {
+                language: texts
+                for language, fields in said.items()
+                if (
+                    texts := {
+                        name: text
+                        for name, field in zip(WORDED, fields, strict=True)
+                        if (text := self.cleaned_data[field])
+                    }
+                )
+            }
+        return found
+
+
+for _language, _words in settings.LANGUAGES:
+    for _name, _field in zip(WORDED, worded(_language), strict=True):
+        _column: Any = LegalEntity._meta.get_field(_name)
+        LegalEntityForm.declared_fields[_field] = forms.CharField(
+            label=_column.verbose_name,
+            max_length=_column.max_length,
+            required=False,
+            widget=UnfoldAdminTextInputWidget,
+        )

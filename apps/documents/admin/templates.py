@@ -4,13 +4,15 @@ import io
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
@@ -22,12 +24,14 @@ from apps.documents import office
 from apps.documents.admin import papers
 from apps.documents.admin.generation import GenerationPages
 from apps.documents.admin.template_forms import (
+    LegalEntityForm,
     LogoForm,
     TryForm,
     VariableFormSet,
     VersionForm,
     shown,
     source_choices,
+    worded,
 )
 from apps.documents.models import LegalEntity, Template, TemplateVersion
 from apps.documents.papers import known_names
@@ -281,11 +285,23 @@ def _url_of(version: TemplateVersion) -> str:
     return reverse("admin:documents_template_version", args=[version.template_id, version.pk])
 
 
+def _texts_in(language: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Return the part of the form for what papers in a language say."""
+    short, full, address, bank, *signature = worded(language)
+    rows = ((short, full), address, bank, tuple(signature[:2]), *signature[2:])
+    words = gettext("What is empty here is on these papers as it is above.")
+    return (
+        gettext("On papers in another language: %(language)s") % {"language": name},
+        {"fields": rows, "description": words, "classes": ("collapse",)},
+    )
+
+
 @admin.register(LegalEntity)
 class LegalEntityAdmin(ArchivableAdmin):
     """Who we are on paper."""
 
     add_label = _("New company of ours")
+    form = LegalEntityForm
     create = staticmethod(legal_entities.create_legal_entity)
     change = staticmethod(legal_entities.change_legal_entity)
     archive = staticmethod(legal_entities.archive_legal_entity)
@@ -321,8 +337,27 @@ class LegalEntityAdmin(ArchivableAdmin):
         (_("Numbers and tax"), {"fields": (("tax_percent", "number_prefix"),)}),
     )
 
+    readonly_fields = ("translations_cell",)
+
     class Media:
         css = {"all": ("css/documents-templates.css",)}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Offer the texts of each language to who may write them, and show them to the others."""
+        may_write = self.has_add_permission(request) if obj is None else self.may("change", request, obj)
+        if not may_write or (obj is not None and obj.archived_at):
+            return [*self.fieldsets, (_("In other languages"), {"fields": ("translations_cell",)})]
+        return [*self.fieldsets, *(_texts_in(language, str(name)) for language, name in settings.LANGUAGES)]
+
+    @admin.display(description=_("in other languages"))
+    def translations_cell(self, entity: LegalEntity) -> SafeString:
+        """Show what papers in each language say."""
+        lines = [
+            (language, str(entity._meta.get_field(name).verbose_name), text)
+            for language, texts in sorted(entity.translations.items())
+            for name, text in texts.items()
+        ]
+        return format_html_join(mark_safe("<br>"), "{}: {}: {}", lines) or mark_safe("–")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LegalEntity]:
         rows: QuerySet[LegalEntity] = super().get_queryset(request)

@@ -195,6 +195,11 @@ class LegalEntitySerializer(ScopedModelSerializer[LegalEntity]):
     """A company of ours as papers name it."""
 
     has_logo = serializers.SerializerMethodField()
+    translations = serializers.DictField(
+        child=serializers.DictField(child=serializers.CharField(allow_blank=True)),
+        required=False,
+        help_text="What papers in a language say instead, by language and field; an empty text is the field's own.",
+    )
 
     class Meta:
         model = LegalEntity
@@ -221,6 +226,7 @@ class LegalEntitySerializer(ScopedModelSerializer[LegalEntity]):
             *[
                 "signatory_in_text",
                 "signatory_basis",
+                "translations",
                 "tax_percent",
                 "number_prefix",
                 "is_default",

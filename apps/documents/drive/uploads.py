@@ -3,7 +3,8 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from apps.documents.drive.answers import error_of
@@ -20,6 +21,20 @@ _PART = Cost("upload.chunk", 0)
 _STATUS = Cost("upload.status", 0)
 # An upload that expires so often does not end.
 _MOST_SESSIONS = 3
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request as the library makes it, to be sent again and again with other words."""
+
+    uri: str
+    method: str
+    headers: Mapping[str, str]
+    body: str
+
+    def saying(self, meant: Mapping[str, Any]) -> Self:
+        """Return the same request with another body."""
+        return replace(self, body=json.dumps(meant))
 
 
 class Upload:

@@ -384,6 +384,7 @@ class SyncTask(models.Model):
         TAKE_IN = "TAKE_IN", _("take a new file in")
         RECONCILE = "RECONCILE", _("compare everything")
         PROBE = "PROBE", _("probe a folder")
+        ERASE = "ERASE", _("erase a file there")
 
     class State(models.TextChoices):
         QUEUED = "QUEUED", _("waiting")
@@ -522,7 +523,7 @@ class DriveConflict(models.Model):
 
 
 class DriveTombstone(models.Model):
-    """That a file was sent to the trash of Drive because its document went to ours; written before it is sent."""
+    """That a file goes from Drive because its document went to our trash, or was erased; written before it goes."""
 
     root = models.ForeignKey(DriveRoot, on_delete=models.CASCADE, related_name="tombstones")
     # Not a relation: it outlives the document.

@@ -1,6 +1,9 @@
 """What papers are made from: templates and their versions, who we are on paper, numbers, and each time one was made."""
 
+from typing import Any
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -13,6 +16,32 @@ from apps.documents.models.blobs import Blob
 from apps.documents.models.documents import Document, DocumentLink, DocumentVersion
 from apps.documents.models.places import DocumentType
 from apps.jobs.models import Job
+
+# What a company of ours says of itself in words, which are others in another language.
+WORDED = (
+    *("name", "full_name", "address", "bank_name"),
+    *("signatory_name", "signatory_title", "signatory_in_text", "signatory_basis"),
+)
+
+
+def check_translations(value: Any) -> None:
+    """See that texts stand under languages of papers and names of columns. :raises ValidationError: "translations" """
+    languages = dict(settings.LANGUAGES)
+    try:
+        for language, texts in value.items():
+            if language not in languages or not texts.keys() <= set(WORDED):
+                raise KeyError(language)
+            for name, text in texts.items():
+                if len(text) > LegalEntity._meta.get_field(name).max_length or not isinstance(text, str):
+                    raise ValueError(name)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValidationError(
+            _(
+                "Write texts under a language of papers and the name of what they say: %(languages)s; %(names)s."
+            ),
+            code="translations",
+            params={"languages": ", ".join(languages), "names": ", ".join(WORDED)},
+        ) from error
 
 
 class LegalEntity(Stamped, Versioned, Archivable):
@@ -71,6 +100,10 @@ class LegalEntity(Stamped, Versioned, Archivable):
             "Sets papers of this company apart from those of your others, which count for themselves."
         ),
     )
+    # {"en": {"signatory_name": "O. Novikova"}}: what papers in a language say where it is not what stands above.
+    translations = models.JSONField(
+        _("in other languages"), default=dict, db_default={}, blank=True, validators=[check_translations]
+    )
     logo = models.ForeignKey(
         Blob,
         verbose_name=_("logo"),
@@ -116,6 +149,11 @@ class LegalEntity(Stamped, Versioned, Archivable):
 
     def __str__(self) -> str:
         return self.name
+
+    def said(self, name: str, language: str) -> str:
+        """Return what papers in a language say of it under the name of a column."""
+        own = self.translations.get(language, {}).get(name, "") if name in WORDED else ""
+        return str(own or getattr(self, name))
 
 
 class NumberSequence(models.Model):

@@ -23,12 +23,14 @@ class Health:
     stopped: int
     conflicts: int
     tasks: int
+    erasing: int
+    erasing_error: str
     last_read_at: datetime | None
     open_until: datetime | None
 
 
 def health_of(root: DriveRoot) -> Health:
-    """Return how a root stands: four queries, whatever the number of its documents."""
+    """Return how a root stands: five queries, whatever the number of its documents."""
     counted = DriveBinding.objects.filter(root=root).aggregate(
         in_step=Count("pk", filter=Q(state__in=[State.SYNCED, State.LOCAL_DELETED, State.LINK_ONLY])),
         waiting=Count("pk", filter=Q(state__in=_WAITING)),
@@ -36,12 +38,16 @@ def health_of(root: DriveRoot) -> Health:
     )
     conflicts = DriveConflict.objects.filter(binding__root=root, state=DriveConflict.State.OPEN)
     tasks = SyncTask.objects.filter(root=root, state__in=[SyncTask.State.QUEUED, SyncTask.State.RUNNING])
+    erased = tasks.filter(kind=SyncTask.Kind.ERASE)
+    errors = list(erased.order_by("-attempts", "pk").values_list("error", flat=True))
     cursors = ChangeCursor.objects.filter(account_id=root.account_id, drive_id=root.drive_id)
     channels = WatchChannel.objects.filter(cursor__in=cursors, state=WatchChannel.State.ACTIVE)
     return Health(
         **counted,
         conflicts=conflicts.count(),
         tasks=tasks.count(),
+        erasing=len(errors),
+        erasing_error=next((error for error in errors if error), ""),
         last_read_at=cursors.values_list("last_success_at", flat=True).first(),
         open_until=channels.order_by("-expires_at").values_list("expires_at", flat=True).first(),
     )

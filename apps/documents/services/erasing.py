@@ -10,9 +10,10 @@ from django.db.models import Q
 from apps.accounts.models import User
 from apps.accounts.rows import refusals
 from apps.documents import events
-from apps.documents.models import Bundle, Document, DocumentLink, DocumentVersion, Rendition
+from apps.documents.models import Bundle, Document, DocumentLink, DocumentVersion, DriveBinding, Rendition
 from apps.documents.services import blobs
 from apps.documents.services.bundles import clear_bundles
+from apps.documents.services.drive import erasing as remote
 from apps.documents.services.keeping import today
 from apps.events.services import publish_many
 from apps.history.services.blanking import blank_rows
@@ -36,9 +37,9 @@ def retained() -> Q:
     return Q(retain_until_date__gte=today())
 
 
-def in_drive() -> Q:
-    """Return which documents also lie in a folder of Google Drive, where deleting a row deletes nothing."""
-    return Q(drive_bindings__isnull=False)
+def out_of_reach() -> Q:
+    """Return which documents lie in Google Drive where the platform does not touch them: people remove them there."""
+    return Q(drive_bindings__in=DriveBinding.objects.filter(remote.out_of_reach()))
 
 
 def linked_elsewhere(model: str, ids: Sequence[int]) -> Q:
@@ -51,7 +52,8 @@ def linked_elsewhere(model: str, ids: Sequence[int]) -> Q:
 @transaction.atomic
 def erase_documents(document_ids: Sequence[int], *, actor: User) -> list[int]:
     """
-    Delete documents for good, with all that belongs to them; what something else still needs stays.
+    Delete documents for good, with all that belongs to them; what something else still needs stays. Their files in Google
+    Drive are erased after.
 
     Whether they may go is for the calling service to say. The facts of it tell no names.
 
@@ -67,6 +69,7 @@ def erase_documents(document_ids: Sequence[int], *, actor: User) -> list[int]:
         told = [(pk, data | _SILENT) for pk, data in events.document_snapshots([document.pk])]
         try:
             with transaction.atomic(), refusals():
+                remote.want_erased([document.pk])
                 document.delete()
         except (models.ProtectedError, models.RestrictedError, ValidationError):
             continue

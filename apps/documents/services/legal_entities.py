@@ -40,6 +40,7 @@ class LegalEntityFields(TypedDict, total=False):
     signatory_title: str
     signatory_in_text: str
     signatory_basis: str
+    translations: dict[str, dict[str, str]]
     tax_percent: Decimal | None
     number_prefix: str
     is_default: bool

@@ -55,6 +55,18 @@ _COMPANY: legal_entities.LegalEntityFields = {
     "signatory_title": "Генеральный директор",
     "signatory_in_text": "генерального директора Новиковой Ольги Викторовны",
     "signatory_basis": "Устава",
+    "translations": {
+        "en": {
+            "name": "Artel",
+            "full_name": "Artel LLC",
+            "address": "12 bldg. 1, Prechistensky per., Moscow 119034, Russia",
+            "bank_name": "Example Bank JSC, Moscow",
+            "signatory_name": "O. V. Novikova",
+            "signatory_title": "Chief Executive Officer",
+            "signatory_in_text": "its Chief Executive Officer Olga Novikova",
+            "signatory_basis": "its Charter",
+        }
+    },
     "tax_percent": Decimal(22),
     "is_default": True,
 }

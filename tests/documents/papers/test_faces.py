@@ -204,7 +204,27 @@ def test_our_company_and_its_logo(client: Client) -> None:
     assert picture.headers["Content-Type"] == "image/png"
     assert "sandbox" in picture.headers["Content-Security-Policy"]
     assert b"".join(picture) == png()
-    assert client.get(reverse("admin:documents_legalentity_change", args=[entity.pk])).status_code == 200
+    page = reverse("admin:documents_legalentity_change", args=[entity.pk])
+    assert client.get(page).status_code == 200
+
+    # Its texts in another language; what is emptied there is gone.
+    client.post(
+        page, {**fields, "en_name": "Artel Ltd", "en_signatory_title": "Director", "ru_name": "Артель"}
+    )
+    entity.refresh_from_db()
+    assert entity.translations == {
+        "en": {"name": "Artel Ltd", "signatory_title": "Director"},
+        "ru": {"name": "Артель"},
+    }
+    assert 'value="Artel Ltd"' in client.get(page).content.decode()
+    client.post(page, {**fields, "en_name": "Artel Ltd"})
+    entity.refresh_from_db()
+    assert entity.translations == {"en": {"name": "Artel Ltd"}}
+    reader = Client()
+    reader.force_login(make_member(make_team("Read"), "salesperson", "reader"))
+    shown = reader.get(page).content.decode()
+    assert "Artel Ltd" in shown
+    assert 'name="en_name"' not in shown
 
 
 # REST
@@ -319,6 +339,11 @@ def test_our_companies_over_rest(client: Client) -> None:
     assert made["is_default"] is True
     url = f"{API}/legal-entities/{made['id']}/"
     assert client.patch(url, {"account": "407"}, "application/json").json()["account"] == "407"
+    in_english = {"en": {"name": "Artel Ltd"}}
+    patched = client.patch(url, {"translations": in_english}, "application/json").json()
+    assert patched["translations"] == in_english
+    refused = client.patch(url, {"translations": {"xx": {"name": "A"}}}, "application/json")
+    assert refused.status_code == 400
     with_logo = client.post(f"{url}logo/", {"logo": io.BytesIO(png())}).json()
     assert with_logo["has_logo"] is True
     assert client.post(f"{url}archive/").status_code == 400

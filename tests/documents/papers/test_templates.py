@@ -12,12 +12,15 @@ from apps.accounts.models import User
 from apps.documents import shipped
 from apps.documents.declarations import cleaned, parsed
 from apps.documents.models import LegalEntity, Template, TemplateVersion
-from apps.documents.services import legal_entities, templates
+from apps.documents.services import generation, legal_entities, templates
+from apps.documents.services.documents import Target
+from apps.documents.services.generation import Request
 from apps.documents.services.templates import Draft
 from tests.accounts.factories import make_member, make_team
 from tests.crm.test_deal_constraints import refused_by
-from tests.documents.papers.factories import make_entity, make_word_template
-from tests.documents.papers.files import docx
+from tests.documents.papers.factories import make_entity, make_sale, make_word_template
+from tests.documents.papers.factories import shipped as shipped_paper
+from tests.documents.papers.files import docx, pdf_text
 from tests.documents.papers.pictures import png
 
 pytestmark = pytest.mark.django_db
@@ -250,3 +253,48 @@ def test_shipped_templates_come_once_and_follow_releases(
     # What the company has put in the place of ours stays in use.
     assert template_of("quote").current_version == own
     assert template_of("quote").versions.count() == 3
+
+
+# Who we are, in the language of the paper
+
+IN_ENGLISH = {"en": {"full_name": "Artel Soft LLC", "signatory_name": "I. Ivanov"}}
+
+
+def test_a_paper_names_us_in_its_own_language(admin: User) -> None:
+    entity = make_entity(translations=IN_ENGLISH)
+    deal = make_sale(admin)
+
+    def said(language: str) -> str:
+        template = shipped_paper("contract", language)
+        request = Request(template.pk, Target("crm.deal", deal.pk), {}, entity_id=entity.pk)
+        return pdf_text(generation.preview(request, actor=admin).content)
+
+    english, russian = said("en"), said("ru")
+    assert "Artel Soft LLC" in english
+    assert "I. Ivanov" in english
+    assert "Иванов" not in english
+    assert "ООО «Артель Софт»" in russian
+    assert "Artel Soft" not in russian
+    # What nobody has written in English stands there as it is.
+    assert entity.tax_id in english
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"xx": {"name": "A"}},
+        {"en": {"tax_id": "1"}},
+        {"en": {"name": 7}},
+        {"en": {"name": "A" * 201}},
+        {"en": "A"},
+        ["en"],
+    ],
+)
+def test_texts_that_no_paper_could_show_are_refused(admin: User, wrong: Any) -> None:
+    entity = make_entity()
+    _code, words = refusal_of(
+        lambda: legal_entities.change_legal_entity(entity.pk, actor=admin, translations=wrong)
+    )
+    assert "en" in words
+    entity.refresh_from_db()
+    assert entity.translations == {}

@@ -97,6 +97,24 @@ def want_file(root: DriveRoot, drive_file_id: str) -> None:
     )
 
 
+def want_erased(root: DriveRoot, drive_file_id: str, *, due_at: datetime) -> None:
+    """Have a file erased from Drive whose document is deleted."""
+    _want(
+        *(Kind.ERASE, root.account_id, f"erase:{root.pk}:{drive_file_id}"),
+        root_id=root.pk,
+        drive_file_id=drive_file_id,
+        due_at=due_at,
+    )
+
+
+def is_to_be_erased(root: DriveRoot, drive_file_id: str) -> bool:
+    """Tell whether a file is on its way out of Drive, so that it is no new one of somebody's."""
+    waiting = [State.QUEUED, State.RUNNING]
+    return SyncTask.objects.filter(
+        kind=Kind.ERASE, root=root, drive_file_id=drive_file_id, state__in=waiting
+    ).exists()
+
+
 def want_of_root(kind: SyncTask.Kind, root: DriveRoot) -> None:
     """Have a root probed or reconciled."""
     _want(kind, root.account_id, f"{kind.lower()}:{root.pk}", root_id=root.pk)
@@ -110,8 +128,9 @@ def _want(
     root_id: int | None = None,
     cursor_id: int | None = None,
     drive_file_id: str = "",
+    due_at: datetime | None = None,
 ) -> None:
-    values = [kind, account_id, root_id, cursor_id, drive_file_id, key, timezone.now()]
+    values = [kind, account_id, root_id, cursor_id, drive_file_id, key, due_at or timezone.now()]
     _insert(_WANT, values, poked=True)
 
 

@@ -56,7 +56,7 @@ def take_in(task: SyncTask) -> None:
 
 def _is_new(root: DriveRoot, file: RemoteFile) -> bool:
     is_known = DriveBinding.objects.filter(root=root, drive_file_id=file.id).exists()
-    return not is_known and changes.is_for_us(file)
+    return not is_known and changes.is_for_us(file) and not queue.is_to_be_erased(root, file.id)
 
 
 def _fetched(root: DriveRoot, file: RemoteFile) -> Blob | None:

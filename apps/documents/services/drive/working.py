@@ -26,6 +26,7 @@ from apps.documents.drive.client import (
 from apps.documents.models import DriveBinding, SyncTask
 from apps.documents.services.drive import (
     changes,
+    erasing,
     pushing,
     queue,
     reconciling,
@@ -48,6 +49,8 @@ _NEW_SECONDS = 8.0
 _DAY_SECONDS = 3600.0
 # So often a refusal has the folder probed before it is taken to be about one file.
 _DOUBTS = 3
+# What could not be erased is tried again so often, until it can.
+_ERASE_SECONDS = 3600.0
 # An account that was refused waits at least so long, and longer each time.
 _LEAST_REST = 1.0
 
@@ -143,6 +146,7 @@ _DOING = {
     Kind.TAKE_IN: taking_in.take_in,
     Kind.RECONCILE: reconciling.reconcile,
     Kind.PROBE: roots.probe_task,
+    Kind.ERASE: erasing.erase_file,
 }
 
 
@@ -209,6 +213,10 @@ def _try_again(task: SyncTask, code: str, words: str, wait: float) -> None:
 
 def _block(task: SyncTask, code: str, words: str) -> None:
     """Give a task up until somebody does something about it, and say so on its document."""
+    if task.kind == Kind.ERASE:
+        # What a person has a right to is not given up.
+        queue.put_off(task, code=code, words=words, wait=_ERASE_SECONDS)
+        return
     if task.binding_id is not None:
         # The page of the document watches when it was written.
         DriveBinding.objects.filter(pk=task.binding_id).update(

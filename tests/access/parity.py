@@ -83,6 +83,9 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
     ("lists.BulkEdit", "state"): ("lists.BulkEdit", "retrieve"),
     ("lists.Export", "new"): ("lists.Export", "create"),
     ("lists.Export", "remove"): ("lists.Export", "destroy"),
+    ("notifications.Task", "calendar"): ("notifications.Task", "list"),
+    ("notifications.Task", "day"): ("notifications.Task", "list"),
+    ("notifications.Task", "quick"): ("notifications.Task", "create"),
     ("notifications.WebhookDelivery", "change"): ("notifications.WebhookDelivery", "redeliver"),
 }
 

@@ -173,6 +173,8 @@ DAILY: _Places = [
     (
         _("Work"),
         [
+            Place("notifications.task", "today", _("My day"), "g t", page="notifications_task_day"),
+            Place("notifications.task", "task_alt", _("Tasks"), "g k"),
             Place("crm.importbatch", "upload_file", _("Imports"), "g i"),
             Place("lists.bulkedit", "edit_note", _("Bulk changes")),
             Place("documents.uploadsession", "upload", _("Uploads")),
@@ -229,6 +231,7 @@ SETTINGS: _Places = [
             Place("accounts.authevent", "policy", _("Access events")),
             Place("accounts.signingkey", "encrypted", _("Signing keys")),
             Place("accounts.application", "apps", _("Applications")),
+            Place("notifications.calendarfeed", "event", _("Calendar addresses")),
             Place("notifications.webhookendpoint", "webhook", _("Webhooks")),
             Place("notifications.webhookdelivery", "outbox", _("Sent to other systems")),
             Place("documents.integrityrun", "verified", _("Stored files")),
@@ -427,7 +430,7 @@ def _found_places(request: HttpRequest, term: str) -> Iterator[SearchResult]:
 def _found_quick(request: HttpRequest, term: str) -> Iterator[SearchResult]:
     for quick in _quick_kinds(request):
         if term.lower() in str(quick.title).lower():
-            link = f"{reverse(f'admin:crm_{quick.kind}_add')}"
+            link = f"{reverse(f'{quick.page}_add')}"
             yield SearchResult(title=str(quick.title), description=str(_("Make")), link=link, icon=quick.icon)
 
 

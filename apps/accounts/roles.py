@@ -42,6 +42,11 @@ _VIEWS: tuple[Pattern, ...] = (
 _KEYS: tuple[Pattern, ...] = (("accounts.export_apikey", None), ("accounts.*_apikey", OWN))
 # What was shared with oneself.
 _SHARED: tuple[Pattern, ...] = (("accounts.view_accessgrant", OWN),)
+# What somebody has to do is theirs to see to, and to read in calendars of their own.
+_TASKS: tuple[Pattern, ...] = (
+    ("notifications.export_calendarfeed", None),
+    ("notifications.*_calendarfeed", OWN),
+)
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (
     ("crm.view_product", ALL),
@@ -136,6 +141,8 @@ READY_MADE = (
             ("lists.*_export", OWN),
             *_VIEWS,
             ("notifications.*_webhookendpoint", OWN),
+            *_TASKS,
+            ("notifications.*_task", SUBTREE),
             ("jobs.*_job", SUBTREE),
             ("history.*_changeset", SUBTREE),
             ("accounts.view_user", SUBTREE),
@@ -178,6 +185,9 @@ READY_MADE = (
             ("lists.*_bulkedit", OWN),
             ("lists.*_export", OWN),
             *_VIEWS,
+            *_TASKS,
+            ("notifications.assign_task", None),
+            ("notifications.*_task", OWN),
             ("jobs.*_job", OWN),
             ("history.view_changeset", OWN),
             ("accounts.view_user", OWN),
@@ -211,6 +221,8 @@ READY_MADE = (
             ("documents.*_bundle", OWN),
             ("lists.*_export", OWN),
             *_VIEWS,
+            *_TASKS,
+            ("notifications.*_task", OWN),
             ("jobs.*_job", OWN),
             ("accounts.view_user", ALL),
             ("accounts.view_team", ALL),

@@ -1,4 +1,9 @@
-"""Making a company, a person or a deal from anywhere, with the little that is known at that moment."""
+"""
+Making a company, a person or a deal from anywhere, with the little that is known at that moment.
+
+An app above adds what it makes from its ready(): `register_quick(Quick("task", …))`. The fields of its form stand in
+templates/admin/quick.html.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,27 +87,38 @@ class Quick:
     make: Callable[[dict[str, Any], User], Any]
 
     @property
+    def page(self) -> str:
+        """The page of such rows, without its last word: "admin:crm_deal"."""
+        return f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}"
+
+    @property
     def name(self) -> str:
         """What it is called."""
         return capfirst(str(self.model._meta.verbose_name))
 
 
-KINDS = (
+_kinds: list[Quick] = [
     Quick("company", "apartment", _("New company"), Company, CompanyForm, _company),
     Quick("person", "person", _("New person"), Person, PersonForm, _person),
     Quick("deal", "handshake", _("New deal"), Deal, DealForm, _deal),
-)
+]
+
+
+def register_quick(quick: Quick) -> None:
+    """Let something be made from anywhere."""
+    if all(known.kind != quick.kind for known in _kinds):
+        _kinds.append(quick)
 
 
 def kinds_for(actor: User) -> tuple[Quick, ...]:
     """List what somebody may make."""
-    return tuple(quick for quick in KINDS if access.can_any(actor, "add", quick.model))
+    return tuple(quick for quick in _kinds if access.can_any(actor, "add", quick.model))
 
 
 def quick_view(request: HttpRequest, kind: str) -> HttpResponse:
     """Make one row, and say where its page is; a refusal says why, field by field."""
     actor = actor_of(request)
-    quick = next((each for each in KINDS if each.kind == kind), None)
+    quick = next((each for each in _kinds if each.kind == kind), None)
     if quick is None:
         raise Http404
     # Under names of their own: the page has a form with a title too.
@@ -118,4 +134,4 @@ def _made(make: Callable[[], Any], quick: Quick) -> HttpResponse:
             row = make()
     except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
         return refused(error)
-    return JsonResponse({"url": reverse(f"admin:crm_{quick.kind}_change", args=[row.pk])}, status=201)
+    return JsonResponse({"url": reverse(f"{quick.page}_change", args=[row.pk])}, status=201)

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -193,6 +193,23 @@ def bulk_of(label: str) -> Bulk:
 
 def is_registered(model: type[models.Model]) -> bool:
     return model._meta.label_lower in _registry
+
+
+def one_by_one(service: Callable[..., object], keys: Iterable[Any], **given: Any) -> Refusals:
+    """Do to each row what the service for one does; return which it refused. For what takes along more than the row."""
+    return each_by(lambda key: service(key, **given), keys)
+
+
+def each_by(do: Callable[[Any], object], keys: Iterable[Any]) -> Refusals:
+    """Do something to each of some keys by itself; return which were refused."""
+    refused: dict[Any, Exception] = {}
+    for key in keys:
+        try:
+            with transaction.atomic():
+                do(key)
+        except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
+            refused[key] = error
+    return refused
 
 
 # Declaring

@@ -9,16 +9,29 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from apps.common.api.problems import register_status  # noqa: PLC0415 - apps first
         from apps.events import sinks  # noqa: PLC0415
-        from apps.history.tracking import exempt  # noqa: PLC0415 - models are loaded by now
-        from apps.notifications import access_events, letters, personal  # noqa: PLC0415
-        from apps.notifications.models import WebhookDelivery, WebhookEndpoint  # noqa: PLC0415
+        from apps.notifications import (  # noqa: PLC0415 - models are loaded by now
+            access_events,
+            automation,
+            bulk,
+            history,
+            home,
+            letters,
+            merging,
+            personal,
+            quick,
+            targets,
+        )
 
         register_status(409, "webhook_active", "webhook_not_active", "delivery_waits")
-        exempt(
-            WebhookEndpoint,
-            "Each step is a fact of its own, and an undo must not bring back an earlier secret or address.",
-        )
-        exempt(WebhookDelivery, "It is the record of what was sent.")
+        register_status(409, "task_not_open", "task_open")
+        register_status(422, "key_reused")
+        targets.declare()
+        history.declare()
+        bulk.declare()
+        merging.declare()
+        quick.declare()
+        home.declare()
+        automation.declare()
         access_events.declare()
         letters.declare()
         personal.declare()

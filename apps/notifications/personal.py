@@ -3,15 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import CharField, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 
 from apps.common.personal import Place, Subject, Turn, declare_place, not_personal, place_of
 from apps.events.personal import subjects_of
-from apps.notifications.models import WebhookDelivery, WebhookEndpoint
+from apps.notifications.models import CalendarFeed, Task, WebhookDelivery, WebhookEndpoint
 
 
 def declare() -> None:
     """Declare it; called when the app is ready."""
+    declare_place(
+        Place(
+            Task,
+            {
+                "title": Concat(Value("№ "), Cast("pk", CharField())),
+                "description": "",
+                "result": "",
+                "checklist": [],
+            },
+            _tasks,
+            # Their leads are found by then.
+            turn=Turn.FOLLOWING,
+        )
+    )
+    not_personal(
+        Task,
+        "Whose clock, how it repeats, and what has made it.",
+        *("time_zone", "recurrence", "recurrence_start", "cause"),
+    )
+    not_personal(CalendarFeed, "What a colleague calls an address of their own, and its hash.")
     not_personal(WebhookEndpoint, "Addresses and secrets of other systems.")
     not_personal(WebhookDelivery, "Names of kinds, and a key.", "event_type", "subject")
     not_personal(WebhookDelivery, "Made up, about nobody.", "sample")
@@ -27,6 +48,13 @@ def declare() -> None:
             is_told=False,
         )
     )
+
+
+def _tasks(subject: Subject) -> QuerySet[Any]:
+    about = Q(target_type__app_label="crm", target_type__model="person", target_id__in=subject.people)
+    leads = subject.of("crm.lead")
+    about |= Q(target_type__app_label="crm", target_type__model="lead", target_id__in=leads)
+    return Task.objects.filter(about)
 
 
 def _answered(subject: Subject) -> QuerySet[Any]:

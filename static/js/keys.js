@@ -52,7 +52,7 @@
 
   function add() {
     // Where the page itself is about other rows than those of the sales side, its own link is meant.
-    const isSales = /\/admin\/(crm\/(company|person|deal)\/|$)/.test(window.location.pathname) || !document.querySelector("[data-new][href], a.addlink[href]");
+    const isSales = /\/admin\/(crm\/(company|person|deal)\/|notifications\/task\/|$)/.test(window.location.pathname) || !document.querySelector("[data-new][href], a.addlink[href]");
     if (isSales && window.artel?.quick?.open()) return true;
     const link = document.querySelector("[data-new][href], a.addlink[href]");
     link?.click();

@@ -17,7 +17,7 @@
       for (const field of each.querySelectorAll("input, textarea")) field.disabled = !isFor;
     }
     const here = about();
-    const name = kind === "note" ? here.aboutName : kind === "company" ? "" : here.aboutCompanyName || here.aboutPersonName;
+    const name = kind === "note" || kind === "task" ? here.aboutName : kind === "company" ? "" : here.aboutCompanyName || here.aboutPersonName;
     const line = form.querySelector("[data-quick-about]");
     line.textContent = name || "";
     line.hidden = !name;
@@ -39,7 +39,7 @@
     note.hidden = !document.querySelector("[data-tl-composer]");
     form.reset();
     // On a list, what it lists.
-    const listed = /\/admin\/crm\/(company|person|deal)\/$/.exec(window.location.pathname)?.[1];
+    const listed = /\/admin\/(?:crm|notifications)\/(company|person|deal|task)\/(?:day\/|calendar\/)?$/.exec(window.location.pathname)?.[1];
     const wanted = note.hidden ? listed : "note";
     const choice = [...form.elements.kind].find((each) => each.value === wanted) || form.querySelector("[name=kind]");
     choice.checked = true;
@@ -57,6 +57,8 @@
     if (kind === "note") {
       url = document.querySelector("[data-timeline]").dataset.timeline;
       values.set("kind", "NOTE");
+    } else if (kind === "task") {
+      if (here.aboutRow) values.set("new-about", here.aboutRow);
     } else if (kind !== "company") {
       if (here.aboutCompany) values.set("new-company_id", here.aboutCompany);
       if (kind === "deal" && here.aboutPerson) values.set("new-person_id", here.aboutPerson);
@@ -67,7 +69,9 @@
       if (response.redirected) return void window.location.reload();
       const told = await response.json();
       if (!response.ok) return void refuse(form, told.message);
-      if (told.url) window.location.assign(told.url);
+      // A task is made in passing: one stays where one is.
+      if (kind === "task" && (here.aboutRow || document.querySelector(".task-page"))) window.location.reload();
+      else if (told.url) window.location.assign(told.url);
       else box.close();
     } catch {
       refuse(form, box.dataset.failed);

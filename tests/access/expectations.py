@@ -244,6 +244,17 @@ MAY: dict[str, dict[str, set[str]]] = {
         # They are paused, and stay on record.
         "delete": set(),
     },
+    # Everybody who works has something to do; who leads sees to what their people do. Tasks go to the trash.
+    "notifications.Task": {
+        "view": ALL,
+        "add": WRITERS,
+        "change": WRITERS,
+        "archive": WRITERS,
+        "assign": WRITERS - {SELLER},
+        "delete": set(),
+    },
+    # For a calendar of one's own; they are taken back, and stay on record.
+    "notifications.CalendarFeed": {"view": ALL, "add": WRITERS, "change": WRITERS, "delete": set()},
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -358,6 +369,7 @@ PART_OF = {
     "crm.ImportReference": "crm.ImportBatch",
     "lists.BulkRow": "lists.BulkEdit",
     "notifications.WebhookDelivery": "notifications.WebhookEndpoint",
+    "notifications.Reminder": "notifications.Task",
 }
 # What is done to a part and is the same action on the whole.
 PASSES = {
@@ -371,6 +383,9 @@ OWN_ONLY = {
     (ACCOUNTANT, "accounts.ApiKey"),
     (LEAD, "accounts.ApiKey"),
     (LEAD, "notifications.WebhookEndpoint"),
+    (ACCOUNTANT, "notifications.Task"),
+    (LEAD, "notifications.CalendarFeed"),
+    (ACCOUNTANT, "notifications.CalendarFeed"),
     (ACCOUNTANT, "accounts.AccessGrant"),
     (ACCOUNTANT, "jobs.Job"),
     (LEAD, "lists.SavedView"),
@@ -417,6 +432,7 @@ SHARED = {
     "crm.SalesPlan": {"view"},
     "payments.Invoice": {"view"},
     "payments.Payment": {"view"},
+    "notifications.Task": {"view"},
 }
 # What is history itself has no page of its own history.
 WITHOUT_STORY = {"history.ChangeSet"}
@@ -480,6 +496,8 @@ OTHERS = {
     "sign/<str:token>/content/": "public",
     "sign/<str:token>/pages/<int:number>/": "public",
     "sign/<str:token>/evidence/": "public",
+    # Whoever holds the secret address, which its owner takes back.
+    "calendars/<str:secret>.ics": "public",
     # Whoever holds the link to a quote.
     "q/<str:token>/": "public",
     "q/<str:token>/paper/": "public",

@@ -328,7 +328,7 @@ def test_sections_follow_from_what_one_may_do(anna: User, lena: User, auditor: U
     assert names(anna) == ["day", "pipeline", "won", "week", "stale"]
     assert names(lena) == leads
     # Who works on leads has them as well.
-    assert names(admin) == [*leads[:-1], "leads", "team"]
+    assert names(admin) == ["tasks", *leads[:-1], "leads", "team"]
     assert names(auditor) == ["won", "latest", "pipeline", "week", "team"]
     assert names(factories.make_user("Nina")) == []
     make_deal(owner=lena)

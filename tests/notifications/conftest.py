@@ -19,3 +19,6 @@ def receiver(to_this_machine: None) -> Iterator[Receiver]:
     """Somebody else's system, which facts may be sent to."""
     with fake.running() as running:
         yield running
+
+
+from tests.crm.conftest import admin, anna, boris, deal, lena, team  # noqa: E402, F401 - who sells, here too

@@ -312,6 +312,17 @@ SECTIONS = {
         Section("leads", _leads, is_kept=False),
     )
 }
+# Of apps above: a section that takes a whole row on top, for whom it is, given what they may.
+_FURTHER: list[tuple[str, Callable[[User], bool]]] = []
+
+
+def register_section(section: Section, is_for: Callable[[User], bool]) -> None:
+    """Put a section of an app above on top of the home page of those for whom it is; called from its ready()."""
+    SECTIONS[section.name] = section
+    if all(name != section.name for name, _is_for in _FURTHER):
+        _FURTHER.append((section.name, is_for))
+
+
 # The widths of a row add up to twelve. Whoever leads works on deals and sees those of others; whoever sells sees
 # their own; whoever only reads has to bill, or to check, what was won.
 _LEADS = (("won", 7), ("pipeline", 5), ("stale", 7), ("week", 5), ("team", 12))
@@ -325,6 +336,10 @@ def sections_of(actor: User) -> tuple[tuple[str, int], ...]:
     """Return the sections a person gets, in their order, with their widths; none who may see no deals."""
     if not access.can_any(actor, "view", Deal):
         return ()
+    return (*((name, 12) for name, is_for in _FURTHER if is_for(actor)), *_own_sections(actor))
+
+
+def _own_sections(actor: User) -> tuple[tuple[str, int], ...]:
     if not access.can_any(actor, "change", Deal):
         return _READS
     if not access.reaches_others(actor, "view", Deal):

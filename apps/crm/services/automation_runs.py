@@ -17,8 +17,10 @@ from apps.accounts import access
 from apps.accounts.models import Team, User
 from apps.crm import events
 from apps.crm.automation.words import (
+    ACTIONS,
     MODELS,
     SETTABLE,
+    ActionKind,
     Target,
     action_label,
     aggregate_of,
@@ -302,7 +304,7 @@ def _tell(case: Case, action: Mapping[str, Any]) -> None:
     events.publish_rule(events.AUTOMATION_RULE_FIRED, case.rule, actor_id=case.owner.pk, **told)
 
 
-_ACTIONS = {
+_ACTIONS: dict[str, Callable[[Case, Mapping[str, Any]], None]] = {
     "set": _set,
     "next_step": _plan,
     "assign": _assign,
@@ -323,6 +325,27 @@ _NEEDS = {
     "note": "change",
     "tell": "view",
 }
+# Why what an app above does would be refused; "" where nothing is known that speaks against it.
+_REFUSALS: dict[str, Callable[[Case, Mapping[str, Any]], str]] = {}
+
+
+def register_action(
+    code: str,
+    kind: ActionKind,
+    run: Callable[[Case, Mapping[str, Any]], None],
+    *,
+    refusal: Callable[[Case, Mapping[str, Any]], str],
+) -> None:
+    """
+    Let rules do something that an app above knows of; called from its ready().
+
+    :param run: does it as the rule's owner, within the rule's transaction; its refusals are the rule's
+    :param refusal: says why that would be refused, without doing anything: a dry run asks it
+    """
+    ACTIONS[code] = kind
+    _ACTIONS[code] = run
+    _NEEDS[code] = "view"
+    _REFUSALS[code] = refusal
 
 
 def refusal_of(case: Case) -> str:
@@ -336,6 +359,8 @@ def refusal_of(case: Case) -> str:
         for action in case.rule.actions:
             if action["kind"] == "move" and isinstance(case.row, Deal):
                 deals.stage_to_enter(case.row, action["stage"], actor=case.owner)
+            if action["kind"] in _REFUSALS and (why := _REFUSALS[action["kind"]](case, action)):
+                return why
     except ValidationError as error:
         return _words_of(error)
     return ""

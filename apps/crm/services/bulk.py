@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import models, transaction
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -35,7 +35,7 @@ from apps.crm.services import catalog, companies, deals, leads, people, rows
 from apps.crm.services.bulk_custom import further_values
 from apps.crm.services.contracts import ContractUnmet, Lacking, lacking
 from apps.events.services import Fact, publish_many
-from apps.lists.bulk import Choice, How, Refusals, new_values
+from apps.lists.bulk import Choice, How, Refusals, new_values, one_by_one
 
 Keys = Sequence[int]
 Decide = Callable[[Any], dict[str, Any]]
@@ -434,63 +434,52 @@ def disqualify_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> R
 
 def recycle_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Take disqualified leads into work again; as :func:`apps.crm.services.leads.recycle_lead`."""
-    return _one_by_one(leads.recycle_lead, keys, actor=actor)
+    return one_by_one(leads.recycle_lead, keys, actor=actor)
 
 
 def archive_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Put leads into the trash."""
-    return _one_by_one(leads.archive_lead, keys, actor=actor)
+    return one_by_one(leads.archive_lead, keys, actor=actor)
 
 
 def restore_leads(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Take leads out of the trash."""
-    return _one_by_one(leads.restore_lead, keys, actor=actor)
+    return one_by_one(leads.restore_lead, keys, actor=actor)
 
 
 # What takes along more than the row itself goes through the service for one
 
 
-def _one_by_one(service: Callable[..., object], keys: Keys, **given: Any) -> Refusals:
-    refused: dict[int, Exception] = {}
-    for key in keys:
-        try:
-            with transaction.atomic():
-                service(key, **given)
-        except (PermissionDenied, ValidationError, ObjectDoesNotExist) as error:
-            refused[key] = error
-    return refused
-
-
 def reopen_deals(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Open closed deals again, each in the stage in which it was closed."""
-    return _one_by_one(deals.reopen_deal, keys, reason=choice["reopen"].value, actor=actor, face=face)
+    return one_by_one(deals.reopen_deal, keys, reason=choice["reopen"].value, actor=actor, face=face)
 
 
 def archive_companies(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Put companies into the trash with their contacts."""
-    return _one_by_one(companies.archive_company, keys, actor=actor)
+    return one_by_one(companies.archive_company, keys, actor=actor)
 
 
 def restore_companies(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Take companies out of the trash with their contacts."""
-    return _one_by_one(companies.restore_company, keys, actor=actor)
+    return one_by_one(companies.restore_company, keys, actor=actor)
 
 
 def archive_people(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Put people into the trash with their contacts."""
-    return _one_by_one(people.archive_person, keys, actor=actor)
+    return one_by_one(people.archive_person, keys, actor=actor)
 
 
 def restore_people(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Take people out of the trash with their contacts."""
-    return _one_by_one(people.restore_person, keys, actor=actor)
+    return one_by_one(people.restore_person, keys, actor=actor)
 
 
 def archive_products(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Stop offering products."""
-    return _one_by_one(catalog.archive_product, keys, actor=actor)
+    return one_by_one(catalog.archive_product, keys, actor=actor)
 
 
 def restore_products(keys: Keys, choice: Choice, *, actor: User, face: str) -> Refusals:
     """Offer products again."""
-    return _one_by_one(catalog.restore_product, keys, actor=actor)
+    return one_by_one(catalog.restore_product, keys, actor=actor)

@@ -1,3 +1,5 @@
-"""Pages of the admin about telling others."""
+"""Pages of the admin about what people have to do, and about telling others."""
 
-from apps.notifications.admin import webhooks  # noqa: F401 - registers itself
+from apps.notifications.admin import cards, feeds, tasks, webhooks
+
+__all__ = ["cards", "feeds", "tasks", "webhooks"]

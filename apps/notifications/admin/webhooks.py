@@ -27,7 +27,7 @@ from apps.accounts.faces.admin import ScopedModelAdmin, actor_of
 from apps.common.templatetags.artel import when
 from apps.lists.admin.rows import ServiceAdmin, VersionedForm
 from apps.notifications.models import WebhookDelivery, WebhookEndpoint
-from apps.notifications.selectors import (
+from apps.notifications.selectors.webhooks import (
     event_types,
     health_of,
     hours_of,

@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from apps.notifications.api.tasks import CalendarFeedViewSet, TaskViewSet
 from apps.notifications.api.webhooks import EventTypeViewSet, WebhookDeliveryViewSet, WebhookViewSet
 
 router = SimpleRouter()
@@ -9,4 +10,6 @@ router = SimpleRouter()
 router.register("webhooks/event-types", EventTypeViewSet, basename="webhook-event-type")
 router.register("webhooks/deliveries", WebhookDeliveryViewSet, basename="webhook-delivery")
 router.register("webhooks", WebhookViewSet, basename="webhook")
+router.register("tasks", TaskViewSet, basename="task")
+router.register("calendar-feeds", CalendarFeedViewSet, basename="calendar-feed")
 urlpatterns = router.urls

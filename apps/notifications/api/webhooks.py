@@ -22,7 +22,7 @@ from apps.accounts.faces.api import (
     UpdateMixin,
 )
 from apps.notifications.models import WebhookDelivery, WebhookEndpoint
-from apps.notifications.selectors import event_types, sentence_of, was_sent
+from apps.notifications.selectors.webhooks import event_types, sentence_of, was_sent
 from apps.notifications.services import webhooks
 from apps.notifications.webhooks.messages import body_of
 from apps.notifications.webhooks.samples import sample_of

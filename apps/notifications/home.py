@@ -1,0 +1,35 @@
+"""What home says of somebody's day."""
+
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from apps.accounts import access
+from apps.accounts.models import User
+from apps.crm.home.page import Read, Section, register_section
+from apps.crm.home.periods import Periods
+from apps.notifications.models import Task
+from apps.notifications.selectors.tasks import my_day
+
+# As much as one takes in at a glance; the rest is on the page of the day.
+_SHOWN = 6
+
+
+def declare() -> None:
+    """Declare it; called when the app is ready."""
+    register_section(
+        Section("tasks", _day, is_kept=False), lambda actor: access.can_any(actor, "change", Task)
+    )
+
+
+def _day(actor: User, periods: Periods, read: Read) -> tuple[dict[str, Any], datetime | None]:
+    day = my_day(actor, shown=_SHOWN)
+    late = [(shown, True) for shown in day.overdue]
+    coming = [(shown, False) for hour in day.hours for shown in hour.tasks]
+    return {
+        "day": day,
+        "rows": (late + coming)[:_SHOWN],
+        "day_url": reverse("admin:notifications_task_day"),
+        "list_url": reverse("admin:notifications_task_changelist"),
+    }, None

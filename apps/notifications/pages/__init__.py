@@ -1,0 +1,1 @@
+"""What is asked for outside of the admin and the API."""

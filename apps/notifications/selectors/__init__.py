@@ -1,0 +1,1 @@
+"""What is read for pages and answers, beyond the rows of one model."""

@@ -78,4 +78,4 @@ def test_who_sees_some_of_the_money_reads_no_feed_of_all() -> None:
     reader.memberships.create(team=factories.make_team(), role=role)
     answer = client_with_key(reader, ["all"]).get(ADDRESS)
     assert answer.status_code == 403
-    assert "all invoices and payments" in answer.json()["detail"]
+    assert "all invoices and payments" in answer.json()["title"]

@@ -388,7 +388,6 @@ OWN_ONLY = {
     (ACCOUNTANT, "notifications.CalendarFeed"),
     (ACCOUNTANT, "accounts.AccessGrant"),
     (ACCOUNTANT, "jobs.Job"),
-    (LEAD, "lists.SavedView"),
     (ACCOUNTANT, "lists.SavedView"),
     (LEAD, "documents.UploadSession"),
     (ACCOUNTANT, "documents.UploadSession"),
@@ -403,6 +402,8 @@ OWN_ONLY = {
     (LEAD, "lists.Export"),
     (ACCOUNTANT, "lists.Export"),
 }
+# What a role sees of others, and changes only where it is its own: a view that somebody shares with their team.
+LOOKED_AT = {(LEAD, "lists.SavedView"), (AUDITOR, "lists.SavedView")}
 # What nobody does for another, whatever they reach: its answer tells a secret.
 OWNERS_ALONE = {"api/v1/notifications/^webhooks/(?P<pk>[^/.]+)/rotate/$"}
 # What the guest in A may do, besides what a salesperson of neither side may: one row of A's of each kind is shared with
@@ -577,9 +578,10 @@ SITE_PAGES = {
 }
 
 
-def reaches_others(role: str, label: str) -> bool:
+def reaches_others(role: str, label: str, action: str) -> bool:
     """Tell whether what the role may do to such rows, it may do to those of others."""
-    return (role, PART_OF.get(label, label)) not in OWN_ONLY
+    whole = (role, PART_OF.get(label, label))
+    return action == "view" if whole in LOOKED_AT else whole not in OWN_ONLY
 
 
 def asked_of_whole(label: str, action: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def is_allowed(who: str, label: str, action: str, side: str) -> bool:
         return True
     is_theirs = role == "salesperson" and own_side == side
     is_near = not own_side or own_side == side
-    return is_theirs or (reaches_others(role, label) and is_near)
+    return is_theirs or (reaches_others(role, label, action) and is_near)
 
 
 def is_in_key(scopes: list[str], label: str, action: str) -> bool:

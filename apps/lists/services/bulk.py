@@ -8,6 +8,7 @@ Nothing is applied that was not rehearsed. Rehearsing and applying are jobs; the
 from datetime import timedelta
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
@@ -95,7 +96,7 @@ def rehearse_bulk_edit(edit_id: int, changes: Stored, *, actor: User) -> Job:
         actor=actor,
         title=Title(
             gettext_noop("Rehearsal: change of %(what)s"),
-            {"what": number_of(edit.selection.model, edit.count)},
+            {"what": number_of(apps.get_model(edit.model_label), edit.count)},
         ),
         params={"edit": edit.pk},
         total=edit.count,
@@ -125,7 +126,7 @@ def apply_bulk_edit(edit_id: int, *, actor: User) -> Job:
         actor=actor,
         title=Title(
             gettext_noop("Change of %(what)s"),
-            {"what": number_of(edit.selection.model, edit.counts["changed"])},
+            {"what": number_of(apps.get_model(edit.model_label), edit.counts["changed"])},
         ),
         params={"edit": edit.pk},
         total=edit.counts["changed"],

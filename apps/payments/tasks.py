@@ -1,11 +1,24 @@
 """What workers do for money by the clock."""
 
+import logging
+
 from celery import shared_task
 
-from apps.payments.services import idempotency
+from apps.payments.services import idempotency, verifying
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
 def expire_idempotency_keys() -> int:
     """Forget what was answered to requests of more than a week ago."""
     return idempotency.expire_idempotency_keys()
+
+
+@shared_task
+def verify_ledger_nightly() -> int:
+    """Prove the books, and log each figure that is not what it is made of; return how many."""
+    findings = verifying.verify_ledger()
+    for finding in findings:
+        logger.error("the ledger does not agree: %s: %s", finding.check, finding.text)
+    return len(findings)

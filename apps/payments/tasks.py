@@ -6,6 +6,7 @@ from celery import shared_task
 
 from apps.payments.rates.files import RatesError
 from apps.payments.services import idempotency, rates
+from apps.payments.services import idempotency, verifying
 
 logger = logging.getLogger(__name__)
 
@@ -27,3 +28,9 @@ def fetch_rates() -> int:
             # It is written down on the source, which the page of rates shows; the next hour asks again.
             logger.warning("No rates from %s: %s", provider, error.code)
     return count
+def verify_ledger_nightly() -> int:
+    """Prove the books, and log each figure that is not what it is made of; return how many."""
+    findings = verifying.verify_ledger()
+    for finding in findings:
+        logger.error("the ledger does not agree: %s: %s", finding.check, finding.text)
+    return len(findings)

@@ -193,6 +193,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "apps.jobs.tasks.sweep_jobs", "schedule": 3.0, "options": {"expires": 3}},
     # Days end at different times in different places; an hour late is early enough.
     "expire-quotes": {"task": "apps.crm.tasks.expire_quotes", "schedule": crontab(minute=7)},
+    "verify-ledger": {
+        "task": "apps.payments.tasks.verify_ledger_nightly",
+        "schedule": crontab(hour=2, minute=47),
+    },
     "expire-idempotency-keys": {
         "task": "apps.payments.tasks.expire_idempotency_keys",
         "schedule": crontab(minute=43),

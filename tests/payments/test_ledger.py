@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.payments.models import AccountBalance, JournalEntry, LedgerAccount, Posting
 from apps.payments.services import ledger
 from apps.payments.services.ledger import Entry, Kind, Leg, ManualEntry, Purpose, gathered, post
+from apps.payments.tasks import verify_ledger_nightly
 from tests.payments.factories import balance, issued, paid, wrong
 
 pytestmark = pytest.mark.django_db
@@ -310,6 +311,7 @@ def test_the_proof_finds_whatever_does_not_agree(berta: User, harm: str, check: 
     with pytest.raises(CommandError):
         call_command("verify_ledger")
     assert check in {finding.check for finding in wrong()}
+    assert verify_ledger_nightly() == len(wrong()) > 0
 
 
 def test_the_function_takes_no_account_that_is_not_there(berta: User) -> None:

@@ -83,6 +83,7 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
     ("lists.BulkEdit", "state"): ("lists.BulkEdit", "retrieve"),
     ("lists.Export", "new"): ("lists.Export", "create"),
     ("lists.Export", "remove"): ("lists.Export", "destroy"),
+    ("notifications.CalendarFeed", "change"): ("notifications.CalendarFeed", "revoke"),
     ("notifications.Task", "calendar"): ("notifications.Task", "list"),
     ("notifications.Task", "day"): ("notifications.Task", "list"),
     ("notifications.Task", "quick"): ("notifications.Task", "create"),

@@ -31,6 +31,7 @@ from apps.crm.models import Deal, ImportBatch
 from apps.crm.quick import Quick, kinds_for, quick_view
 from apps.crm.selectors import first_steps, latest_imports
 from apps.jobs.models import Job
+from apps.notifications.pages.inbox import inbox_urls
 
 # How many rows of one kind the search offers: more is what the list's own search is for.
 FOUND_PER_MODEL = 5
@@ -104,6 +105,7 @@ class Visitor:
 
 
 HOME = Place("", "home", _("Home"), "g h", page="index")
+INBOX = Place("", "notifications", _("Inbox"), "g m", page="inbox")
 _Places = list[tuple[str | Promise, list[Place]]]
 # What a day is spent in.
 DAILY: _Places = [
@@ -233,6 +235,7 @@ SETTINGS: _Places = [
             Place("accounts.application", "apps", _("Applications")),
             Place("notifications.calendarfeed", "event", _("Calendar addresses")),
             Place("notifications.webhookendpoint", "webhook", _("Webhooks")),
+            Place("notifications.verdict", "contact_support", _("Who was told, and why")),
             Place("notifications.webhookdelivery", "outbox", _("Sent to other systems")),
             Place("documents.integrityrun", "verified", _("Stored files")),
         ],
@@ -266,6 +269,7 @@ class ArtelAdminSite(PolicyAdminSite):
             "sidebar_navigation": navigation(request),
             "key_places": _key_places(request),
             "quick_kinds": _quick_kinds(request),
+            "inbox_stream": f"inbox:{request.user.pk}" if isinstance(request.user, User) else "",
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
@@ -335,7 +339,7 @@ class ArtelAdminSite(PolicyAdminSite):
         section = path("home/<slug:section>/", self.admin_view(self.home_section), name="home_section")
         quick = path("quick/<slug:kind>/", self.admin_view(require_POST(quick_view)), name="quick")
         # Before the rest, which ends in an address that takes everything.
-        return [section, quick, *super().get_urls()]
+        return [section, quick, *inbox_urls(self.admin_view), *super().get_urls()]
 
     def home_section(self, request: HttpRequest, section: str) -> HttpResponse:
         """Return one section of the home page with fresh figures, for whoever has it on theirs."""
@@ -457,7 +461,7 @@ def _key_places(request: HttpRequest) -> tuple[Place, ...]:
     if not request.user.is_authenticated:
         return ()
     allowed = [place for _title, places in _places_for(request) for place in places if place.keys]
-    return (HOME, *allowed)
+    return (HOME, INBOX, *allowed)
 
 
 def _quick_kinds(request: HttpRequest) -> tuple[Quick, ...]:
@@ -482,7 +486,8 @@ def navigation(request: HttpRequest) -> tuple[Group, ...]:
             Group(tuple([Item(place, place is here) for place in places]), title, _is_setting(title))
             for title, places in allowed
         ]
-        known[navigation, here] = (Group((Item(HOME, here is HOME),)), *groups)
+        first = Group(tuple([Item(place, here is place) for place in (HOME, INBOX)]))
+        known[navigation, here] = (first, *groups)
     found: tuple[Group, ...] = known[navigation, here]
     return found
 
@@ -491,6 +496,8 @@ def _here(path: str, allowed: list[tuple[str | Promise, list[Place]]]) -> Place 
     """Return the place that a page belongs to."""
     if path == HOME.url:
         return HOME
+    if path.startswith(INBOX.url):
+        return INBOX
     around = [place for _title, places in allowed for place in places if path.startswith(place.url)]
     # The longest: the board's address lies within that of the deals.
     return max(around, key=lambda place: len(place.url), default=None)

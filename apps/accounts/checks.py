@@ -67,6 +67,10 @@ UNSCOPED_MODELS = {
     "documents.DriveTombstone": "Machinery of Google Drive: what was sent to its trash.",
     "documents.SyncTask": "Machinery of Google Drive: what workers have to do.",
     "documents.WebhookDelivery": "Machinery of Google Drive: which messages came already.",
+    "notifications.Inbox": "The counter behind somebody's own inbox, which its stream reads.",
+    "notifications.InboxEvent": "Steps of somebody's own inbox, which its stream reads.",
+    "notifications.Mute": "Everybody's own, found by whoever asks and by nobody else.",
+    "notifications.Notification": "Everybody's own, found by whoever asks and by nobody else.",
 }
 # Addresses of libraries, which cannot say it themselves.
 DECLARED_VIEWS = {

@@ -23,6 +23,10 @@ class NotificationsConfig(AppConfig):
         )
 
         register_status(409, "webhook_active", "webhook_not_active", "delivery_waits")
+        from apps.events import streams  # noqa: PLC0415
+        from apps.notifications.telling import rules  # noqa: PLC0415
+        from apps.notifications.telling.stream import InboxStream  # noqa: PLC0415
+
         register_status(409, "task_not_open", "task_open")
         register_status(422, "key_reused")
         targets.declare()
@@ -32,6 +36,8 @@ class NotificationsConfig(AppConfig):
         quick.declare()
         home.declare()
         automation.declare()
+        rules.declare()
+        streams.register("inbox", InboxStream())
         access_events.declare()
         letters.declare()
         personal.declare()

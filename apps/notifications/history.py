@@ -6,7 +6,14 @@ from typing import Any
 from apps.accounts.models import User
 from apps.history.tracking import Reverted, exempt, track
 from apps.notifications import events
-from apps.notifications.models import CalendarFeed, Reminder, Task, WebhookDelivery, WebhookEndpoint
+from apps.notifications.models import (
+    CalendarFeed,
+    Reminder,
+    Task,
+    Verdict,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from apps.notifications.services.reminders import sync_reminders
 
 
@@ -14,6 +21,7 @@ def declare() -> None:
     """Declare every model of this app."""
     track(Task, rights=_rights, hidden={"cause": ""}, reverted=_reverted)
     exempt(Reminder, "It follows from its task.")
+    exempt(Verdict, "It is the record of what was decided.")
     exempt(CalendarFeed, "Each step stands in the row, and an undo must not open an address again.")
     exempt(
         WebhookEndpoint,

@@ -20,6 +20,12 @@ def declare() -> None:
         register_merge_rule(
             MergeRule(model, "notifications.Task.target_type", _move, rows=_seen, counted=_counted)
         )
+        for relation in ("Notification", "Mute", "Verdict"):
+            register_merge_rule(
+                MergeRule(
+                    model, f"notifications.{relation}.target_type", why="What was told stays as it was told."
+                )
+            )
 
 
 def _about(row: Model) -> QuerySet[Task]:

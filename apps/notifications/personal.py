@@ -8,7 +8,14 @@ from django.db.models.functions import Cast, Concat
 
 from apps.common.personal import Place, Subject, Turn, declare_place, not_personal, place_of
 from apps.events.personal import subjects_of
-from apps.notifications.models import CalendarFeed, Task, WebhookDelivery, WebhookEndpoint
+from apps.notifications.models import (
+    CalendarFeed,
+    Notification,
+    Task,
+    Verdict,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 
 def declare() -> None:
@@ -32,6 +39,8 @@ def declare() -> None:
         "Whose clock, how it repeats, and what has made it.",
         *("time_zone", "recurrence", "recurrence_start", "cause"),
     )
+    not_personal(Notification, "A kind, what it comes of, and keys of rows: words are made when it is read.")
+    not_personal(Verdict, "A kind, what it comes of, and a reason from a short list.")
     not_personal(CalendarFeed, "What a colleague calls an address of their own, and its hash.")
     not_personal(WebhookEndpoint, "Addresses and secrets of other systems.")
     not_personal(WebhookDelivery, "Names of kinds, and a key.", "event_type", "subject")

@@ -39,6 +39,7 @@ def declare() -> None:
         ("crm.automationrule", "bolt"),
         ("documents.document", "description"),
         ("jobs.job", "progress_activity"),
+        ("lists.export", "download"),
         ("notifications.task", "task_alt"),
     ):
         register(label, icon=icon)
@@ -62,6 +63,12 @@ class Target:
 def model_of(label: str) -> type[models.Model] | None:
     """Return the model of a kind of rows that something may be about; None where there is no such kind."""
     return apps.get_model(label) if label in _kinds else None
+
+
+def row_of(label: str, pk: int) -> models.Model | None:
+    """Return a row of a kind that something may be about, whoever asks; None where it has gone."""
+    model = model_of(label)
+    return None if model is None else model._base_manager.filter(pk=pk).first()
 
 
 def seen_targets(reader: User) -> "GenericPrefetch[Any]":

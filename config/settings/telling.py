@@ -25,6 +25,16 @@ WEBHOOK_CONCURRENCY_EACH = env.int("WEBHOOK_CONCURRENCY_EACH", default=4)
 WEBHOOK_KEPT_DAYS = env.int("WEBHOOK_KEPT_DAYS", default=30)
 
 TELLING_BEAT = {
+    # Two beats at once share what is due between them.
+    "fire-due-reminders": {
+        "task": "apps.notifications.tasks.fire_due_reminders",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "expire-inboxes": {
+        "task": "apps.notifications.tasks.expire_inboxes",
+        "schedule": crontab(hour=4, minute=27),
+    },
     "expire-webhook-deliveries": {
         "task": "apps.notifications.tasks.expire_webhook_deliveries",
         "schedule": crontab(minute=57),

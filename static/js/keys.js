@@ -82,6 +82,13 @@
     return Boolean(place);
   }
 
+  // A row names the keys of what one does with it there.
+  function pressInRow(key) {
+    const named = current()?.querySelector(`[data-row-press="${CSS.escape(key)}"]`);
+    named?.click();
+    return Boolean(named);
+  }
+
   // A page names the key of what one does there most.
   function press(key) {
     const named = document.querySelector(`[data-press="${CSS.escape(key)}"]`);
@@ -126,6 +133,8 @@
       prefixUntil = now + PREFIX_MS;
     } else if (key === "Enter") {
       done = enter(event);
+    } else if (key.length === 1 && pressInRow(key)) {
+      done = true;
     } else if (Object.hasOwn(actions, key)) {
       done = actions[key]();
     } else if (key.length === 1) {

@@ -253,6 +253,13 @@ MAY: dict[str, dict[str, set[str]]] = {
         "assign": WRITERS - {SELLER},
         "delete": set(),
     },
+    # Who was told of what, and who was not, is for those who rule and those who look on.
+    "notifications.Verdict": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": set(),
+        "change": set(),
+        "delete": set(),
+    },
     # For a calendar of one's own; they are taken back, and stay on record.
     "notifications.CalendarFeed": {"view": ALL, "add": WRITERS, "change": WRITERS, "delete": set()},
     "crm.Product": _CATALOG,
@@ -539,6 +546,13 @@ OTHERS = {
     # The types of facts, the same for everybody.
     "api/v1/notifications/^webhooks/event-types/$": "login",
     "api/v1/notifications/^webhooks/event-types/(?P<pk>[a-z0-9_.]+)/$": "login",
+    # One's own inbox.
+    "api/v1/notifications/^inbox/$": "login",
+    "api/v1/notifications/^inbox/mark/$": "login",
+    "api/v1/notifications/^inbox/mark-all/$": "login",
+    "api/v1/notifications/^inbox/unread/$": "login",
+    "api/v1/notifications/^mutes/$": "login",
+    "api/v1/notifications/^mutes/(?P<pk>[0-9]{1,18})/$": "login",
     "api/v1/me/": "login",
     "api/v1/me/policy/": "login",
     "api/v1/me/auth-events/": "login",
@@ -575,6 +589,13 @@ SITE_PAGES = {
     "home/<slug:section>/": "login",
     # Each kind asks whether one may make such a row.
     "quick/<slug:kind>/": "login",
+    # Everybody's own inbox.
+    "inbox/": "login",
+    "inbox/<int:pk>/": "login",
+    "inbox/mark/": "login",
+    "inbox/mark-all/": "login",
+    "inbox/mute/": "login",
+    "inbox/unmute/": "login",
 }
 
 

@@ -97,6 +97,7 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
         for name, called in (("allocate", "create"), ("release", "release"))
     },
     ("payments.Payment", "refund"): ("payments.Refund", "create"),
+    ("notifications.CalendarFeed", "change"): ("notifications.CalendarFeed", "revoke"),
     ("notifications.Task", "calendar"): ("notifications.Task", "list"),
     ("notifications.Task", "day"): ("notifications.Task", "list"),
     ("notifications.Task", "quick"): ("notifications.Task", "create"),

@@ -206,7 +206,12 @@ def test_streams_are_watched_by_those_who_see_the_row(world: World) -> None:
     # Whoever adds a kind of streams says here which rows they tell of.
     rows: dict[str, type[models.Model]] = {"job": Job, "board": Pipeline, "document": Document}
     rows |= {"deal": Deal, "company": Company, "person": Person}
-    assert set(streams.prefixes()) == rows.keys()
+    # An inbox is its owner's alone.
+    assert set(streams.prefixes()) == rows.keys() | {"inbox"}
+    for user in world.users.values():
+        assert [may_watch(user, f"inbox:{other.pk}") for other in world.users.values()] == [
+            other == user for other in world.users.values()
+        ]
     for prefix, model in rows.items():
         for who, user in world.users.items():
             for side in world.sides.values():

@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from apps.notifications.api.inbox import InboxViewSet, MuteViewSet, VerdictViewSet
 from apps.notifications.api.tasks import CalendarFeedViewSet, TaskViewSet
 from apps.notifications.api.webhooks import EventTypeViewSet, WebhookDeliveryViewSet, WebhookViewSet
 
@@ -10,6 +11,9 @@ router = SimpleRouter()
 router.register("webhooks/event-types", EventTypeViewSet, basename="webhook-event-type")
 router.register("webhooks/deliveries", WebhookDeliveryViewSet, basename="webhook-delivery")
 router.register("webhooks", WebhookViewSet, basename="webhook")
+router.register("inbox", InboxViewSet, basename="inbox")
+router.register("mutes", MuteViewSet, basename="mute")
+router.register("verdicts", VerdictViewSet, basename="verdict")
 router.register("tasks", TaskViewSet, basename="task")
 router.register("calendar-feeds", CalendarFeedViewSet, basename="calendar-feed")
 urlpatterns = router.urls

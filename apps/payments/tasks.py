@@ -5,8 +5,7 @@ import logging
 from celery import shared_task
 
 from apps.payments.rates.files import RatesError
-from apps.payments.services import idempotency, rates
-from apps.payments.services import idempotency, verifying
+from apps.payments.services import idempotency, rates, verifying
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +27,9 @@ def fetch_rates() -> int:
             # It is written down on the source, which the page of rates shows; the next hour asks again.
             logger.warning("No rates from %s: %s", provider, error.code)
     return count
+
+
+@shared_task
 def verify_ledger_nightly() -> int:
     """Prove the books, and log each figure that is not what it is made of; return how many."""
     findings = verifying.verify_ledger()

@@ -113,7 +113,7 @@ class StatementFileSerializer(ScopedModelSerializer[StatementFile]):
         return [notice_text(each) for each in notices_of(file)]
 
 
-class UploadSerializer(serializers.Serializer[Any]):
+class StatementUploadSerializer(serializers.Serializer[Any]):
     """A file of a bank."""
 
     file = serializers.FileField(allow_empty_file=True)
@@ -131,7 +131,7 @@ class LayoutSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField(max_length=3, required=False, allow_blank=True)
 
 
-class ApplySerializer(serializers.Serializer[Any]):
+class StatementApplySerializer(serializers.Serializer[Any]):
     """Whose accounts are that nobody has written down; the usual company's unless it is said."""
 
     legal_entity = ExactInteger(min_value=1, required=False, allow_null=True)
@@ -244,7 +244,7 @@ class CandidatePartSerializer(serializers.Serializer[Any]):
     due_minor = serializers.IntegerField()
 
 
-class CandidateSerializer(serializers.Serializer[Any]):
+class MatchCandidateSerializer(serializers.Serializer[Any]):
     """What a line may be, why, and how sure that is, from 0 to 99."""
 
     payment = serializers.IntegerField(allow_null=True)

@@ -386,6 +386,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # Names that do not change when another app comes to have a "kind" or a "state" too.
     "ENUM_NAME_OVERRIDES": {
+        "FormatEnum": "apps.lists.models.Export.Format",
         "StatementFormatEnum": "apps.payments.models.StatementFile.Format",
         "AutomationOutcomeEnum": "apps.crm.models.AutomationRun.Outcome",
         "OutcomeEnum": "apps.crm.models.Activity.Outcome",

@@ -191,7 +191,7 @@ def test_a_command_names_its_changes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_long_texts_are_cut_to_their_columns() -> None:
-    work = Work(Face.JOB, label="x" * 500, reason="y" * 900, uid=uuid.UUID(int=1))
+    work = Work(Face.JOB, label="x" * 500, reason="y" * 900, known_uid=uuid.UUID(int=1))
     told = str(work.facts())
     assert "x" * 200 in told
     assert "x" * 201 not in told

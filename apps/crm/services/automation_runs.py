@@ -141,7 +141,7 @@ def run(case: Case, *, cut: str | None = None) -> str:
             Face.SYSTEM,
             actor_id=case.owner.pk,
             label=case.rule.name,
-            uid=change_set_uid(
+            known_uid=change_set_uid(
                 case.rule,
                 event_id=None if case.occasion.event is None else case.occasion.event.pk,
                 round_id=case.occasion.round_id,

@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.crm.home.page import Read, Section, register_section
 from apps.crm.home.periods import Periods
 from apps.notifications.models import Task
-from apps.notifications.selectors.tasks import my_day
+from apps.notifications.selectors.tasks import first_of_my_day, my_figures
 
 # As much as one takes in at a glance; the rest is on the page of the day.
 _SHOWN = 6
@@ -24,12 +24,9 @@ def declare() -> None:
 
 
 def _day(actor: User, periods: Periods, read: Read) -> tuple[dict[str, Any], datetime | None]:
-    day = my_day(actor, shown=_SHOWN)
-    late = [(shown, True) for shown in day.overdue]
-    coming = [(shown, False) for hour in day.hours for shown in hour.tasks]
     return {
-        "day": day,
-        "rows": (late + coming)[:_SHOWN],
+        "day": my_figures(actor),
+        "rows": [(shown, shown.task.is_overdue) for shown in first_of_my_day(actor, _SHOWN)],
         "day_url": reverse("admin:notifications_task_day"),
         "list_url": reverse("admin:notifications_task_changelist"),
     }, None

@@ -1,18 +1,27 @@
-// The bell: how much is unread, and a toast for what has just come. Everything comes by the stream "inbox:<one's own>".
+// How much is unread, beside the inbox in the menu, and a toast for what has just come. Everything comes by the stream "inbox:<one's own>".
 (() => {
   "use strict";
 
   const TOAST_MS = 8000;
   const MOST = 3;
-  const bell = document.querySelector("[data-inbox-stream]");
-  if (!bell || !window.artel?.live) return;
-  const badge = bell.querySelector("[data-inbox-count]");
-  const said = bell.querySelector("[data-inbox-said]");
+  const said = document.querySelector("[data-inbox-stream]");
+  if (!said || !window.artel?.live) return;
+  const url = said.dataset.inboxUrl;
+  const badges = [...document.querySelectorAll(`#nav-sidebar-apps a[href="${url}"]`)].map((link) => {
+    const badge = document.createElement("span");
+    badge.className = "inbox-count";
+    badge.dataset.inboxCount = "";
+    badge.hidden = true;
+    link.append(badge);
+    return badge;
+  });
 
   function count(unread) {
-    badge.textContent = unread > 99 ? "99+" : String(unread);
-    badge.hidden = !unread;
-    bell.dataset.count = unread;
+    for (const badge of badges) {
+      badge.textContent = unread > 99 ? "99+" : String(unread);
+      badge.hidden = !unread;
+      badge.title = `${said.dataset.unread} ${unread}`;
+    }
   }
 
   function shelf() {
@@ -25,12 +34,12 @@
     return found;
   }
 
-  function toast({ title, url, id }) {
+  function toast({ title, url: leadsTo, id }) {
     const box = document.createElement("div");
     box.className = "inbox-toast";
-    const text = document.createElement(url ? "a" : "span");
+    const text = document.createElement(leadsTo ? "a" : "span");
     text.textContent = title;
-    if (url) text.href = `${bell.querySelector("a").getAttribute("href")}${id}/`;
+    if (leadsTo) text.href = `${url}${id}/`;
     box.append(text);
     const place = shelf();
     place.append(box);
@@ -39,7 +48,7 @@
     said.textContent = title;
   }
 
-  window.artel.live.watch(bell.dataset.inboxStream, {
+  window.artel.live.watch(said.dataset.inboxStream, {
     event(data) {
       count(data.unread);
       if (data.notification) toast(data.notification);

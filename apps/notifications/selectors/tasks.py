@@ -79,24 +79,45 @@ def my_day(actor: User, *, shown: int = SHOWN) -> Day:
     """Return what somebody has to do today, by their own clock."""
     zone = zone_of(actor)
     now = timezone.now()
-    today = now.astimezone(zone).date()
-    begins, ends = _bounds(today, zone)
+    begins, ends = _bounds(now.astimezone(zone).date(), zone)
     mine = Task.objects.visible_to(actor).filter(assignee=actor)
     todo = mine.open().awake()
-    late = todo.filter(due_at__lt=now)
     on_today = todo.filter(due_at__gte=now, due_at__lt=ends)
-    undated = todo.filter(due_at=None)
     return Day(
-        day=today,
-        overdue=_shown(late.order_by("due_at", "pk")[:shown], actor),
+        day=begins.date(),
+        overdue=_shown(todo.filter(due_at__lt=now).order_by("due_at", "pk")[:shown], actor),
         hours=_by_hour(_shown(on_today.order_by("due_at", "pk")[:shown], actor), zone),
-        undated=_shown(undated.order_by("-priority", "pk")[:shown], actor),
-        overdue_count=late.count(),
-        today_count=on_today.count(),
-        undated_count=undated.count(),
-        done_count=mine.filter(state=Task.State.DONE, closed_at__gte=begins).count(),
-        snoozed_count=mine.open().filter(snoozed_until__gt=now).count(),
+        undated=_shown(todo.filter(due_at=None).order_by("-priority", "pk")[:shown], actor),
+        **my_figures(actor),
     )
+
+
+def my_figures(actor: User) -> dict[str, int]:
+    """Count what somebody has to do today, what is late and what has no date: one question for all."""
+    zone = zone_of(actor)
+    now = timezone.now()
+    begins, ends = _bounds(now.astimezone(zone).date(), zone)
+    is_open = Q(state=Task.State.OPEN, archived_at=None)
+    is_awake = is_open & (Q(snoozed_until=None) | Q(snoozed_until__lte=now))
+    counted = {
+        "overdue_count": is_awake & Q(due_at__lt=now),
+        "today_count": is_awake & Q(due_at__gte=now, due_at__lt=ends),
+        "undated_count": is_awake & Q(due_at=None),
+        "done_count": Q(state=Task.State.DONE, closed_at__gte=begins),
+        "snoozed_count": is_open & Q(snoozed_until__gt=now),
+    }
+    mine = Task.objects.visible_to(actor).filter(is_open | counted["done_count"], assignee=actor)
+    return mine.aggregate(
+        **{name: models.Count("pk", filter=condition) for name, condition in counted.items()}
+    )
+
+
+def first_of_my_day(actor: User, count: int) -> list[Shown]:
+    """Return the first of what is late or due today."""
+    zone = zone_of(actor)
+    _begins, ends = _bounds(timezone.now().astimezone(zone).date(), zone)
+    todo = Task.objects.visible_to(actor).filter(assignee=actor).open().awake()
+    return _shown(todo.filter(due_at__lt=ends).order_by("due_at", "pk")[:count], actor)
 
 
 def month_of(rows: QuerySet[Task], first: date, *, actor: User) -> list[list[MonthDay]]:

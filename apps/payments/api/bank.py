@@ -124,12 +124,12 @@ class StatementFileViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
     }
 
     @extend_schema(
-        request={"multipart/form-data": shapes.UploadSerializer},
+        request={"multipart/form-data": shapes.StatementUploadSerializer},
         responses={201: shapes.StatementFileSerializer},
     )
     def create(self, request: Request) -> Response:
         """Upload a file: all of it is read, and nothing is imported yet. The same file gets the same answer."""
-        given = shapes.UploadSerializer(data=request.data)
+        given = shapes.StatementUploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         file = given.validated_data["file"]
         made = statements.upload_statement(file, file.name or "", actor=self.actor)
@@ -143,19 +143,19 @@ class StatementFileViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
         given.is_valid(raise_exception=True)
         return self.run(statements.correct_statement, layout=given.validated_data)
 
-    @extend_schema(responses=shapes.PlanSerializer)
+    @extend_schema(responses=shapes.StatementPlanSerializer)
     @action(detail=True, methods=["get"])
     def plan(self, request: Request, pk: str) -> Response:
         """Tell what importing it would bring by now, or why it cannot be read."""
         row = self.get_object()
         return Response(_told(statements.rehearse_statement(row.pk, actor=self.actor)))
 
-    @extend_schema(request=shapes.ApplySerializer, responses=shapes.StatementFileSerializer)
+    @extend_schema(request=shapes.ApplyStatementSerializer, responses=shapes.StatementFileSerializer)
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
         """Import it: lines that are here already stay as they are, so that doing it again does nothing."""
         self.get_object()
-        given = shapes.ApplySerializer(data=request.data)
+        given = shapes.ApplyStatementSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         entity_id = given.validated_data.get("legal_entity")
         return self.run(statements.apply_statement, legal_entity_id=entity_id)
@@ -206,7 +206,7 @@ class BankLineViewSet(IdempotentMixin, ScopedReadOnlyViewSet):
         "counterparty_tax_id": ["exact"],
     }
 
-    @extend_schema(responses=shapes.CandidateSerializer(many=True), filters=False)
+    @extend_schema(responses=shapes.MatchCandidateSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
     def candidates(self, request: Request, pk: str) -> Response:
         """Tell what a line may be, the likeliest first, with reasons."""
@@ -214,10 +214,10 @@ class BankLineViewSet(IdempotentMixin, ScopedReadOnlyViewSet):
         found = [_known(each) for each in known_payments(line, actor=self.actor)]
         found += [_candidate(each) for each in candidates_for(line, actor=self.actor)]
         found.sort(key=lambda each: -each["confidence"])
-        return Response(shapes.CandidateSerializer(found, many=True).data)
+        return Response(shapes.MatchCandidateSerializer(found, many=True).data)
 
     @extend_schema(
-        request=shapes.MatchSerializer, responses={201: shapes.BankMatchSerializer}, parameters=[KEY]
+        request=shapes.MatchLineSerializer, responses={201: shapes.BankMatchSerializer}, parameters=[KEY]
     )
     @action(detail=True, methods=["post"])
     def match(self, request: Request, pk: str) -> Response:
@@ -225,7 +225,7 @@ class BankLineViewSet(IdempotentMixin, ScopedReadOnlyViewSet):
         row = self.get_object()
 
         def work() -> Response:
-            body = shapes.MatchSerializer(data=request.data)
+            body = shapes.MatchLineSerializer(data=request.data)
             body.is_valid(raise_exception=True)
             said = body.validated_data
             if said.get("payment"):

@@ -382,6 +382,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     # Names that do not change when another app comes to have a "kind" or a "state" too.
     "ENUM_NAME_OVERRIDES": {
+        "StatementFormatEnum": "apps.payments.models.StatementFile.Format",
         "AutomationOutcomeEnum": "apps.crm.models.AutomationRun.Outcome",
         "OutcomeEnum": "apps.crm.models.Activity.Outcome",
         "ApprovalStateEnum": "apps.documents.models.Approval.State",

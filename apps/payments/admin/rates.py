@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -15,7 +16,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
-from apps.accounts.faces.admin import actor_of
 from apps.common.templatetags.artel import number
 from apps.lists.admin.rows import ServiceAdmin, UnversionedForm, marked
 from apps.payments.models import ExchangeRate, Provider, RateSource
@@ -98,6 +98,8 @@ class ExchangeRateAdmin(ServiceAdmin):
 
     def chart_view(self, request: HttpRequest) -> HttpResponse:
         """Draw a currency over a year, and say how asking the banks went."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         rows = self.get_queryset(request)
         known = sorted(set(rows.order_by().values_list("base", "quote", "provider").distinct()))
         wanted = request.GET.get("of", "")
@@ -118,7 +120,6 @@ class ExchangeRateAdmin(ServiceAdmin):
                 for row in RateSource.objects.order_by("provider")
             ],
             "may_add": self.has_add_permission(request),
-            "actor": actor_of(request),
         }
         return TemplateResponse(request, "admin/payments/bank/rates.html", context)
 

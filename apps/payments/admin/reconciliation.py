@@ -150,6 +150,8 @@ class BankLineAdmin(ScopedModelAdmin):
 
     def reconcile_view(self, request: HttpRequest) -> HttpResponse:
         """Show the next line that is to be matched; where there is none, what to do next."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         after = request.GET.get("after", "")
         waiting = self._waiting(request)
         line = None

@@ -143,19 +143,19 @@ class StatementFileViewSet(RetrieveMixin, ListMixin, ScopedViewSet):
         given.is_valid(raise_exception=True)
         return self.run(statements.correct_statement, layout=given.validated_data)
 
-    @extend_schema(responses=shapes.PlanSerializer)
+    @extend_schema(responses=shapes.StatementPlanSerializer)
     @action(detail=True, methods=["get"])
     def plan(self, request: Request, pk: str) -> Response:
         """Tell what importing it would bring by now, or why it cannot be read."""
         row = self.get_object()
         return Response(_told(statements.rehearse_statement(row.pk, actor=self.actor)))
 
-    @extend_schema(request=shapes.StatementApplySerializer, responses=shapes.StatementFileSerializer)
+    @extend_schema(request=shapes.ApplyStatementSerializer, responses=shapes.StatementFileSerializer)
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
         """Import it: lines that are here already stay as they are, so that doing it again does nothing."""
         self.get_object()
-        given = shapes.StatementApplySerializer(data=request.data)
+        given = shapes.ApplyStatementSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         entity_id = given.validated_data.get("legal_entity")
         return self.run(statements.apply_statement, legal_entity_id=entity_id)
@@ -217,7 +217,7 @@ class BankLineViewSet(IdempotentMixin, ScopedReadOnlyViewSet):
         return Response(shapes.MatchCandidateSerializer(found, many=True).data)
 
     @extend_schema(
-        request=shapes.MatchSerializer, responses={201: shapes.BankMatchSerializer}, parameters=[KEY]
+        request=shapes.MatchLineSerializer, responses={201: shapes.BankMatchSerializer}, parameters=[KEY]
     )
     @action(detail=True, methods=["post"])
     def match(self, request: Request, pk: str) -> Response:
@@ -225,7 +225,7 @@ class BankLineViewSet(IdempotentMixin, ScopedReadOnlyViewSet):
         row = self.get_object()
 
         def work() -> Response:
-            body = shapes.MatchSerializer(data=request.data)
+            body = shapes.MatchLineSerializer(data=request.data)
             body.is_valid(raise_exception=True)
             said = body.validated_data
             if said.get("payment"):

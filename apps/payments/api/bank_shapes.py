@@ -50,7 +50,7 @@ class ConvertSerializer(serializers.Serializer[Any]):
     on = serializers.DateField(required=False)
 
 
-class LegSerializer(serializers.Serializer[Any]):
+class RateLegSerializer(serializers.Serializer[Any]):
     """A published rate that a conversion goes by."""
 
     rate = serializers.IntegerField(source="rate_id")
@@ -66,7 +66,7 @@ class ConversionSerializer(serializers.Serializer[Any]):
     converted = MinorAmount()
     rate = serializers.CharField(help_text="What one unit of the source is worth, to ten places.")
     day = serializers.DateField()
-    legs = LegSerializer(many=True)
+    legs = RateLegSerializer(many=True)
 
 
 class BankAccountSerializer(ScopedModelSerializer[BankAccount]):
@@ -131,13 +131,13 @@ class LayoutSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField(max_length=3, required=False, allow_blank=True)
 
 
-class StatementApplySerializer(serializers.Serializer[Any]):
+class ApplyStatementSerializer(serializers.Serializer[Any]):
     """Whose accounts are that nobody has written down; the usual company's unless it is said."""
 
     legal_entity = ExactInteger(min_value=1, required=False, allow_null=True)
 
 
-class PlannedSerializer(serializers.Serializer[Any]):
+class PlannedStatementSerializer(serializers.Serializer[Any]):
     """What a file would bring to one account."""
 
     account = serializers.IntegerField(allow_null=True)
@@ -152,12 +152,12 @@ class PlannedSerializer(serializers.Serializer[Any]):
     notices = serializers.ListField(child=serializers.CharField())
 
 
-class PlanSerializer(serializers.Serializer[Any]):
+class StatementPlanSerializer(serializers.Serializer[Any]):
     """What importing a file would bring; or why it cannot be read."""
 
     refusal = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True)
-    statements = PlannedSerializer(many=True)
+    statements = PlannedStatementSerializer(many=True)
 
 
 class BankStatementSerializer(ScopedModelSerializer[BankStatement]):
@@ -189,17 +189,17 @@ class BankLineSerializer(ScopedModelSerializer[BankLine]):
         read_only_fields = fields
 
 
-class PartSerializer(serializers.Serializer[Any]):
+class LinePartSerializer(serializers.Serializer[Any]):
     """How much of a line pays an invoice; as much as is due unless it is said."""
 
     invoice = ExactInteger(min_value=1)
     amount_minor = minor(required=False, allow_null=True)
 
 
-class MatchSerializer(serializers.Serializer[Any]):
+class MatchLineSerializer(serializers.Serializer[Any]):
     """What a line is: invoices that it pays, who paid, or a payment that was recorded by hand before."""
 
-    parts = PartSerializer(many=True, required=False, max_length=100)
+    parts = LinePartSerializer(many=True, required=False, max_length=100)
     company = ExactInteger(min_value=1, required=False, allow_null=True)
     person = ExactInteger(min_value=1, required=False, allow_null=True)
     payment = ExactInteger(min_value=1, required=False, allow_null=True)
@@ -234,7 +234,7 @@ class BankMatchSerializer(ScopedModelSerializer[BankMatch]):
         return reason_words(match.reasons)
 
 
-class CandidatePartSerializer(serializers.Serializer[Any]):
+class MatchCandidatePartSerializer(serializers.Serializer[Any]):
     """An invoice, and how much of the line it would take."""
 
     invoice = serializers.IntegerField()
@@ -248,7 +248,7 @@ class MatchCandidateSerializer(serializers.Serializer[Any]):
     """What a line may be, why, and how sure that is, from 0 to 99."""
 
     payment = serializers.IntegerField(allow_null=True)
-    parts = CandidatePartSerializer(many=True)
+    parts = MatchCandidatePartSerializer(many=True)
     reasons = serializers.ListField(child=serializers.CharField())
     why = serializers.ListField(child=serializers.CharField())
     confidence = serializers.IntegerField()

@@ -55,6 +55,6 @@ drop function payments_count_matches();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0103_bank_match")]
+    dependencies = [("payments", "0006_bank_match")]
 
     operations = [migrations.RunSQL(RULES, NO_RULES)]

@@ -53,7 +53,7 @@ drop function payments_refuse_line_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0101_rates_and_bank")]
+    dependencies = [("payments", "0004_rates_and_bank")]
 
     operations = [
         migrations.RunSQL(RATES, NO_RATES),

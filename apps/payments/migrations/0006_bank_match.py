@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0102_bank_rules"),
+        ("payments", "0005_bank_rules"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -71,7 +71,12 @@ class Bare:
         connection = http.client.HTTPConnection(self._where)
         md5s: list[str] = []
         for name, file_id in pairs:
-            meant = {"id": file_id, "name": name, "parents": [self._folder], "mimeType": "text/plain"}
+            meant: dict[str, Any] = {
+                "id": file_id,
+                "name": name,
+                "parents": [self._folder],
+                "mimeType": "text/plain",
+            }
             # As many of them, and as long, as ours writes on a file.
             meant["appProperties"] = {"inst": "bench", "doc": "123"}
             body = (

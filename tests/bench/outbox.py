@@ -85,7 +85,7 @@ class Rabbit:
         connection = amqp.Connection(host)
         began = time.perf_counter()
         connection.connect()
-        channel = connection.channel()
+        channel: Any = connection.channel()
         channel.confirm_select()
         waiting: set[int] = set()
 

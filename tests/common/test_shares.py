@@ -1,9 +1,11 @@
 """What processes take of a limit at once is never more than the limit, nor much less, and ends with its window."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
+import redis
 
 from apps.common import limits, shares
 from apps.common.limits import Counter, Limit, look, take
@@ -23,7 +25,7 @@ def counter(number: int, seconds: float = 60) -> Counter:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often Redis is asked."""
     calls: list[int] = []
-    scripted = shares.scripted
+    scripted = limits.scripted
 
     def counted(*said: object) -> object:
         calls.append(1)
@@ -69,8 +71,8 @@ def test_a_small_limit_is_counted_one_by_one() -> None:
 def test_a_share_ends_with_its_window(monkeypatch: pytest.MonkeyPatch, asked: list[int]) -> None:
     counted, here = counter(1000), Shares(one_of=10)
     here.take(counted)
-    now = shares.time.monotonic()
-    monkeypatch.setattr(shares.time, "monotonic", lambda: now + 61)
+    now = time.monotonic()
+    monkeypatch.setattr("apps.common.shares.time.monotonic", lambda: now + 61)
     here.take(counted)
     assert len(asked) == 2
 
@@ -86,7 +88,7 @@ def test_without_redis_a_process_counts_for_itself(
 
 
 def _away(*_said: object) -> object:
-    raise limits.redis.ConnectionError("away")
+    raise redis.ConnectionError("away")
 
 
 def test_a_look_tells_what_is_left_besides_shares() -> None:

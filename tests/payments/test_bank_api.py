@@ -121,7 +121,7 @@ def test_rates_are_written_read_and_convert(api: APIClient) -> None:
     values = {"base": "EUR", "quote": "RUB", "rate": "90", "reason": "Contract"}
     assert api.post(f"{ROOT}/exchange-rates/", values, format="json").status_code == 201
     assert len(api.get(f"{ROOT}/exchange-rates/", {"provider": "MANUAL"}).data["results"]) == 1
-    asked = {"source": "USD", "target": "RUB", "amount_minor": 1001}
+    asked: dict[str, Any] = {"source": "USD", "target": "RUB", "amount_minor": 1001}
     found = api.get(f"{ROOT}/exchange-rates/convert/", asked).data
     assert found["converted"] == {"amount_minor": 80080, "currency": "RUB"}
     assert (found["day"], found["legs"][0]["provider"]) == (today.isoformat(), "CBR")

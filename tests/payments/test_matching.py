@@ -295,7 +295,7 @@ def test_lines_that_pay_one_invoice_at_once_never_overpay_it() -> None:
     lines = came(accountant, *["40.00"] * 5)
     calls = [
         lambda pk=each.pk: (
-            match_line(  # type: ignore[misc]
+            match_line(
                 pk, actor=User.objects.get(pk=accountant.pk), parts=[Part(invoice.pk, 4000)]
             ).amount_minor
         )

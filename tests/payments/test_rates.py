@@ -68,7 +68,7 @@ def test_both_banks_in_one_round(cbr: CentralBank, settings: LazySettings) -> No
     assert (euro.base, euro.nominal, euro.rate) == ("EUR", 1, Decimal(11))
 
 
-BAD_DAYS = {
+BAD_DAYS: dict[str, tuple[dict[str, Any], str]] = {
     "a page of HTML with status 200": ({"body": HTML}, "not_rates"),
     "XML of something else": ({"body": b"<rss/>"}, "not_rates"),
     "cut in the middle": ({"body": cbr_file(FRIDAY, MONEY)[:200]}, "broken"),
@@ -185,7 +185,7 @@ def test_currencies_that_nobody_pairs_go_through_the_banks_own() -> None:
     keep(Provider.CBR, FRIDAY, ("USD", "RUB", 1, "80"), ("JPY", "RUB", 100, "50"))
     found = rate_on("USD", "JPY", FRIDAY)
     assert found is not None
-    assert (found.value, [leg.provider for leg in found.legs]) == (160, ["CBR", "CBR"])
+    assert (found.value, [leg.provider for leg in found.legs]) == (Fraction(160), ["CBR", "CBR"])
     # 10.00 dollars are 1,600 yen, which have no cents.
     assert found.convert(1000) == 1600
     back = rate_on("JPY", "USD", FRIDAY)
@@ -203,7 +203,7 @@ def test_what_is_written_by_hand_counts_before_what_is_published(settings: LazyS
     assert written.revision == 2
     found = rate_on("USD", "RUB", today)
     assert found is not None
-    assert (found.value, found.provider) == (78, "MANUAL")
+    assert (found.value, found.provider) == (Fraction(78), "MANUAL")
 
 
 @pytest.mark.django_db

@@ -4,6 +4,7 @@ import io
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import mt940 as library
 import pytest
@@ -80,7 +81,7 @@ def test_the_same_as_an_independent_library_reads() -> None:
         if not name.startswith("mt940"):
             continue
         data = (DATA / name).read_bytes()
-        tags = {61: library.tags.StatementASNB()} if "ASNB" in name else {}
+        tags: dict[Any, Any] = {61: library.tags.StatementASNB()} if "ASNB" in name else {}
         theirs = [
             (row.data["amount"].amount, row.data["date"])
             for each in library.parse_statements(data, tags=tags, options=library.Options.all())

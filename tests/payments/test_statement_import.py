@@ -243,7 +243,11 @@ def test_lines_are_set_aside_and_put_back(accountant: User) -> None:
 
 
 def test_accounts_are_checked(accountant: User, entity: LegalEntity) -> None:
-    values = {"legal_entity_id": entity.pk, "number": "NL26 VAYB 8060 4768 90", "currency": "eur"}
+    values: dict[str, Any] = {
+        "legal_entity_id": entity.pk,
+        "number": "NL26 VAYB 8060 4768 90",
+        "currency": "eur",
+    }
     made = bank_accounts.create_bank_account(actor=accountant, **values)
     assert (made.number_key, made.currency) == ("NL26VAYB8060476890", "EUR")
     refused("bank_account_number_unique", bank_accounts.create_bank_account, actor=accountant, **values)
@@ -262,7 +266,7 @@ def test_two_imports_at_once_bring_each_line_once() -> None:
     accountant = make_accountant()
     files = [upload(day(1, "a", "b", *extra), accountant) for extra in ([], ["c"], ["d"])]
     calls = [
-        lambda pk=file.pk: statements.apply_statement(pk, actor=User.objects.get(pk=accountant.pk)).state  # type: ignore[misc]
+        lambda pk=file.pk: statements.apply_statement(pk, actor=User.objects.get(pk=accountant.pk)).state
         for file in [*files, *files]
     ]
     assert sorted(at_once(*calls)) == ["APPLIED"] * 3 + ["statement_not_read"] * 3

@@ -353,7 +353,7 @@ class LegalEntityAdmin(ArchivableAdmin):
     def translations_cell(self, entity: LegalEntity) -> SafeString:
         """Show what papers in each language say."""
         lines = [
-            (language, str(entity._meta.get_field(name).verbose_name), text)
+            (language, label_for_field(name, entity), text)
             for language, texts in sorted(entity.translations.items())
             for name, text in texts.items()
         ]

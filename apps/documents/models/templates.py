@@ -32,7 +32,8 @@ def check_translations(value: Any) -> None:
             if language not in languages or not texts.keys() <= set(WORDED):
                 raise KeyError(language)
             for name, text in texts.items():
-                if len(text) > LegalEntity._meta.get_field(name).max_length or not isinstance(text, str):
+                column: Any = LegalEntity._meta.get_field(name)
+                if not isinstance(text, str) or len(text) > column.max_length:
                     raise ValueError(name)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValidationError(

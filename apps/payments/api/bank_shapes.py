@@ -199,7 +199,7 @@ class LinePartSerializer(serializers.Serializer[Any]):
 class MatchLineSerializer(serializers.Serializer[Any]):
     """What a line is: invoices that it pays, who paid, or a payment that was recorded by hand before."""
 
-    parts = LinePartSerializer(many=True, required=False, max_length=100)
+    parts: Any = LinePartSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
     company = ExactInteger(min_value=1, required=False, allow_null=True)
     person = ExactInteger(min_value=1, required=False, allow_null=True)
     payment = ExactInteger(min_value=1, required=False, allow_null=True)

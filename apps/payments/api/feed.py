@@ -28,14 +28,14 @@ class CloudEventSerializer(serializers.Serializer[Any]):
 
     specversion = serializers.CharField()
     id = serializers.UUIDField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     type = serializers.CharField()
     subject = serializers.CharField()
     time = serializers.DateTimeField()
     datacontenttype = serializers.CharField()
     sequence = serializers.CharField()
     actor = serializers.CharField(required=False)
-    data = serializers.DictField(child=serializers.JSONField())
+    data = serializers.DictField(child=serializers.JSONField())  # type: ignore[assignment]
 
 
 class FeedEntrySerializer(serializers.Serializer[Any]):

@@ -1,7 +1,7 @@
 """What is owed and what was recorded that a bank line may be about, within what somebody may see."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -15,6 +15,8 @@ from apps.payments.models.payments import Payment
 # Scoring one takes some 30 µs; of more open invoices than this, those are looked at that something speaks for.
 _MOST = 2000
 _NEAR = timedelta(days=10)
+# Of a payment that was received, there is a day.
+_LONG_AGO = date.min
 _VALUES = (
     "id", "number", "due_minor", "total_minor", "issue_date", "due_date", "customer_name", "customer_tax_id",
     "company_id", "person_id",
@@ -84,7 +86,9 @@ def known_payments(line: BankLine, *, actor: User, most: int = 3) -> list[KnownP
         .exclude(bank_matches__released_at=None, bank_matches__isnull=False)
         .select_related("company", "person")
     )
-    found = sorted(rows[:50], key=lambda row: (abs((row.received_date - line.booked_on).days), row.pk))
+    found = sorted(
+        rows[:50], key=lambda row: (abs(((row.received_date or _LONG_AGO) - line.booked_on).days), row.pk)
+    )
     return [
         KnownPayment(
             row,

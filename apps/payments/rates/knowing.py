@@ -29,7 +29,7 @@ def rate_on(source: str, target: str, day: date) -> Conversion | None:
         return Conversion(source, target, Fraction(1), day)
     known = _legs(day, {source, target})
     direct = _best(known, source, target)
-    ways = [(direct,)] if direct else []
+    ways: list[tuple[Leg, ...]] = [(direct,)] if direct else []
     for provider, pivot in _PIVOTS.items():
         of_provider = [leg for leg in known if leg.provider == provider]
         first, second = _best(of_provider, source, pivot), _best(of_provider, pivot, target)

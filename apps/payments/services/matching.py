@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -164,7 +165,8 @@ def _require_parts(line: BankLine, parts: Sequence[Part]) -> None:
 
 
 def _limit(column: str) -> int:
-    return Payment._meta.get_field(column).max_length or 0
+    field: Any = Payment._meta.get_field(column)
+    return int(field.max_length)
 
 
 def _allocate(payment: Payment, parts: Sequence[Part], *, actor: User) -> list[int]:

@@ -301,6 +301,8 @@ def _make_accounts(plan: Plan, legal_entity_id: int | None, *, actor: User) -> N
 
 def _import(file: StatementFile, position: int, planned: Planned) -> BankStatement:
     statement = planned.statement
+    if planned.account is None:
+        raise ValueError("each account is made before its statements are")
     row = BankStatement._base_manager.create(
         file=file,
         position=position,

@@ -144,8 +144,10 @@ def layout_of(stored: Mapping[str, Any]) -> csvfile.Layout:
         if value not in values:
             raise StatementError("bad_layout", value=str(value)[:20])
     for key, at in layout.columns.items():
-        if key not in csvfile.FIELDS or not isinstance(at, int) or not 0 <= at < 100:
+        column: Any = at
+        if key not in csvfile.FIELDS or not isinstance(column, int) or not 0 <= column < 100:
             raise StatementError("bad_layout", value=str(key)[:20])
-    if not isinstance(layout.header, int) or not 0 <= layout.header < 100:
+    header: Any = layout.header
+    if not isinstance(header, int) or not 0 <= header < 100:
         raise StatementError("bad_layout", value=str(layout.header)[:20])
     return layout

@@ -129,7 +129,7 @@ DAILY: _Places = [
         _("Money"),
         [
             Place("payments.invoice", "receipt_long", _("Invoices"), "g v"),
-            Place("payments.payment", "payments", _("Payments"), "g m"),
+            Place("payments.payment", "payments", _("Payments"), "g a"),
             Place(
                 "payments.bankline",
                 "join_inner",

@@ -30,9 +30,10 @@ from apps.documents.models import (
     DriveAccount,
     WatchChannel,
 )
-from apps.payments.models import Invoice
+from apps.payments.models import BankLine, Invoice
 from apps.payments.services.credit_notes import credit_invoice
 from apps.payments.services.invoices import NewLine, create_invoice, issue_invoice
+from apps.payments.services.matching import match_line
 from apps.payments.services.payments import Received, record_payment
 from apps.payments.services.refunds import refund_payment
 from tests.access.expectations import SHARED
@@ -89,6 +90,10 @@ CHOSEN: dict[str, Any] = {
         "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
         "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     },
+    "payments.BankAccount.currency": "RUB",
+    "payments.BankAccount.number_key": "40702810000000000001",
+    "payments.ExchangeRate.base": "USD",
+    "payments.ExchangeRate.quote": "RUB",
     "payments.PeriodLock.closed_until": date(2020, 1, 1),
     # A run is about a fact, or about a day.
     "crm.AutomationRun.event_id": 1,
@@ -114,6 +119,7 @@ class World:
         top = make_team("Top")
         self.sides = {name: _side(name) for name in CANARY}
         _plant_channel()
+        _plant_bank(self.sides["A"])
         # Either of a person and a team would do.
         AssignmentRule.objects.create(name="Rule", to_user=User.objects.system())
         for model in scoped_models():
@@ -264,6 +270,12 @@ def _plant_money(side: Side) -> None:
     refund = refund_payment(free.pk, actor=admin, amount_minor=1000, reason=canary)
     for row in (invoice, line, note, note.lines.get(), payment, payment.allocations.get(), refund):
         side.rows[row._meta.label] = row
+
+
+def _plant_bank(side: Side) -> None:
+    """Plant a line of a bank that has become a payment: through the service, so that sums agree."""
+    line, company = _plant(BankLine, side), _plant(Company, side)
+    match_line(line.pk, company_id=company.pk, actor=make_admin())
 
 
 def _plant_channel() -> None:

@@ -22,6 +22,8 @@ def test_administrator_sees_the_whole_menu_in_order(ada: "User") -> None:
     assert menu_of(ada) == [
         "Home", "Inbox", "Leads", "Deals", "Board", "Numbers", "Quotes", "Companies", "People",
         "Unmatched mail", "Duplicates",
+        "Invoices", "Payments", "Reconciliation", "Bank statements", "Bank lines", "Bank accounts", "Published rates",
+        "Aged receivables", "Trial balance", "Day-book", "Accounts", "Closed periods",
         "Documents", "Folders", "Templates", "Our companies", "Waiting for me", "Out to be signed", "Ways of approval",
         "Links to documents", "Bundles", "Document types", "Document tags",
         "My day", "Tasks", "Imports", "Bulk changes", "Uploads", "Exports", "Disclosures", "Erasures", "Jobs", "Changes",

@@ -354,7 +354,7 @@ class LegalEntityAdmin(ArchivableAdmin):
     def translations_cell(self, entity: LegalEntity) -> SafeString:
         """Show what papers in each language say."""
         lines = [
-            (language, label_for_field(name, entity), text)
+            (language, label_for_field(name, LegalEntity), text)
             for language, texts in sorted(entity.translations.items())
             for name, text in texts.items()
         ]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateFilter
@@ -76,7 +76,7 @@ class WhenFilter(DropdownFilter):
             ("today", _("Today")),
             ("week", _("Next seven days")),
             ("none", _("Without a date")),
-            ("snoozed", _("Put off")),
+            ("snoozed", pgettext_lazy("tasks", "Put off")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:

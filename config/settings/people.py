@@ -39,6 +39,8 @@ MFA_ADAPTER = "apps.accounts.entering.factors.MFAAdapter"
 MFA_FORMS = {"add_webauthn": "apps.accounts.entering.factors.PasskeyForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Artel"
+# A code that was read a moment before the next one came is taken, too (RFC 6238, section 5.2).
+MFA_TOTP_TOLERANCE = 1
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_USER_VERIFICATION = "required"

@@ -52,7 +52,11 @@ def _declare_personal() -> None:
         (BankMatch, "Which line is which payment, and codes of reasons."),
     ):
         not_personal(model, why)
-    not_personal(BankLine, "A digest, and why it pays no invoice.", "dedupe_key", "set_aside_reason")
+    not_personal(
+        BankLine,
+        "A digest, an amount, and why it pays no invoice.",
+        *("dedupe_key", "open_minor", "set_aside_reason"),
+    )
     declare_place(
         Place(
             BankLine,

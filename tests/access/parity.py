@@ -97,6 +97,10 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
         for name, called in (("allocate", "create"), ("release", "release"))
     },
     ("payments.Payment", "refund"): ("payments.Refund", "create"),
+    ("payments.StatementFile", "layout"): ("payments.StatementFile", "partial_update"),
+    ("payments.BankLine", "aside"): ("payments.BankLine", "set_aside"),
+    ("payments.BankLine", "back"): ("payments.BankLine", "put_back"),
+    ("payments.BankLine", "release"): ("payments.BankMatch", "release"),
     ("notifications.CalendarFeed", "change"): ("notifications.CalendarFeed", "revoke"),
     ("notifications.Task", "calendar"): ("notifications.Task", "list"),
     ("notifications.Task", "day"): ("notifications.Task", "list"),

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.common.api.problems import register_status
 from apps.common.constraints import register_constraint
-from apps.common.personal import Kept, Place, declare_place, not_personal
+from apps.common.personal import Kept, Place, Subject, declare_place, not_personal
 from apps.crm.rates import register_rates
 from apps.history.tracking import exempt, track
 from apps.payments.models.bank import BankAccount, BankLine, BankMatch, BankStatement, StatementFile
@@ -72,7 +72,7 @@ def _declare_personal() -> None:
                 ],
                 "",
             ),
-            lambda subject: BankLine.objects.filter(counterparty_name__in=subject.words),
+            lambda subject: BankLine.objects.filter(_named(subject)),
             kept=(
                 Kept(
                     "accounting",
@@ -82,3 +82,11 @@ def _declare_personal() -> None:
             ),
         )
     )
+
+
+def _named(subject: Subject) -> Q:
+    """Ask for lines by the other side's name, in words that the index of names answers."""
+    named = Q(pk__in=[])
+    for word in subject.words:
+        named |= Q(counterparty_name__iexact=word)
+    return named

@@ -30,8 +30,10 @@ from apps.documents.models import (
 )
 from apps.events.models import Delivery, Event
 from apps.lists.models import BulkEdit, BulkRow, Export, ExportPart, SavedView, SelectedRow, Selection
-from apps.notifications.models import WebhookDelivery, WebhookEndpoint
+from apps.notifications.models import Task, WebhookDelivery, WebhookEndpoint
+from apps.payments.models import Invoice, LedgerAccount, Payment
 from tests.documents.factories import kind
+from tests.payments.people import make_entity
 
 
 def sow(model: type[models.Model], word: str, **given: Any) -> Any:
@@ -76,6 +78,7 @@ def plant_everywhere(actor: User, person: Person, word: str) -> None:
     _plant_papers(actor, person, document, word)
     _plant_sales(actor, person, word)
     _plant_copies(actor, person, word)
+    _plant_money(actor, person, word)
 
 
 def _plant_papers(actor: User, person: Person, document: Document, word: str) -> None:
@@ -116,6 +119,23 @@ def _plant_sales(actor: User, person: Person, word: str) -> None:
     sow(ImportRow, word, batch=batch, line=1, target_id=person.pk)
     rule = AutomationRule.objects.create(name="Rule", trigger="crm.person.changed", owner=actor)
     sow(AutomationRun, word, rule=rule, event_id=1, subject=f"person/{person.pk}")
+
+
+def _plant_money(actor: User, person: Person, word: str) -> None:
+    """What is not on the books yet, and what somebody is to do about it."""
+    sow(
+        Invoice,
+        word,
+        legal_entity=make_entity(),
+        person=person,
+        owner=actor,
+        currency="RUB",
+        locale="ru",
+    )
+    cash = LedgerAccount.objects.get(purpose="CASH")
+    sow(Payment, word, person=person, owner=actor, account=cash, status="CANCELED", currency="RUB")
+    kind = ContentType.objects.get_for_model(Person)
+    sow(Task, word, assignee=actor, target_type=kind, target_id=person.pk)
 
 
 def _plant_copies(actor: User, person: Person, word: str) -> None:

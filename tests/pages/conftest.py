@@ -48,3 +48,27 @@ def enter(page: "Page", artel_server: "Server", client: "Client") -> Callable[..
 @pytest.fixture
 def worker(artel_processes: "Processes") -> None:
     artel_processes.worker()
+
+
+@pytest.fixture
+def too_wide() -> Callable[["Page"], list[str]]:
+    """Name what stands out of the window to the right, the innermost of it: `assert too_wide(page) == []`."""
+
+    def find(page: "Page") -> list[str]:
+        found: list[str] = page.evaluate(
+            """() => {
+                const edge = document.documentElement.clientWidth;
+                if (document.documentElement.scrollWidth <= edge) return [];
+                const out = [...document.body.querySelectorAll("*")].filter((one) => {
+                    const box = one.getBoundingClientRect();
+                    return box.width && box.right > edge + 1;
+                });
+                const inner = out.filter((one) => !out.some((other) => other !== one && one.contains(other)));
+                return inner.slice(0, 8).map((one) =>
+                    `${one.tagName} ${one.className} ${Math.round(one.getBoundingClientRect().right)} ` +
+                    one.textContent.trim().slice(0, 40));
+            }"""
+        )
+        return found
+
+    return find

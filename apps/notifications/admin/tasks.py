@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
@@ -230,7 +231,9 @@ class TaskAdmin(ArchivableAdmin):
         if task.due_at is None:
             return "–"
         is_late = task.state == State.OPEN and task.due_at < reader().now
-        return marked("crm-stale" if is_late else "crm-age", due_words(task))
+        return format_html(
+            '<span class="{}">{}</span>', "crm-stale" if is_late else "crm-age", due_words(task)
+        )
 
     @admin.display(description=_("priority"))
     def priority_cell(self, task: Task) -> SafeString:

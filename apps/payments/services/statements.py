@@ -85,9 +85,12 @@ def _kept(data: bytes, filename: str, kind: str, layout: Mapping[str, Any], *, a
 
 
 def content_of(file: StatementFile) -> IO[bytes]:
-    """Return what stands in a file. :raises FileNotFoundError: the storage has lost it"""
-    with default_storage.open(file.storage_name) as stored:
-        return io.BytesIO(stored.read())
+    """Return what stands in a file. :raises StatementError: the storage has lost it ("file_lost")"""
+    try:
+        with default_storage.open(file.storage_name) as stored:
+            return io.BytesIO(stored.read())
+    except FileNotFoundError as error:
+        raise StatementError("file_lost") from error
 
 
 def rehearse_statement(file_id: int, *, actor: User) -> Plan:
@@ -97,7 +100,14 @@ def rehearse_statement(file_id: int, *, actor: User) -> Plan:
     :raises DoesNotExist: it is out of sight
     """
     file = StatementFile.objects.visible_to(actor).get(pk=file_id)
-    return plan_of(file, content_of(file))
+    return _planned(file)
+
+
+def _planned(file: StatementFile) -> Plan:
+    try:
+        return plan_of(file, content_of(file))
+    except StatementError as error:
+        return Plan(refusal=error)
 
 
 @transaction.atomic
@@ -138,7 +148,7 @@ def apply_statement(file_id: int, *, actor: User, legal_entity_id: int | None = 
     _one_at_a_time()
     file = _locked(file_id, actor=actor)
     _require_read(file)
-    plan = plan_of(file, content_of(file))
+    plan = _planned(file)
     if plan.refusal is not None:
         raise refused(plan.refusal)
     _make_accounts(plan, legal_entity_id, actor=actor)

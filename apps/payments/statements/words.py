@@ -12,6 +12,7 @@ from apps.payments.statements.facts import Notice, StatementError
 
 REFUSALS: dict[str, str | Promise] = {
     "empty": _("The file is empty."),
+    "file_lost": _("The file itself is no longer here. Upload it again."),
     "too_large": _("The file is larger than %(limit)s MB. Ask the bank for a shorter period."),
     "not_text": _(
         "This is not a statement that can be read: a PDF, a picture or a spreadsheet. Ask the bank for camt.053, MT940,"

@@ -41,6 +41,9 @@ def data(language: str = "ru", **changed: Any) -> dict[str, Any]:
         "quote": dict.fromkeys(
             ("number", "revision", "valid_until", "recipient", "introduction", "terms", "total"), ""
         ),
+        "invoice": dict.fromkeys(
+            ("number", "issue_date", "due_date", "deal", "purpose", "note", "total", "due"), ""
+        ),
         "inputs": inputs,
         "lines": lines,
         "totals": dict.fromkeys(TOTALS, "")

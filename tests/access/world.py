@@ -31,6 +31,7 @@ from apps.documents.models import (
     WatchChannel,
 )
 from apps.payments.models import BankLine, Invoice
+from apps.payments.services.allocations import allocate_payment
 from apps.payments.services.credit_notes import credit_invoice
 from apps.payments.services.invoices import NewLine, create_invoice, issue_invoice
 from apps.payments.services.matching import match_line
@@ -264,10 +265,11 @@ def _plant_money(side: Side) -> None:
     invoice = issue_invoice(draft.pk, actor=admin)
     line = invoice.lines.get()
     note = credit_invoice(invoice.pk, actor=admin, reason=canary, parts={line.pk: 100})
-    received = Received(5000, "RUB", invoice_id=invoice.pk, payer_name=canary, reference=canary)
+    received = Received(5000, "RUB", company_id=company.pk, payer_name=canary, reference=canary)
     payment = record_payment(received, actor=admin)
-    free = record_payment(Received(5000, "RUB", company_id=company.pk), actor=admin)
-    refund = refund_payment(free.pk, actor=admin, amount_minor=1000, reason=canary)
+    allocate_payment(payment.pk, actor=admin, invoice_id=invoice.pk, amount_minor=3000)
+    refund = refund_payment(payment.pk, actor=admin, amount_minor=1000, reason=canary)
+    payment.refresh_from_db()
     for row in (invoice, line, note, note.lines.get(), payment, payment.allocations.get(), refund):
         side.rows[row._meta.label] = row
 

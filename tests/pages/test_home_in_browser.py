@@ -61,7 +61,7 @@ def inked(page: Page) -> int:
 
 
 def test_sections_arrive_and_the_chart_draws(home: Page) -> None:
-    expect(home.locator("[data-home]")).to_have_count(7)
+    expect(home.locator("[data-home]")).to_have_count(8)
     expect(home.locator("[aria-busy]")).to_have_count(0)
     expect(home.locator("#home-won .art-figure strong")).to_have_text("2.50 M ₽")
     expect(home.locator("[data-home-age]")).to_contain_text("Figures as of")

@@ -53,14 +53,14 @@ def test_what_others_do_appears(
     expect(page.locator("#panel-preview")).to_contain_text("annex.txt")
     aside(documents.change_document, document.pk, actor=lena, title="Lease of the house")
     expect(page.locator(".doc-name")).to_have_text("Lease of the house", timeout=PATIENCE_MS)
-    expect(page.locator("input[name=title]")).to_have_value("Lease of the house")
+    expect(page.locator("#id_title")).to_have_value("Lease of the house")
     expect(page).to_have_title(re.compile("^Lease of the house"))
     aside(checkouts.check_out_document, document.pk, actor=lena)
     expect(page.get_by_text("Lena Lead works on this document")).to_be_visible(timeout=PATIENCE_MS)
     aside(checkouts.check_in_document, document.pk, actor=lena)
     aside(keeping.void_document, document.pk, reason="Signed anew", actor=lena)
     expect(page.get_by_text("Signed anew").first).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator("input[name=title]")).to_have_count(0)
+    expect(page.locator("#id_title")).to_have_count(0)
     # Fields that were put in anew go on finding their choices.
     page.locator(".field-tags .select2-selection, .form-row .select2-selection").first.click()
     expect(page.locator(".select2-container--open").first).to_be_visible()
@@ -73,7 +73,7 @@ def test_what_is_typed_stays_and_is_saved_with_both_versions_in_sight(
     from apps.documents.services import documents, keeping
 
     page = opened
-    page.locator("input[name=title]").fill("My lease")
+    page.locator("#id_title").fill("My lease")
     page.get_by_text("Put on legal hold", exact=True).first.click()
     page.get_by_label("Why is it held?").fill("A lawsuit")
     aside(documents.change_document, document.pk, actor=lena, title="Her lease", description="Rent")
@@ -81,20 +81,20 @@ def test_what_is_typed_stays_and_is_saved_with_both_versions_in_sight(
     expect(form.get_by_text("This document has changed meanwhile")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("[data-live=header]").get_by_text("It shows once you are done")).to_be_visible()
     expect(page.get_by_label("Why is it held?")).to_have_value("A lawsuit")
-    expect(page.locator("input[name=title]")).to_have_value("My lease")
+    expect(page.locator("#id_title")).to_have_value("My lease")
     expect(page.locator(".doc-name")).to_have_text("Lease of the office")
     # Done with the question, one sees what has come; the title that was typed is still there.
     page.get_by_label("Why is it held?").fill("")
     page.get_by_text("Put on legal hold", exact=True).first.click()
     expect(page.locator(".doc-name")).to_have_text("Her lease", timeout=PATIENCE_MS)
-    expect(page.locator("input[name=title]")).to_have_value("My lease")
+    expect(page.locator("#id_title")).to_have_value("My lease")
     page.locator("[name=_save]").click()
     expect(page.locator("#stale")).to_contain_text("Somebody else has changed this since you opened it")
     # Neither is what came back with a refusal written over.
     aside(keeping.hold_document, document.pk, reason="A lawsuit", actor=lena)
     expect(page.locator("[data-live=header]").get_by_text("A lawsuit")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("#stale")).to_be_visible()
-    expect(page.locator("input[name=title]")).to_have_value("My lease")
+    expect(page.locator("#id_title")).to_have_value("My lease")
 
 
 def test_a_preview_appears_once_a_worker_has_made_it(

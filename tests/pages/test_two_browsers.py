@@ -39,9 +39,9 @@ def test_the_second_to_save_decides(
     theirs = profile.new_page()
     theirs.goto(f"{artel_server.url}{path}")
 
-    mine.fill("input[name=title]", "My title")
+    mine.fill("#id_title", "My title")
     mine.fill("input[name=next_step]", "Call them")
-    theirs.fill("input[name=title]", "Her title")
+    theirs.fill("#id_title", "Her title")
     theirs.fill("input[name=amount]", "1500")
     theirs.click("[name=_save]")
     theirs.wait_for_url("**/crm/deal/")

@@ -117,5 +117,6 @@ def test_libraries_pages_without_policy_are_not_there() -> None:
         "history",
         "lists",
         "notifications",
+        "payments",
     }
     assert User in admin.site._registry

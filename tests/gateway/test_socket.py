@@ -34,15 +34,17 @@ def running_job() -> Job:
 
 
 def watch(door: Door, job: Job) -> tuple[Socket, dict[str, Any]]:
+    """Watch a job from its state on, which is read after the welcome: what happens before is told with it."""
     socket = door.open(job.owner)
     socket.hello(**{f"job_{job.pk}": {}})
-    welcome = socket.next_of("welcome")
-    return socket, welcome["streams"][f"job:{job.pk}"]
+    return socket, socket.next_of("reset")
 
 
 def test_hello_brings_the_state_and_then_what_happens(door: Door) -> None:
     job = running_job()
-    socket, shown = watch(door, job)
+    socket = door.open(job.owner)
+    socket.hello(**{f"job_{job.pk}": {}})
+    shown = socket.next_of("welcome")["streams"][f"job:{job.pk}"]
     assert shown["head"] == 2
     reset = socket.next_of("reset")
     assert (reset["stream"], reset["seq"], reset["epoch"]) == (f"job:{job.pk}", 2, shown["epoch"])
@@ -56,7 +58,6 @@ def test_hello_brings_the_state_and_then_what_happens(door: Door) -> None:
 def test_a_client_that_comes_back_is_told_what_it_missed(door: Door) -> None:
     job = running_job()
     socket, shown = watch(door, job)
-    socket.next_of("reset")
     socket.connection.close()
     log(job, *"abc")
     again = door.open(job.owner)
@@ -110,7 +111,6 @@ def test_events_that_are_gone_for_good_are_replaced_by_the_state(door: Door) -> 
 def test_a_new_epoch_makes_those_who_watch_start_over(door: Door) -> None:
     job = running_job()
     socket, shown = watch(door, job)
-    socket.next_of("reset")
     # As when another database with another job of this number was restored.
     Job.objects.filter(pk=job.pk).update(created_at="2020-01-01T00:00:00Z")
     reset = socket.next_of("reset")
@@ -301,7 +301,6 @@ def test_a_client_that_does_not_read_is_closed_with_4408(door: Door) -> None:
     socket = door.open(job.owner, max_queue=1)
     socket.hello(**{f"job_{job.pk}": {}})
     reader, _shown = watch(door, job)
-    reader.next_of("reset")
     # More than the server's bound and the kernel's buffers hold together.
     text = "x" * 100_000
     for _number in range(120):
@@ -314,7 +313,6 @@ def test_a_client_that_does_not_read_is_closed_with_4408(door: Door) -> None:
 def test_the_stream_of_a_finished_job_ends_with_its_result(door: Door) -> None:
     job = running_job()
     socket, _shown = watch(door, job)
-    socket.next_of("reset")
     step = Step(done=30, total=30, result={"counted": 30})
     working.do_chunk(job, lambda fresh: step, eta=lambda *_: None, is_told=lambda: True)
     data = socket.events_to(3)[0]["data"]

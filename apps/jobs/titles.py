@@ -19,7 +19,8 @@ class Title:
     What a job is called.
 
     :ivar text: English, marked for translation, with a place for each value: "Export: %(rows)s"
-    :ivar values: what stands there, JSON-serializable; by :func:`kind` and :func:`number_of`, what is itself translated
+    :ivar values: what stands there, JSON-serializable; by :func:`kind`, :func:`number_of` and :func:`of_job`, what is
+        itself translated
     """
 
     text: str
@@ -42,6 +43,11 @@ def number_of(model: type[Model], count: int) -> dict[str, Any]:
     return {"model": model._meta.label_lower, "count": count}
 
 
+def of_job(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Stand for the title of another job, as that keeps it: "Export: deals"."""
+    return {"title": dict(stored)}
+
+
 def say(stored: Mapping[str, Any]) -> str:
     """Say a title in the language that is active; "" for none."""
     if not stored:
@@ -53,6 +59,8 @@ def say(stored: Mapping[str, Any]) -> str:
 def _said(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
+    if "title" in value:
+        return say(value["title"])
     try:
         opts = apps.get_model(value["model"])._meta
     except LookupError:

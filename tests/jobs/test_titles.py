@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 from apps.crm.models import Deal
 from apps.jobs.models import Job
 from apps.jobs.selectors import snapshot
-from apps.jobs.titles import Title, kind, number_of, say
+from apps.jobs.titles import Title, kind, number_of, of_job, say
 from apps.lists.services.exports import request_export
 from tests.crm.factories import make_admin, make_deal
 
@@ -48,3 +48,12 @@ def test_each_reads_it_in_their_language() -> None:
     assert "Export: deals" in page.content.decode()
     job.title_words = {}
     assert str(job) == job.title
+
+
+def test_a_title_within_a_title_is_said_in_the_same_language() -> None:
+    export = Title(gettext_noop("Export: %(rows)s"), {"rows": kind(Deal)}).stored()
+    undo = Title(gettext_noop("Undo: %(what)s"), {"what": of_job(export)}).stored()
+    with translation.override("ru"):
+        assert say(undo) == f"Отмена: {say(export)}"
+    with translation.override("en"):
+        assert say(undo) == "Undo: Export: deals"

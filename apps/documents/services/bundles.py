@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -22,6 +22,7 @@ from apps.documents.models import Bundle, BundledDocument, Document
 from apps.documents.names import safe_file_name
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title, number_of
 
 JOB_KIND = "documents.bundle"
 
@@ -73,7 +74,7 @@ def request_bundle(document_ids: Sequence[int], *, actor: User, name: str = "") 
     bundle.job = start_job(
         JOB_KIND,
         actor=actor,
-        title=_("Bundle: %(name)s") % {"name": bundle.file_name},
+        title=Title(gettext_noop("Bundle of %(what)s"), {"what": number_of(Document, len(rows))}),
         params={"bundle": bundle.pk},
         total=len(rows),
     )

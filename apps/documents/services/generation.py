@@ -13,6 +13,7 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Validat
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts import access, owned_rows
 from apps.accounts.models import User
@@ -38,6 +39,7 @@ from apps.events.failpoints import failpoint
 from apps.jobs.kinds import JobRefused, Reporter, Step
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title
 
 JOB_KIND = "documents.generate"
 # Each takes a process and a part of a second; nobody types faster.
@@ -129,8 +131,10 @@ def start_generation(request: Request, *, actor: User, key: str = "") -> Generat
     generation, is_new = Generation.objects.get_or_create(owner=actor, key=key, defaults=values)
     if not is_new:
         return _same(generation, request)
+    # Not what the paper is called, which may name a person: a job is kept apart from what is known of people.
+    title = Title(gettext_noop("Paper by the template “%(template)s”"), {"template": template.name})
     generation.job = start_job(
-        JOB_KIND, actor=actor, title=subject.title, params={"generation": generation.pk}, total=2
+        JOB_KIND, actor=actor, title=title, params={"generation": generation.pk}, total=2
     )
     generation.save(update_fields=["job"])
     return generation

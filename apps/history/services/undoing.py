@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.accounts import access
 from apps.accounts.models import User
@@ -27,6 +28,7 @@ from apps.history.tracking import Tracked, parents_first, tracked
 from apps.jobs.kinds import JobRefused, Reporter, Step
 from apps.jobs.models import Job
 from apps.jobs.services import start_job
+from apps.jobs.titles import Title, of_job
 
 JOB_KIND = "history.undo"
 PUT_BACK_KIND = "history.put_back"
@@ -97,10 +99,15 @@ def start_undo(change_set_id: int, *, actor: User, reason: str = "") -> Undo:
     return undo
 
 
-def undo_title(change_set: ChangeSet) -> str:
+def undo_title(change_set: ChangeSet) -> Title:
     """Say what is undone, to whoever may see the job: without the names of rows."""
-    title = _("Undo: %(what)s") % {"what": change_set.label or titles.in_short(change_set)}
-    return Truncator(title).chars(200)
+    words = change_set.job.title_words if change_set.job is not None else None
+    what = of_job(words) if words else _in_short(change_set)
+    return Title(gettext_noop("Undo: %(what)s"), {"what": what})
+
+
+def _in_short(change_set: ChangeSet) -> str:
+    return Truncator(change_set.label or titles.in_short(change_set)).chars(180)
 
 
 def work_of(undo: Undo, face: str = Face.JOB) -> Work:
@@ -108,7 +115,7 @@ def work_of(undo: Undo, face: str = Face.JOB) -> Work:
     return Work(
         face,
         actor_id=undo.actor_id,
-        label=undo_title(undo.change_set),
+        label=str(undo_title(undo.change_set)),
         reason=undo.reason,
         job_id=undo.job_id,
         reverts_id=undo.change_set_id,
@@ -370,7 +377,7 @@ def _work_of_decision(undo: Undo, actor: User) -> Work:
     face = asked.face if asked is not None else Face.ADMIN
     if actor.pk == undo.actor_id:
         return work_of(undo, face)
-    return Work(face, actor_id=actor.pk, label=undo_title(undo.change_set), reason=undo.reason)
+    return Work(face, actor_id=actor.pk, label=str(undo_title(undo.change_set)), reason=undo.reason)
 
 
 def _chosen(model: Tracked, net: Net, columns: Collection[str] | None) -> Net:

@@ -5,7 +5,7 @@ VENV ?= .venv
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench messages requirements clean
+.PHONY: help run test check bench messages requirements pictures clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -36,6 +36,11 @@ messages: ## Collect the texts to translate and compile the translations (needs 
 requirements: ## Compile requirements/*.in; ARGS=--upgrade for newer versions
 	@$(FIND_PYTHON) "$$python" config/local/bootstrap.py dev
 	@UV=$(VENV)/bin/uv requirements/compile.sh $(ARGS)
+
+pictures: ## Take the pictures of the guides anew; ARGS=board for one
+	@$(FIND_PYTHON) "$$python" config/local/bootstrap.py dev
+	@tests/packages.sh
+	@exec $(VENV)/bin/python -m tests.pictures $(ARGS)
 
 clean: ## Remove what can be made again; ARTEL_HOME with its data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

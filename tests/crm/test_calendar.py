@@ -106,6 +106,26 @@ def test_months_say_what_deals_are_worth_and_what_is_overdue(anna: "User") -> No
 
 
 @pytest.mark.django_db
+def test_months_show_the_largest_of_each_and_of_all_that_is_late(anna: "User", boris: "User") -> None:
+    this = timezone.localdate().replace(day=1)
+    for number in range(24):
+        late = this - timedelta(days=20 + 31 * (number % 4))
+        make_deal(f"Late {number}", owner=anna, expected_close_date=late, amount=Decimal(1000 + number))
+    make_deal("Late of Boris", owner=boris, expected_close_date=this - timedelta(days=9), amount=Decimal(9000))
+    make_deal("Late and of no amount", owner=anna, expected_close_date=this - timedelta(days=9), amount=None)
+    make_deal("Large", owner=anna, expected_close_date=this + timedelta(days=3), amount=Decimal(50))
+    make_deal("Small", owner=anna, expected_close_date=this + timedelta(days=9), amount=Decimal(5))
+    overdue, now, *_others = ask(anna, MONTHS).context["slots"]
+    shown = [deal["title"] for deal in overdue["deals"]]
+    assert shown == [f"Late {number}" for number in range(23, 23 - len(shown), -1)]
+    assert (len(shown) > 4, overdue["count"], overdue["more"]) == (True, 25, 25 - len(shown))
+    assert [deal["title"] for deal in now["deals"]] == ["Large", "Small"]
+    # What lies between today and the months that are looked at is in none of their columns.
+    later = ask(anna, MONTHS, on=(this + timedelta(days=200)).isoformat()).context["slots"]
+    assert [slot["count"] for slot in later] == [25, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", [CALENDAR, MONTHS])
 def test_it_costs_the_same_whatever_there_is(
     anna: "User", path: str, django_assert_max_num_queries: Any

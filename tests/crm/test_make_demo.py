@@ -1,6 +1,7 @@
 """The demo organization: made once, whole, and with logins only its machine's owner reads."""
 
 import stat
+from collections import Counter
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from apps.accounts.models import Letter, User
 from apps.crm.events import DEAL_MOVED
@@ -29,6 +31,9 @@ from apps.events.models import Event
 from apps.gateway.management import filling
 from apps.history.models import Change, ChangeSet
 from apps.jobs import runner
+from apps.notifications.models import Task
+from apps.payments.models import Invoice
+from apps.payments.services.verifying import verify_ledger
 from tests.crm import factories
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +95,17 @@ def assert_the_demos_own_company_has_written_papers_in_every_state() -> None:
     ]
 
 
+def assert_what_was_won_is_invoiced_and_there_is_something_to_do() -> None:
+    states = Counter(Invoice.objects.values_list("status", flat=True))
+    assert states == {"PAID": 8, "OPEN": 12, "DRAFT": 4}
+    today = timezone.localdate()
+    assert Invoice.objects.filter(status="OPEN", due_date__lt=today).count() >= 4
+    assert verify_ledger() == []
+    assert Task.objects.filter(state="OPEN", due_at__lt=timezone.now()).exists()
+    assert Task.objects.filter(state="DONE").count() == 1
+    assert Task.objects.exclude(recurrence="").get().checklist
+
+
 def assert_there_is_one_login_of_each_role(logins: Path) -> None:
     assert stat.S_IMODE(logins.stat().st_mode) == 0o600
     rows = [line.split(" ") for line in logins.read_text().splitlines()]
@@ -128,6 +144,7 @@ def test_the_demo_is_made_once_and_whole(tmp_path: Path, settings: Any) -> None:
     assert_rules_run_and_further_fields_are_filled_in()
     assert_companies_and_deals_have_papers()
     assert_the_demos_own_company_has_written_papers_in_every_state()
+    assert_what_was_won_is_invoiced_and_there_is_something_to_do()
     logins = tmp_path / "demo-logins.txt"
     assert_there_is_one_login_of_each_role(logins)
     before = logins.read_text()

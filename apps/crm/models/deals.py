@@ -103,6 +103,13 @@ class DealQuerySet(ScopedQuerySet["Deal"]):
         return self.open().filter(archived_at=None).annotate(place=place).order_by("-place", "-pk")
 
 
+class MonthOf(Func):
+    """The first day of a date's month, wherever the clock stands: an index can keep it."""
+
+    template = "DATE_TRUNC('month', (%(expressions)s)::timestamp)::date"
+    output_field = models.DateField()
+
+
 class _Among(Func):
     """
     Tells whether a row's id is among those of a subquery, which is run once and first.
@@ -376,6 +383,15 @@ class Deal(Stamped, Versioned, Archivable, Imported, Customised):
                 ],
                 condition=Q(status="OPEN", archived_at=None),
                 name="deal_forecast",
+            ),
+            # The largest deals of each month, for the columns of a forecast.
+            models.Index(
+                MonthOf("expected_close_date"),
+                F("amount_base").desc(nulls_last=True),
+                F("id").desc(),
+                include=["owner", "team"],
+                condition=Q(status="OPEN", archived_at=None),
+                name="deal_month_largest",
             ),
             # Whose next step is on which day, for the calendar of everybody.
             models.Index(

@@ -115,6 +115,10 @@ class Total:
     deals: int = 0
     amount: Decimal = Decimal()
 
+    def add(self, deals: int, amount: Decimal | None) -> None:
+        self.deals += deals
+        self.amount += amount or 0
+
 
 @dataclass
 class Waterfall:
@@ -129,13 +133,27 @@ class Waterfall:
     closing: Total
 
 
-def waterfalls(actor: User, choice: Choice) -> dict[str, Waterfall]:
+@dataclass
+class OpenNow:
+    """
+    What is open now, summed up in one pass: an index holds all that it takes.
+
+    :ivar closing: by currency, that of the books for all that there is a rate of
+    :ivar stale: by stage what has stood there for too long
+    """
+
+    closing: dict[str, Total]
+    stale: dict[int, Total]
+
+
+def waterfalls(actor: User, choice: Choice, now: OpenNow | None = None) -> dict[str, Waterfall]:
     """
     Return what has changed since a day.
 
+    :param now: what is open, where it is known already
     :return: by currency, that of the books with all that there is a rate for first
     """
-    closing = {unit: Total(count, amount) for unit, count, amount in _closing(actor, choice)}
+    closing = (now or open_now(actor, choice)).closing
     found: dict[str, dict[str, Total]] = {}
     left: dict[str, int] = {}
     sql = "select unit, step, count(*), sum(amount) from changed group by 1, 2"
@@ -193,33 +211,39 @@ def _ask(actor: User, choice: Choice, question: str, **params: Any) -> Sequence[
     return rows
 
 
-def _closing(actor: User, choice: Choice) -> list[tuple[str, int, Decimal]]:
-    """Sum up what is open now."""
-    rows = _seen(actor, choice).active().open()
-    if choice.closing_span:
-        rows = rows.filter(expected_close_date__range=choice.closing_span)
+def open_now(actor: User, choice: Choice) -> OpenNow:
+    """Sum up what is open now: what is expected to close in the chosen months, and what stands still in any."""
     base = settings.BASE_CURRENCY
-    is_unrated = ~Q(currency=base) & Q(rate=None)
-    totals = (
-        rows.values("currency")
+    is_stale = stale_condition(timezone.now())
+    span = choice.closing_span
+    # Of all of them, unless months were chosen.
+    within = Q(expected_close_date__range=span) if span else None
+    is_unrated = ~Q(currency=base) & Q(rate=None) & (within or Q())
+    rows = (
+        _seen(actor, choice)
+        .active()
+        .open()
+        .values("stage_id", "currency")
         .annotate(
-            deals=Count("*"),
-            worth=Sum(in_base()),
+            deals=Count("currency", filter=within) if span else Count("*"),
+            worth=Sum(in_base(), filter=within),
             unrated=Count("currency", filter=is_unrated),
             unrated_worth=Sum("amount", filter=is_unrated),
+            stale=Count("currency", filter=is_stale),
+            stale_worth=Sum(in_base(), filter=is_stale),
         )
-        .values_list("currency", "deals", "worth", "unrated", "unrated_worth")
     )
-    found: dict[str, tuple[int, Decimal]] = {}
-    for currency, deals, worth, unrated, unrated_worth in totals:
+    found = OpenNow({}, {})
+    for row in rows:
         for unit, count, amount in (
-            (base, deals - unrated, worth),
-            (currency, unrated, unrated_worth),
+            (base, row["deals"] - row["unrated"], row["worth"]),
+            (row["currency"], row["unrated"], row["unrated_worth"]),
         ):
             if count:
-                old = found.get(unit, (0, Decimal()))
-                found[unit] = (old[0] + count, old[1] + (amount or 0))
-    return [(unit, *sums) for unit, sums in found.items()]
+                found.closing.setdefault(unit, Total()).add(count, amount)
+        if row["stale"]:
+            found.stale.setdefault(row["stage_id"], Total()).add(row["stale"], row["stale_worth"])
+    return found
 
 
 # The report
@@ -255,7 +279,8 @@ def step_name(step: str) -> str:
 
 def changes(actor: User, choice: Choice) -> Report:
     """Return what has changed since a day, and what stands still."""
-    found = waterfalls(actor, choice)
+    now = open_now(actor, choice)
+    found = waterfalls(actor, choice, now)
     main = found[settings.BASE_CURRENCY]
     open_filters = _open_filters(choice)
     difference = main.closing.amount - main.opening.amount
@@ -275,7 +300,7 @@ def changes(actor: User, choice: Choice) -> Report:
         Headline(_("Difference"), Figure(difference, is_signed=True).text(Kind.MONEY)),
     ]
     tables = [_waterfall(unit, each, choice, is_alone=len(found) == 1) for unit, each in found.items()]
-    return Report("changes", headlines, [*tables, _stale(actor, choice)], _notes(found))
+    return Report("changes", headlines, [*tables, _stale(now, choice)], _notes(found))
 
 
 def _open_filters(choice: Choice) -> dict[str, Any]:
@@ -342,23 +367,13 @@ def _waterfall(unit: str, found: Waterfall, choice: Choice, *, is_alone: bool) -
     )
 
 
-def _stale(actor: User, choice: Choice) -> Table:
-    is_stale = stale_condition(timezone.now())
-    # Counted within one pass over what is open: an index holds all that it takes.
-    rows = (
-        _seen(actor, choice)
-        .active()
-        .open()
-        .values("stage_id")
-        .annotate(deals=Count("currency", filter=is_stale), worth=Sum(in_base(), filter=is_stale))
-        .values_list("stage_id", "deals", "worth")
-    )
-    found = {stage_id: (deals, worth or Decimal()) for stage_id, deals, worth in rows if deals}
+def _stale(now: OpenNow, choice: Choice) -> Table:
+    found = now.stale
     stages = Stage.objects.filter(pk__in=found).order_by("pipeline", "position")
-    longest = max((deals for deals, _worth in found.values()), default=0)
+    longest = max((each.deals for each in found.values()), default=0)
     rows = []
     for stage in stages:
-        deals, worth = found[stage.pk]
+        deals, worth = found[stage.pk].deals, found[stage.pk].amount
         filters = {"attention": Attention.STALE.value, "stage__id__exact": stage.pk, **choice.links}
         figures = [
             Figure(stage.name),

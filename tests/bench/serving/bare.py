@@ -86,7 +86,7 @@ _PUBLISH = """
             'currency', d.currency, 'probability', d.probability, 'opened_date', d.opened_date,
             'expected_close_date', d.expected_close_date, 'stage_entered_at', d.stage_entered_at,
             'closed_at', d.closed_at, 'lost_reason', null, 'lost_note', d.lost_note, 'next_step', d.next_step,
-            'next_step_date', d.next_step_date, 'tags', '[]'::jsonb, 'archived_at', d.archived_at,
+            'next_step_date', d.next_step_date, 'tags', '[]'::jsonb, 'custom', d.custom, 'archived_at', d.archived_at,
             'version', d.version, 'external_source', d.external_source, 'external_id', d.external_id
         ) as data
         from crm_deal d join crm_pipeline l on l.id = d.pipeline_id join crm_stage s on s.id = d.stage_id

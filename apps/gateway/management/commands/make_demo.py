@@ -1,5 +1,6 @@
 """
-A small organization to look around in: two offices, twelve companies, thirty people, sixty deals over a year, papers.
+A small organization to look around in: two offices, twelve companies, thirty people, sixty deals over a year, papers,
+invoices and what there is to do.
 
 Everything is made through the services, by the people who would have done it, so that histories, facts and
 numbers are what they would be in earnest. With `--deals` it is filled up by the database to any size, in which lists
@@ -27,8 +28,10 @@ from apps.crm.models import Company, Deal, LostReason, Person, Product, Stage, S
 from apps.crm.services import catalog, companies, deals, lines, people, prices, quotes
 from apps.gateway.management import further, official, papers
 from apps.gateway.management.conversations import make_conversations
+from apps.gateway.management.errands import make_errands
 from apps.gateway.management.filling import fill
 from apps.gateway.management.leads import LEADS, make_leads
+from apps.gateway.management.money import make_money
 from apps.gateway.management.rules import make_rules
 
 Face = StageTransition.Face
@@ -48,6 +51,7 @@ USERS = [
 ]
 # Whom of these the papers of the north are shown to before they go out; the rules act in their name.
 _LEAD = 1
+_ACCOUNTANT = 7
 # Name, industry, country, city, the place of the parent in this list.
 COMPANIES: list[tuple[str, str, str, str, int | None]] = [
     ("Северсталь-Мебель", "furniture", "Россия", "Череповец", None),
@@ -143,12 +147,15 @@ class Command(BaseCommand):
         if contents is not None:
             # Typesetting takes a process for each paper, which no transaction waits for.
             written += official.write_papers(demo.deals, lead=users[_LEAD], system=demo.system)
+            # Only now is there a company of ours to write invoices.
+            invoices = make_money(demo.deals, accountant=users[_ACCOUNTANT])
+            errands = make_errands(demo.deals, lead=users[_LEAD])
         if not is_made or not _logins_path().exists():
             _write_logins(users)
         if not is_made:
             self.stdout.write(
-                f"Made {len(COMPANIES)} companies, {len(PEOPLE)} people, {DEALS} deals, {LEADS} leads"
-                f" and {written} documents."
+                f"Made {len(COMPANIES)} companies, {len(PEOPLE)} people, {DEALS} deals, {LEADS} leads,"
+                f" {written} documents, {invoices} invoices and {errands} tasks."
             )
         if options["deals"]:
             self._fill(options["deals"])

@@ -182,13 +182,14 @@ def _accept_quote(page: Page, address: str) -> None:
         offer = customer.new_page()
         offer.set_default_timeout(PATIENCE_MS)
         offer.goto(address)
-        expect(offer.locator(".quote-total")).to_contain_text("3,700")
+        # In the language in which they wrote.
+        expect(offer.locator(".quote-total")).to_contain_text(re.compile("Итого.*3\\s700"))
         assert offer.evaluate("document.documentElement.scrollWidth") <= 390
-        offer.get_by_role("button", name="Accept the quote").click()
-        expect(offer.get_by_text("Say that you accept what the quote says.")).to_be_visible()
-        offer.get_by_label("I accept this quote and its terms").check()
-        offer.get_by_role("button", name="Accept the quote").click()
-        expect(offer.get_by_role("status")).to_contain_text("Clara Customer accepted this quote")
+        offer.get_by_role("button", name="Принять предложение").click()
+        expect(offer.get_by_text("Отметьте, что принимаете предложение.")).to_be_visible()
+        offer.get_by_label("Я принимаю это предложение и его условия").check()
+        offer.get_by_role("button", name="Принять предложение").click()
+        expect(offer.get_by_role("status")).to_contain_text("Предложение принято: Clara Customer")
     finally:
         customer.close()
     quote = Quote.objects.get()

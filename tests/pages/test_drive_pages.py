@@ -97,6 +97,7 @@ def test_a_folder_is_paused_and_resumed_by_keyboard(ada: "User", world: "World",
     assert world.root.state == "PAUSED"
     _tab_to(page, "Resume")
     page.keyboard.press("Enter")
+    expect(page.get_by_text("Both sides are brought in step again.")).to_be_visible()
     _tab_to(page, "Resume folder")
     page.keyboard.press("Enter")
     expect(page.get_by_text("It goes on as soon as a probe works.")).to_be_visible()

@@ -148,8 +148,9 @@ class Command(BaseCommand):
             # Typesetting takes a process for each paper, which no transaction waits for.
             written += official.write_papers(demo.deals, lead=users[_LEAD], system=demo.system)
             # Only now is there a company of ours to write invoices.
-            invoices = make_money(demo.deals, accountant=users[_ACCOUNTANT])
-            errands = make_errands(demo.deals, lead=users[_LEAD])
+            made = list(Deal.objects.filter(pk__in=[deal.pk for deal in demo.deals]).order_by("pk"))
+            invoices = make_money(made, accountant=users[_ACCOUNTANT])
+            errands = make_errands(made, lead=users[_LEAD])
         if not is_made or not _logins_path().exists():
             _write_logins(users)
         if not is_made:

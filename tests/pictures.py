@@ -47,7 +47,7 @@ PICTURES = [
     Picture("document", "/admin/documents/document/{document}/change/"),
     Picture("invoice", "/admin/payments/invoice/{invoice}/change/", who="vera"),
     Picture("money", "/admin/payments/invoice/", who="vera"),
-    Picture("tasks", "/admin/notifications/task/day/"),
+    Picture("tasks", "/admin/notifications/task/day/", who="anna"),
     Picture("history", "/admin/history/changeset/", who="olga"),
 ]
 
@@ -78,6 +78,8 @@ def main(names: list[str]) -> int:
 
         call_command("make_demo")
         keys = _keys()
+        # Before the browser brings an event loop into this thread.
+        sessions = {who: _session_of(who) for who in {picture.who for picture in wanted}}
         processes = Processes(services.environment(), Path(place))
         try:
             server = processes.web(DJANGO_SETTINGS_MODULE="config.settings.test")
@@ -85,7 +87,7 @@ def main(names: list[str]) -> int:
             worker.await_line(" ready.")
             with _browser() as browser:
                 for picture in wanted:
-                    _take(picture, browser, server.url, keys)
+                    _take(picture, browser, server.url, sessions[picture.who], keys)
                     print(picture.name)
         finally:
             processes.stop()
@@ -100,7 +102,7 @@ def _browser() -> Iterator[Browser]:
         browser.close()
 
 
-def _take(picture: Picture, browser: Browser, site: str, keys: dict[str, int]) -> None:
+def _take(picture: Picture, browser: Browser, site: str, session: str, keys: dict[str, int]) -> None:
     width, height = picture.size
     theme: Any = picture.theme
     context = browser.new_context(
@@ -111,7 +113,7 @@ def _take(picture: Picture, browser: Browser, site: str, keys: dict[str, int]) -
     )
     context.add_cookies(
         [
-            {"name": "sessionid", "value": _session_of(picture.who), "url": site},
+            {"name": "sessionid", "value": session, "url": site},
             {"name": "django_language", "value": picture.language, "url": site},
         ]
     )

@@ -111,7 +111,9 @@ def test_months_show_the_largest_of_each_and_of_all_that_is_late(anna: "User", b
     for number in range(24):
         late = this - timedelta(days=20 + 31 * (number % 4))
         make_deal(f"Late {number}", owner=anna, expected_close_date=late, amount=Decimal(1000 + number))
-    make_deal("Late of Boris", owner=boris, expected_close_date=this - timedelta(days=9), amount=Decimal(9000))
+    make_deal(
+        "Late of Boris", owner=boris, expected_close_date=this - timedelta(days=9), amount=Decimal(9000)
+    )
     make_deal("Late and of no amount", owner=anna, expected_close_date=this - timedelta(days=9), amount=None)
     make_deal("Large", owner=anna, expected_close_date=this + timedelta(days=3), amount=Decimal(50))
     make_deal("Small", owner=anna, expected_close_date=this + timedelta(days=9), amount=Decimal(5))

@@ -29,6 +29,7 @@ from apps.gateway.management import further, official, papers
 from apps.gateway.management.conversations import make_conversations
 from apps.gateway.management.filling import fill
 from apps.gateway.management.leads import LEADS, make_leads
+from apps.gateway.management.money import make_providers
 from apps.gateway.management.rules import make_rules
 
 Face = StageTransition.Face
@@ -230,6 +231,7 @@ class _Demo:
         make_conversations(self.deals, now=self.now, random=self.random)
         written = papers.make_papers(contents, self.companies, self.deals, system=self.system)
         make_leads(self.people, ensure_team(["Artel", "North office"], actor=self.system), system=self.system)
+        make_providers(system=self.system)
         make_rules(self.lead, self.stages["Negotiation"])
         return written
 

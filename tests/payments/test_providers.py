@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.payments.models import Dispute, Payment, PaymentAttempt, PeriodLock, ProviderAccount, WebhookMessage
-from apps.payments.providers.base import NotGenuine
+from apps.payments.providers.interface import NotGenuine
 from apps.payments.providers.stripe import verify
 from apps.payments.services import charging, inbox, refunding
 from apps.payments.services.allocations import release_allocation

@@ -9,7 +9,7 @@ from apps.accounts.faces.declared import public
 from apps.common.addresses import client_address, limited_address
 from apps.common.limits import Counter, Limit, take
 from apps.payments.models import ProviderAccount
-from apps.payments.providers.base import NotGenuine
+from apps.payments.providers.interface import NotGenuine
 from apps.payments.services import inbox
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from apps.payments.providers.base import (
+from apps.payments.providers.interface import (
     About,
     Answer,
     Charge,

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpcore
 
-from apps.payments.providers.base import NoAnswer
+from apps.payments.providers.interface import NoAnswer
 
 _MOST_BYTES = 1 << 20
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from apps.payments.providers.base import (
+from apps.payments.providers.http import Response, call, part, text, whole
+from apps.payments.providers.interface import (
     About,
     Answer,
     Charge,
@@ -29,7 +30,6 @@ from apps.payments.providers.base import (
     Refused,
     State,
 )
-from apps.payments.providers.http import Response, call, part, text, whole
 
 # The version that these answers were read in; an account may stand at any other.
 VERSION = "2025-03-31.basil"

@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from apps.common.amounts import places_of
-from apps.payments.providers.base import (
+from apps.payments.providers.http import Response, call, part, text
+from apps.payments.providers.interface import (
     About,
     Answer,
     Charge,
@@ -27,7 +28,6 @@ from apps.payments.providers.base import (
     Refused,
     State,
 )
-from apps.payments.providers.http import Response, call, part, text
 
 # VAT within the price, by its rate in percent; without any, 1.
 _VAT = {"0": 2, "10": 3, "20": 4, "5": 7, "7": 8, "22": 11}

@@ -24,8 +24,8 @@ from apps.accounts.models import User
 from apps.accounts.owned_rows import locked
 from apps.accounts.rows import refusal
 from apps.payments.models import Invoice, Payment, PaymentAttempt, PaymentLink
-from apps.payments.providers.base import Answer, Charge, NoAnswer, Refused
-from apps.payments.providers.base import State as Ends
+from apps.payments.providers.interface import Answer, Charge, NoAnswer, Refused
+from apps.payments.providers.interface import State as Ends
 from apps.payments.services import payments
 from apps.payments.services.asking import next_ask
 from apps.payments.services.payments import Outcome, Received

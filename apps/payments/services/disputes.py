@@ -6,7 +6,7 @@ from apps.accounts.models import User
 from apps.payments import events
 from apps.payments.models import Dispute, Payment
 from apps.payments.provider_events import publish_dispute
-from apps.payments.providers.base import DisputeAnswer
+from apps.payments.providers.interface import DisputeAnswer
 from apps.payments.services.ledger import Entry, Kind, Leg, Purpose, moves_money, post
 
 Status = Dispute.Status

@@ -13,7 +13,7 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.payments import sending
 from apps.payments.models import Payment, PaymentAttempt, ProviderAccount, WebhookMessage
-from apps.payments.providers.base import About, NoAnswer, Notice, Refused
+from apps.payments.providers.interface import About, NoAnswer, Notice, Refused
 from apps.payments.providers.stripe import notice_of
 from apps.payments.services import charging, disputes, refunding
 from apps.payments.services.provider_accounts import provider_of

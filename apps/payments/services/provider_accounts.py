@@ -18,8 +18,8 @@ from apps.accounts.rows import differing, refusal, write
 from apps.documents.models import LegalEntity
 from apps.payments.models import Invoice, LedgerAccount, ProviderAccount, WebhookMessage
 from apps.payments.provider_events import publish_provider_account
-from apps.payments.providers.base import Keys, Provider
 from apps.payments.providers.demo import Demo
+from apps.payments.providers.interface import Keys, Provider
 from apps.payments.providers.stripe import Stripe
 from apps.payments.providers.yookassa import YooKassa
 from apps.payments.services.payments import require_cash

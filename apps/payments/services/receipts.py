@@ -15,7 +15,7 @@ from apps.accounts.rows import refusal
 from apps.common.amounts import shares
 from apps.payments import sending
 from apps.payments.models import FiscalReceipt, Invoice, Payment, PaymentAttempt, Refund
-from apps.payments.providers.base import NoAnswer, Receipt, ReceiptAnswer, Refused
+from apps.payments.providers.interface import NoAnswer, Receipt, ReceiptAnswer, Refused
 from apps.payments.services.provider_accounts import provider_of
 
 logger = logging.getLogger(__name__)

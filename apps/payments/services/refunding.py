@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.payments.models import Allocation, Payment, PaymentAttempt, Refund
-from apps.payments.providers.base import NoAnswer, Notice, RefundAnswer, Refused, State
+from apps.payments.providers.interface import NoAnswer, Notice, RefundAnswer, Refused, State
 from apps.payments.services.allocations import release_allocation, settle_from
 from apps.payments.services.asking import next_ask
 from apps.payments.services.ledger import gathered

@@ -15,7 +15,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.payments.models import Dispute, Payment, PaymentAttempt, PeriodLock, ProviderAccount, WebhookMessage
+from apps.payments.models import (
+    Dispute,
+    LedgerAccount,
+    Payment,
+    PaymentAttempt,
+    PeriodLock,
+    ProviderAccount,
+    WebhookMessage,
+)
 from apps.payments.providers.interface import NotGenuine
 from apps.payments.providers.stripe import verify
 from apps.payments.services import charging, inbox, refunding
@@ -558,6 +566,13 @@ def test_an_account_with_charges_stays_its_providers(
     with pytest.raises(ValidationError) as caught:
         change_provider_account(account.pk, actor=berta, provider="YOOKASSA", shop_id="1")
     assert code_of(caught) == "provider_kept"
+    cash = LedgerAccount.objects.get(purpose="CASH")
+    changed = change_provider_account(account.pk, actor=berta, account_id=cash.pk, name="Cards")
+    assert (changed.account, changed.name) == (cash, "Cards")
+    revenue = LedgerAccount.objects.get(purpose="REVENUE")
+    with pytest.raises(ValidationError) as caught:
+        change_provider_account(account.pk, actor=berta, account_id=revenue.pk)
+    assert code_of(caught) == "not_cash"
 
 
 # Attacks

@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.payments.models import FiscalReceipt, Payment, ProviderAccount
 from apps.payments.services import receipts, refunding
 from apps.payments.services.allocations import release_allocation
-from apps.payments.services.provider_accounts import create_provider_account
+from apps.payments.services.provider_accounts import create_provider_account, provider_of
 from apps.payments.services.refunds import refund_payment
 from tests.fakes.provider import Fault
 from tests.fakes.yookassa import FakeYooKassa, fake_yookassa
@@ -165,11 +165,10 @@ def test_the_operator_of_demonstrations_registers_corrections(settings: LazySett
     settings.PAYMENT_DEMO = True
     demo = create_provider_account(actor=berta, provider="STRIPE", mode="DEMO", has_receipts=True)
     attempt = begun(issued(berta, line("100")), demo, contact="79123456789")
-    from apps.payments.pages import demo as page
     from apps.payments.services import inbox
 
     body = f'{{"charge": "{attempt.external_id}", "decision": "pay"}}'.encode()
-    inbox.keep(demo, page.provider_of(demo).read(body, {}), body)
+    inbox.keep(demo, provider_of(demo).read(body, {}), body)
     for pk in inbox.due_messages():
         inbox.read_message(pk)
     sale: Any = FiscalReceipt.objects.get()

@@ -131,7 +131,7 @@ def test_what_cannot_be_drawn_up_says_why_and_is_tried_again(
         raise ValidationError("The books are closed.", code="ledger_period_open")
 
     with monkeypatch.context() as patch:
-        patch.setattr(recurring.invoices, "issue_invoice", refuse)
+        patch.setattr("apps.payments.services.invoices.issue_invoice", refuse)
         assert recurring.draw_due() == 0
     series.refresh_from_db()
     assert (series.error, drawn()) == ("The books are closed.", [])
@@ -149,7 +149,7 @@ def test_a_series_is_of_what_was_issued_and_by_who_may(berta: User) -> None:
         (pattern, {"is_sent": True, "is_issued": False}, "draft_not_sent"),
     ):
         with pytest.raises(ValidationError) as caught:
-            repeated(invoice, berta, **fields)  # type: ignore[arg-type]
+            repeated(invoice, berta, **fields)
         assert code_of(caught) == code
     with pytest.raises(Invoice.DoesNotExist):
         repeated(pattern, make_seller())

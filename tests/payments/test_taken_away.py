@@ -56,7 +56,7 @@ def test_a_statement_is_of_one_customer_who_is_seen(berta: User) -> None:
         (berta, {"company_id": company.pk + 1000}, "not_found"),
     ):
         with pytest.raises(ValidationError) as caught:
-            statement_paper(actor, "RUB", **said)
+            statement_paper(actor, "RUB", **said)  # type: ignore[arg-type]
         assert code_of(caught) == code
 
 
@@ -92,7 +92,7 @@ def test_both_are_taken_from_pages_and_by_programs(berta: User) -> None:
     release_allocation(payment.allocations.get().pk, actor=berta)
     client = Client()
     client.force_login(berta)
-    said = {"company": company.pk, "currency": "RUB"}
+    said: dict[str, str | int] = {"company": company.pk, "currency": "RUB"}
     for address in (
         reverse("admin:payments_customer_statement"),
         "/api/v1/payments/reports/customer-statement/paper/",

@@ -48,10 +48,15 @@ class StatementPages(ScopedModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         said = request.GET
-        customer = {f"{name}_id": key_of(said.get(name, "")) or None for name in ("company", "person")}
-        days = {name: _day(said.get(name, "")) for name in ("first", "last")}
         try:
-            paper = statement_paper(actor_of(request), said.get("currency", "")[:3], **customer, **days)
+            paper = statement_paper(
+                actor_of(request),
+                said.get("currency", "")[:3],
+                company_id=key_of(said.get("company", "")) or None,
+                person_id=key_of(said.get("person", "")) or None,
+                first=_day(said.get("first", "")),
+                last=_day(said.get("last", "")),
+            )
         except ValidationError as refused:
             messages.error(request, " ".join(refused.messages))
             return HttpResponseRedirect(reverse("admin:payments_aged_receivables"))

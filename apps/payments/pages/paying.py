@@ -89,7 +89,7 @@ def paper(request: HttpRequest, token: str) -> HttpResponseBase:
     return response
 
 
-def _done(request: HttpRequest, link: PaymentLink, **place: str) -> HttpResponse:
+def _done(request: HttpRequest, link: PaymentLink, *, token: str = "", signed: str = "") -> HttpResponse:
     """Do what a button asks for; a refusal is shown where the person is looking."""
     action = request.POST.get("action", "")
     try:
@@ -100,8 +100,10 @@ def _done(request: HttpRequest, link: PaymentLink, **place: str) -> HttpResponse
             charging.give_up_attempt(pending.pk)
             return strict(HttpResponseRedirect(request.path))
     except ValidationError as refused:
-        return _page(request, link, refused=" ".join(refused.messages), status=400, **place)
-    return _page(request, link, status=400, **place)
+        return _page(
+            request, link, refused=" ".join(refused.messages), status=400, token=token, signed=signed
+        )
+    return _page(request, link, status=400, token=token, signed=signed)
 
 
 def _started(request: HttpRequest, link: PaymentLink) -> HttpResponse:

@@ -256,7 +256,11 @@ def notice_of(body: bytes) -> Notice:
 
 def _notice(event: dict[str, Any]) -> Notice:
     kind, row = text(event, "type"), part(event, "data", "object")
-    known = {"event_id": text(event, "id"), "type": kind[:100], "external_id": text(row, "id")}
+    known: dict[str, Any] = {
+        "event_id": text(event, "id"),
+        "type": kind[:100],
+        "external_id": text(row, "id"),
+    }
     if kind.startswith("checkout.session."):
         return Notice(**known, about=About.CHARGE, key=text(row, "client_reference_id"))
     if kind.startswith("payment_intent."):

@@ -111,7 +111,7 @@ class YooKassa:
         if not kind or not text(row, "id") or len(text(row, "id")) > 64:
             raise NotGenuine("no_event")
         # It has no number of its own: what happened to what, happens once.
-        known = {
+        known: dict[str, Any] = {
             "event_id": f"{kind[:100]}:{text(row, 'id')}",
             "type": kind[:100],
             "external_id": text(row, "id"),

@@ -3,9 +3,8 @@
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.payments import events
 from apps.payments.models import Dispute, Payment
-from apps.payments.provider_events import publish_dispute
+from apps.payments.provider_events import DISPUTE_ENDED, DISPUTE_OPENED, publish_dispute
 from apps.payments.providers.interface import DisputeAnswer
 from apps.payments.services.ledger import Entry, Kind, Leg, Purpose, moves_money, post
 
@@ -38,9 +37,9 @@ def note_dispute(payment_id: int, answer: DisputeAnswer, *, actor: User) -> Disp
         dispute.ended_at = timezone.now()
     dispute.save()
     if is_new:
-        publish_dispute(events.DISPUTE_OPENED, dispute, actor_id=actor.pk)
+        publish_dispute(DISPUTE_OPENED, dispute, actor_id=actor.pk)
     if dispute.status != Status.OPEN:
-        publish_dispute(events.DISPUTE_ENDED, dispute, actor_id=actor.pk)
+        publish_dispute(DISPUTE_ENDED, dispute, actor_id=actor.pk)
     entries = _withheld(dispute) if dispute.is_withdrawn and not was_withdrawn else []
     if dispute.is_withdrawn and dispute.status != Status.OPEN:
         entries.append(_ended(dispute))

@@ -63,7 +63,7 @@ def create_provider_account(*, actor: User, **fields: Unpack[ProviderAccountFiel
 
 @transaction.atomic
 def change_provider_account(
-    account_id: int,
+    provider_account_id: int,
     *,
     actor: User,
     expected_version: int | None = None,
@@ -78,7 +78,7 @@ def change_provider_account(
         ("provider_kept")
     """
     account = owned_rows.locked(
-        ProviderAccount, account_id, actor=actor, action="change", expected_version=expected_version
+        ProviderAccount, provider_account_id, actor=actor, action="change", expected_version=expected_version
     )
     owned_rows.require_active(account)
     said: dict[str, Any] = {
@@ -102,7 +102,7 @@ def change_provider_account(
 
 @transaction.atomic
 def archive_provider_account(
-    account_id: int, *, actor: User, expected_version: int | None = None
+    provider_account_id: int, *, actor: User, expected_version: int | None = None
 ) -> ProviderAccount:
     """
     Let nobody pay through an account any more; what is under way ends as it does.
@@ -112,7 +112,7 @@ def archive_provider_account(
     :raises ValidationError: "archived", "stale"
     """
     account = owned_rows.locked(
-        ProviderAccount, account_id, actor=actor, action="archive", expected_version=expected_version
+        ProviderAccount, provider_account_id, actor=actor, action="archive", expected_version=expected_version
     )
     owned_rows.archive(account, actor=actor)
     publish_provider_account(account, actor_id=actor.pk)
@@ -121,7 +121,7 @@ def archive_provider_account(
 
 @transaction.atomic
 def restore_provider_account(
-    account_id: int, *, actor: User, expected_version: int | None = None
+    provider_account_id: int, *, actor: User, expected_version: int | None = None
 ) -> ProviderAccount:
     """
     Let customers pay through an account again.
@@ -131,7 +131,7 @@ def restore_provider_account(
     :raises ValidationError: "not_archived", "stale"
     """
     account = owned_rows.locked(
-        ProviderAccount, account_id, actor=actor, action="archive", expected_version=expected_version
+        ProviderAccount, provider_account_id, actor=actor, action="archive", expected_version=expected_version
     )
     owned_rows.restore(account, actor=actor)
     publish_provider_account(account, actor_id=actor.pk)

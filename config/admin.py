@@ -140,11 +140,13 @@ DAILY: _Places = [
             Place("payments.statementfile", "upload_file", _("Bank statements")),
             Place("payments.bankline", "list_alt", _("Bank lines")),
             Place("payments.bankaccount", "account_balance_wallet", _("Bank accounts")),
+            Place("payments.provideraccount", "credit_card", _("Payment providers")),
             Place(
                 "payments.exchangerate", "currency_exchange", _("Published rates"), page="payments_rate_chart"
             ),
             Place("payments.invoice", "hourglass", _("Aged receivables"), page="payments_aged_receivables"),
             Place("payments.ledgeraccount", "balance", _("Trial balance"), page="payments_trial_balance"),
+            Place("payments.payment", "file_download", _("Export to 1C"), page="payments_onec_exchange"),
             Place("payments.journalentry", "menu_book", _("Day-book")),
             Place("payments.ledgeraccount", "account_balance", _("Accounts")),
             Place("payments.periodlock", "lock_clock", _("Closed periods")),

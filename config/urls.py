@@ -56,6 +56,7 @@ urlpatterns = [
     path("", include("apps.accounts.oauth.urls")),
     path("", include("apps.crm.urls")),
     path("", include("apps.documents.urls")),
+    path("", include("apps.payments.urls")),
     path("", include("apps.notifications.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     re_path(r"^api/", problems.unknown_address),

@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts import access
 from apps.accounts.models import User
+from apps.common.recurrence import zone_named
 from apps.crm.automation.words import MODELS, ActionKind
 from apps.crm.services.automation_runs import Case, register_action
 from apps.notifications.models import Task
-from apps.notifications.recurrence import zone_named
 from apps.notifications.services.tasks import create_task
 
 _KIND = ActionKind(gettext_lazy("Give its owner a task"), frozenset(MODELS), ("text", "days"))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from apps.common.recurrence import wall_of, zone_named
 from apps.notifications.models import Task
-from apps.notifications.recurrence import wall_of, zone_named
 
 _STATUS = {Task.State.OPEN: "CONFIRMED", Task.State.DONE: "CONFIRMED", Task.State.CANCELLED: "CANCELLED"}
 # A calendar shows something that takes no time as a line one cannot hit.

@@ -2,7 +2,7 @@
 What tasks and notifications are about: rows of many kinds, each with its name and its page.
 
 Who may not see a row is not told its name. An app above says of a kind of its rows that tasks may be about them:
-`register("payments.invoice", icon="receipt_long")`.
+`register("bot.chat", icon="chat")`.
 """
 
 from collections.abc import Iterable
@@ -39,6 +39,7 @@ def declare() -> None:
         ("crm.automationrule", "bolt"),
         ("documents.document", "description"),
         ("jobs.job", "progress_activity"),
+        ("payments.invoice", "receipt_long"),
         ("lists.export", "download"),
         ("notifications.task", "task_alt"),
     ):

@@ -15,6 +15,7 @@ class PaymentsConfig(AppConfig):
             declarations,
             defaults,
             history,
+            letters,
             personal,
         )
 
@@ -27,6 +28,7 @@ class PaymentsConfig(AppConfig):
         )
         register_status(422, "key_reused")
         history.declare()
+        letters.declare()
         personal.declare()
         declarations.declare()
         brokers.register(

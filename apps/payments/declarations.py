@@ -6,7 +6,9 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from apps.accounts.keyring import register_resealing
 from apps.accounts.rows import write_many
+from apps.common.api.problems import register_status
 from apps.common.constraints import register_constraint
 from apps.crm.models import Company, Person
 from apps.crm.services.merge_rules import Merge, MergeRule, register_merge_rule
@@ -14,6 +16,7 @@ from apps.documents import belonging
 from apps.documents.declarations import Type
 from apps.documents.sources import Fact, register_source
 from apps.payments.models import Invoice, Payment
+from apps.payments.services import provider_accounts
 from apps.payments.services.papers import MODEL, invoice_facts
 
 # Triggers, which models do not declare (migration 0002).
@@ -31,6 +34,9 @@ _WORDS = {
     "payment_state_order": _("A payment does not go this way."),
     "allocation_frozen": _("An allocation is taken back, and never changed."),
     "refund_frozen": _("A refund that has ended is never changed."),
+    "payment_attempt_frozen": _("What a provider was asked for is never changed."),
+    "payment_attempt_state_order": _("A charge does not go this way."),
+    "dispute_frozen": _("A dispute that has ended is never changed."),
     "money_counted": _("The counters are not the sums of what they count."),
 }
 
@@ -55,6 +61,18 @@ _FACTS = (
 
 def declare() -> None:
     """Declare it; called when the app is ready."""
+    register_resealing(provider_accounts.seal_anew)
+    register_status(
+        409,
+        *(
+            "attempt_ended",
+            "cannot_cancel",
+            "receipt_not_registered",
+            "receipt_corrected",
+            "receipt_not_failed",
+        ),
+        *("message_not_failed", "provider_kept", "series_not_active", "series_not_paused", "series_ended"),
+    )
     register_source(MODEL, _("invoice"), facts=_FACTS, resolve=invoice_facts, has_lines=True)
     belonging.register(MODEL, icon="receipt_long")
     for name, words in _WORDS.items():

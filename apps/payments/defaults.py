@@ -17,6 +17,7 @@ from django.utils.translation import gettext, gettext_noop, override
 CHART = [
     ("1000", gettext_noop("Bank accounts"), "ASSET", "CASH"),
     ("1100", gettext_noop("Receivables from customers"), "ASSET", "RECEIVABLE"),
+    ("1200", gettext_noop("Disputed payments"), "ASSET", "DISPUTED"),
     ("1900", gettext_noop("Exchange of currencies"), "ASSET", "EXCHANGE"),
     ("2000", gettext_noop("Advances from customers"), "LIABILITY", "ADVANCES"),
     ("2100", gettext_noop("VAT payable"), "LIABILITY", "TAX"),

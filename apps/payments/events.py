@@ -15,6 +15,11 @@ from apps.payments.bank_events import (  # noqa: F401 - facts of this app
     STATEMENT_UNDONE,
 )
 from apps.payments.models import Allocation, Invoice, InvoiceLine, Payment
+from apps.payments.provider_events import (  # noqa: F401 - facts of this app
+    DISPUTE_ENDED,
+    DISPUTE_OPENED,
+    PROVIDER_ACCOUNT_CHANGED,
+)
 
 INVOICE_ISSUED = Fact("payments.invoice.issued.v1")
 INVOICE_PAID = Fact("payments.invoice.paid.v1")
@@ -24,6 +29,9 @@ INVOICE_CREDITED = Fact("payments.invoice.credited.v1")
 INVOICE_VOIDED = Fact("payments.invoice.voided.v1")
 INVOICE_WRITTEN_OFF = Fact("payments.invoice.written_off.v1")
 INVOICE_REINSTATED = Fact("payments.invoice.reinstated.v1")
+# Found by the clock, so many days before or after, as the installation says.
+INVOICE_DUE_SOON = Fact("payments.invoice.due_soon.v1")
+INVOICE_OVERDUE = Fact("payments.invoice.overdue.v1")
 PAYMENT_RECEIVED = Fact("payments.payment.received.v1")
 PAYMENT_CHANGED = Fact("payments.payment.changed.v1")
 # A provider has not answered: nobody knows whether money moved.

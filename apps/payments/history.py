@@ -6,15 +6,24 @@ from apps.payments.models import (
     Allocation,
     CreditNote,
     CreditNoteLine,
+    Dispute,
     FeedEntry,
+    FiscalReceipt,
     Invoice,
+    InvoiceLetter,
     InvoiceLine,
     JournalEntry,
     LedgerAccount,
     Payment,
+    PaymentAttempt,
+    PaymentLink,
     PeriodLock,
     Posting,
+    ProviderAccount,
+    RecurringInvoice,
+    RecurringIssue,
     Refund,
+    WebhookMessage,
 )
 
 
@@ -37,4 +46,14 @@ def declare() -> None:
             money,
             "Money that moved is a record by itself, which is taken back by other steps, and not undone.",
         )
+    exempt(
+        ProviderAccount,
+        "Each step is a fact of its own, and an undo must not bring back an earlier key.",
+    )
+    exempt(RecurringInvoice, "It is paused, resumed and ended, and what it draws up stands by itself.")
+    exempt(RecurringIssue, "It is the record of what was drawn up.")
+    exempt(InvoiceLetter, "It is the record of what was written.")
+    exempt(PaymentLink, "It is made and taken back, and an undo must not open it again.")
+    for told in (PaymentAttempt, Dispute, FiscalReceipt, WebhookMessage):
+        exempt(told, "It follows what a provider says, and is itself the record of it.")
     exempt(FeedEntry, "It is the record of what was told.")

@@ -120,6 +120,9 @@ def start_services(home: Home) -> dict[str, str]:
         cluster.start()
         cluster.ensure_database(DATABASE)
         settings["DATABASE_URL"] = cluster.url(DATABASE)
+        if not is_set("PAYMENT_DEMO"):
+            # An installation to look at: nobody else's database, and no money but what is played.
+            settings["PAYMENT_DEMO"] = "true"
     if not is_set("REDIS_URL"):
         redis = home.redis()
         redis.start()

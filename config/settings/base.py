@@ -12,6 +12,8 @@ from kombu import Queue
 from config.settings.doors import *  # noqa: F403
 from config.settings.environment import ARTEL_HOME, ROOT, env
 from config.settings.machines import *  # noqa: F403
+from config.settings.money import *  # noqa: F403
+from config.settings.money import MONEY_BEAT
 from config.settings.papers import *  # noqa: F403
 from config.settings.papers import DOCUMENTS_BEAT
 from config.settings.people import *  # noqa: F403
@@ -264,7 +266,7 @@ CELERY_BEAT_SCHEDULE |= {
     # The Bank of Russia publishes tomorrow's rates in the afternoon, the ECB at four: within the hour they are here.
     "fetch-rates": {"task": "apps.payments.tasks.fetch_rates", "schedule": crontab(minute=23)},
 }
-CELERY_BEAT_SCHEDULE |= DOCUMENTS_BEAT | TELLING_BEAT
+CELERY_BEAT_SCHEDULE |= DOCUMENTS_BEAT | MONEY_BEAT | TELLING_BEAT
 
 # Rates of central banks; an empty address asks nobody.
 RATES_CBR_URL = env.str("RATES_CBR_URL", default="https://www.cbr.ru/scripts/XML_daily.asp")

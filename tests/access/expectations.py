@@ -43,6 +43,7 @@ MAY: dict[str, dict[str, set[str]]] = {
     "payments.Payment": {
         "view": ALL,
         **dict.fromkeys(["add", "change", "allocate", "refund", "cancel"], BOOKS),
+        "export": WRITERS,
         # Money that moved is given back, and stays on record.
         "delete": set(),
     },
@@ -58,6 +59,13 @@ MAY: dict[str, dict[str, set[str]]] = {
     "payments.PeriodLock": {"view": READERS, "add": BOOKS, "change": set(), "delete": set()},
     "payments.ExchangeRate": {"view": ALL, "add": BOOKS, "change": set(), "delete": set()},
     "payments.BankAccount": {
+        "view": READERS,
+        "add": BOOKS,
+        "change": BOOKS,
+        "archive": BOOKS,
+        "delete": set(),
+    },
+    "payments.ProviderAccount": {
         "view": READERS,
         "add": BOOKS,
         "change": BOOKS,
@@ -346,6 +354,14 @@ PART_OF = {
     "payments.Allocation": "payments.Payment",
     "payments.Refund": "payments.Payment",
     "payments.Posting": "payments.JournalEntry",
+    "payments.PaymentLink": "payments.Invoice",
+    "payments.RecurringInvoice": "payments.Invoice",
+    "payments.RecurringIssue": "payments.Invoice",
+    "payments.InvoiceLetter": "payments.Invoice",
+    "payments.PaymentAttempt": "payments.Payment",
+    "payments.Dispute": "payments.Payment",
+    "payments.FiscalReceipt": "payments.Payment",
+    "payments.WebhookMessage": "payments.ProviderAccount",
     "payments.BankStatement": "payments.StatementFile",
     "payments.BankMatch": "payments.BankLine",
     "payments.AccountBalance": "payments.LedgerAccount",
@@ -396,6 +412,8 @@ PASSES = {
     "payments.CreditNote": {"credit"},
     "payments.Allocation": {"allocate"},
     "payments.Refund": {"refund"},
+    "payments.RecurringInvoice": {"issue"},
+    "payments.RecurringIssue": {"issue"},
 }
 # What a role reaches only where it is one's own: an import is its uploader's, with all that stands in the file.
 OWN_ONLY = {
@@ -518,6 +536,13 @@ OTHERS = {
     "sign/<str:token>/evidence/": "public",
     # Whoever holds the secret address, which its owner takes back.
     "calendars/<str:secret>.ics": "public",
+    # Providers, whose word is verified, or asked about.
+    "api/v1/payments/webhooks/<str:key>/": "public",
+    # Whoever holds the link to pay an invoice by.
+    "pay/<str:token>/": "public",
+    "pay/<str:token>/paper/": "public",
+    "pay/back/<str:signed>/": "public",
+    "pay/demo/<str:name>/": "public",
     # Whoever holds the link to a quote.
     "q/<str:token>/": "public",
     "q/<str:token>/paper/": "public",

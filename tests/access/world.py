@@ -95,6 +95,8 @@ CHOSEN: dict[str, Any] = {
     "payments.BankAccount.number_key": "40702810000000000001",
     "payments.ExchangeRate.base": "USD",
     "payments.ExchangeRate.quote": "RUB",
+    "payments.RecurringInvoice.recurrence": "FREQ=MONTHLY",
+    "payments.WebhookMessage.body": b"{}",
     "payments.PeriodLock.closed_until": date(2020, 1, 1),
     # A run is about a fact, or about a day.
     "crm.AutomationRun.event_id": 1,

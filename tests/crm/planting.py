@@ -31,7 +31,15 @@ from apps.documents.models import (
 from apps.events.models import Delivery, Event
 from apps.lists.models import BulkEdit, BulkRow, Export, ExportPart, SavedView, SelectedRow, Selection
 from apps.notifications.models import Task, WebhookDelivery, WebhookEndpoint
-from apps.payments.models import Invoice, LedgerAccount, Payment
+from apps.payments.models import (
+    Invoice,
+    InvoiceLetter,
+    LedgerAccount,
+    Payment,
+    PaymentAttempt,
+    ProviderAccount,
+    WebhookMessage,
+)
 from tests.documents.factories import kind
 from tests.payments.people import make_entity
 
@@ -134,6 +142,22 @@ def _plant_money(actor: User, person: Person, word: str) -> None:
     )
     cash = LedgerAccount.objects.get(purpose="CASH")
     sow(Payment, word, person=person, owner=actor, account=cash, status="CANCELED", currency="RUB")
+    written = Invoice.objects.latest("pk")
+    InvoiceLetter.objects.create(
+        invoice=written, kind="INVOICE", recipients=[f"{word}@example.org"], created_by=actor
+    )
+    other = sow(Payment, word, person=person, owner=actor, account=cash, status="CANCELED", currency="RUB")
+    account = ProviderAccount.objects.create(provider="YOOKASSA", mode="TEST", webhook_key="x")
+    sow(
+        PaymentAttempt,
+        word,
+        payment=other,
+        account=account,
+        external_id="charge-7",
+        state="CANCELED",
+        ended_at=timezone.now(),
+    )
+    sow(WebhookMessage, word, account=account, event_id="payment.canceled:charge-7", state="DONE")
     kind = ContentType.objects.get_for_model(Person)
     sow(Task, word, assignee=actor, target_type=kind, target_id=person.pk)
 

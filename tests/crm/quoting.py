@@ -8,8 +8,8 @@ from django.core import mail
 
 from apps.accounts.models import Letter, User
 from apps.accounts.services.letters import deliver_letter
+from apps.common.links import digest_of
 from apps.crm.models import Deal, Quote, Stage
-from apps.crm.quote_links import digest_of
 from apps.crm.services import lines, quotes
 from apps.crm.services.lines import NewLine
 from apps.documents.models import Generation

@@ -12,9 +12,9 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 
 from apps.accounts.models import User
+from apps.common.links import digest_of
 from apps.crm import events
 from apps.crm.models import AutomationRule, DisqualifyReason, LostReason, StageTransition, Tag
-from apps.crm.quote_links import digest_of
 from apps.crm.services import (
     activities,
     automation,

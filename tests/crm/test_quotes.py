@@ -15,8 +15,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.common.links import digest_of
 from apps.crm.models import Deal, Quote, QuoteLine
-from apps.crm.quote_links import digest_of
 from apps.crm.services import deals, lines, quotes
 from apps.crm.services.lines import NewLine
 from apps.documents.amounts import figure_text, money_text

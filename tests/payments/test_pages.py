@@ -1,5 +1,6 @@
 """Money on its pages: the list, the paper, what stands beside it, and every button."""
 
+import re
 from typing import Any
 
 import pytest
@@ -11,11 +12,22 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.crm.models import Company
-from apps.payments.models import Allocation, Invoice, JournalEntry, LedgerAccount, Payment, PeriodLock
+from apps.payments.models import (
+    Allocation,
+    Invoice,
+    JournalEntry,
+    LedgerAccount,
+    Payment,
+    PeriodLock,
+    ProviderAccount,
+)
+from apps.payments.services.provider_accounts import create_provider_account
+from apps.payments.services.receipts import send_receipt
 from tests.accounts.factories import make_member, make_team
 from tests.crm.factories import make_company
 from tests.crm.quoting import make_sale
 from tests.payments.factories import balance, draft, issued, line, overdue, paid, wrong
+from tests.payments.providing import begun
 from tests.payments.test_invoices import committed
 
 pytestmark = pytest.mark.django_db
@@ -264,3 +276,92 @@ def test_a_deal_leads_to_its_invoice(client: Client, berta: User) -> None:
     assert seller.get(reverse("admin:payments_trial_balance")).status_code == 403
     company_card = reverse("admin:crm_company_card", args=[Company.objects.get().pk, "money"])
     assert "INV-" in text_of(seller.get(company_card))
+
+
+# Providers, links and what follows
+
+
+def test_an_account_with_a_provider_is_written_down(client: Client, berta: User) -> None:
+    said = {
+        "provider": "STRIPE",
+        "mode": "TEST",
+        "name": "Cards",
+        "new_secret": "sk_test_page",
+        "new_webhook_secret": "whsec_page",
+    }
+    refused = client.post(url("provideraccount", "add"), {**said, "new_secret": ""})
+    assert "cannot be asked" in text_of(refused)
+    client.post(url("provideraccount", "add"), said)
+    account = ProviderAccount.objects.get()
+    text = text_of(client.get(url("provideraccount", "change", account.pk)))
+    assert f"/api/v1/payments/webhooks/{account.webhook_key}/" in text
+    assert "sk_test_page" not in text
+    assert account.secret not in text
+    # A key that is left empty stays.
+    was = account.secret
+    client.post(
+        url("provideraccount", "change", account.pk),
+        {
+            **said,
+            "name": "Cards of ours",
+            "new_secret": "",
+            "new_webhook_secret": "",
+            "expected_version": "1",
+        },
+    )
+    account.refresh_from_db()
+    assert (account.name, account.secret) == ("Cards of ours", was)
+    assert "Cards of ours" in text_of(client.get(url("provideraccount")))
+
+
+def test_a_link_is_made_shown_once_and_taken_back(client: Client, berta: User) -> None:
+    invoice = issued(berta, line("100"))
+    text = press(client, invoice, "payment-link")
+    found = re.search(r"http://testserver(/pay/[\w-]+/)", text)
+    assert found is not None
+    assert found[1] not in text_of(client.get(url("invoice", "change", invoice.pk)))
+    assert Client().get(found[1]).status_code == 200
+    press(client, invoice, "revoke-link", link=invoice.payment_links.get().pk)
+    assert Client().get(found[1]).status_code == 404
+
+
+def test_an_invoice_is_sent_and_drawn_up_again(client: Client, berta: User) -> None:
+    invoice = issued(berta, line("100"))
+    assert "anna@example.org" in press(
+        client, invoice, "send", recipients="anna@example.org; bob@example.org"
+    )
+    assert len(invoice.letters.get().recipients) == 2
+    today = timezone.localdate().isoformat()
+    press(client, invoice, "repeat", rule="FREQ=WEEKLY", first_date=today, due_days="7", is_sent="on")
+    series = invoice.recurrences.get()
+    assert (series.recurrence, series.due_days, series.is_sent, series.is_issued) == (
+        "FREQ=WEEKLY",
+        7,
+        True,
+        True,
+    )
+    for command, state in (("pause-series", "PAUSED"), ("resume-series", "ACTIVE"), ("end-series", "ENDED")):
+        press(client, invoice, command, series=series.pk)
+        series.refresh_from_db()
+        assert series.state == state
+
+
+def test_a_charge_that_nobody_tells_of_is_settled_on_its_page(
+    client: Client, berta: User, settings: Any
+) -> None:
+    settings.PAYMENT_DEMO = True
+    account = create_provider_account(actor=berta, provider="STRIPE", mode="DEMO", has_receipts=True)
+    attempt = begun(issued(berta, line("100")), account, contact="anna@example.org")
+    payment = attempt.payment
+    assert "Say how it ended" in text_of(client.get(url("payment", "change", payment.pk)))
+    text = press(client, payment, "settle", outcome="come", external_id="seen-there")
+    assert "Say how it ended" not in text
+    payment.refresh_from_db()
+    assert (payment.status, payment.external_id) == ("SUCCEEDED", "seen-there")
+    receipt = payment.receipts.get()
+    receipt.state = "FAILED"
+    receipt.save()
+    press(client, payment, "retry-receipt", receipt=receipt.pk)
+    send_receipt(receipt.pk)
+    press(client, payment, "correct-receipt", receipt=receipt.pk, reason="another tax")
+    assert payment.receipts.filter(kind="CORRECTION", corrects=receipt).exists()

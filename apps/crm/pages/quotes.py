@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.faces.declared import public
 from apps.common.addresses import client_address, limited_address
 from apps.common.limits import Counter, Limit, take
+from apps.common.links import digest_of
 from apps.crm.models import Quote
-from apps.crm.quote_links import digest_of
 from apps.crm.services import quotes
 from apps.documents.faces.serving import respond_with
 

@@ -12,10 +12,10 @@ from django.utils.translation import override
 
 from apps.accounts.models import User
 from apps.accounts.services.letters import send_letter
+from apps.common.links import new_token
 from apps.common.origin import origin
 from apps.crm import events, letters
 from apps.crm.models import ContactPoint, Deal, Quote
-from apps.crm.quote_links import new_token
 from apps.crm.services import rows
 from apps.crm.services.deals import require_open
 from apps.crm.services.lines import lines_of, require_not_agreed

@@ -21,12 +21,13 @@ from apps.accounts.models import User
 from apps.accounts.rows import refusal, write
 from apps.accounts.services.letters import send_letter
 from apps.common.limits import Counter, Limit, take
+from apps.common.links import digest_of
 from apps.documents import events, letters
 from apps.documents.evidence.post import post_evidence
 from apps.documents.models import Document, SignatureRecipient, SignatureRequest
 from apps.documents.services.keeping import start_retention
 from apps.documents.services.signature_events import Kind, record
-from apps.documents.services.signing import ask_next, close, digest_of
+from apps.documents.services.signing import ask_next, close
 
 State = SignatureRecipient.State
 RequestState = SignatureRequest.State

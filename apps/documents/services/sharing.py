@@ -5,8 +5,6 @@ Whoever has the secret of a link is whom it is for. It is shown once, to who mad
 its digest. A link that leads nowhere is answered as one that never was.
 """
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,11 +22,11 @@ from apps.accounts.models import User
 from apps.accounts.rows import locked, refusal
 from apps.common.addresses import limited_address
 from apps.common.limits import Counter, Limit, give_back, take
+from apps.common.links import digest_of, new_token
 from apps.documents import events
 from apps.documents.models import Blob, Bundle, Document, DocumentVersion, ShareLink, ShareVisit
 from apps.documents.services.bundles import require_available
 
-_RANDOM_BYTES = 32
 _PASSWORD_SECONDS = 600
 _PLACES = 10
 # What a browser says of itself, as far as a log needs it.
@@ -140,7 +138,7 @@ def open_link(token: str) -> ShareLink:
     rows = ShareLink.objects.open().select_related(
         "document__current_version__blob", "version__blob", "bundle"
     )
-    link = rows.get(digest=_digest(token))
+    link = rows.get(digest=digest_of(token))
     is_there = (
         link.bundle.is_available() if link.bundle else link.document and link.document.archived_at is None
     )
@@ -209,8 +207,7 @@ def expire_visits(batch: int = 10_000) -> int:
 
 def _made(link: ShareLink, terms: Terms, *, actor: User) -> tuple[ShareLink, str]:
     _require_sensible(terms)
-    token = secrets.token_urlsafe(_RANDOM_BYTES)
-    link.digest = _digest(token)
+    token, link.digest = new_token()
     link.password = make_password(terms.password) if terms.password else ""
     link.expires_at, link.max_downloads = terms.expires_at, terms.max_downloads
     link.has_preview, link.note, link.created_by = terms.has_preview, terms.note.strip(), actor
@@ -238,10 +235,6 @@ def _require_sensible(terms: Terms) -> None:
 
 def _limit(places: int) -> Limit:
     return Limit(settings.SHARE_PASSWORDS * places, _PASSWORD_SECONDS)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _note(link: ShareLink, kind: ShareVisit.Kind, visitor: Visitor) -> None:

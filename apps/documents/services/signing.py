@@ -5,8 +5,6 @@ Whoever changes a request holds the lock of its document first, so that an answe
 one after the other.
 """
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,13 +21,13 @@ from apps.accounts.models import User
 from apps.accounts.rows import refusal, refusals, write
 from apps.accounts.services import record_auth_event
 from apps.accounts.services.letters import send_letter
+from apps.common.links import new_token
 from apps.documents import access_events, events, letters
 from apps.documents.models import Document, DocumentVersion, SignatureRecipient, SignatureRequest
 from apps.documents.services.signature_events import Kind, anchor, record
 
 State = SignatureRequest.State
 Status = Document.Status
-_RANDOM_BYTES = 32
 # Of whom everybody is sent a link.
 MOST_RECIPIENTS = 20
 # What stands between a person and what they are asked by us, where nobody has taken it away.
@@ -201,11 +199,6 @@ def close(request: SignatureRequest, state: State, *, actor: User, reason: str =
     anchor(request, actor=actor)
 
 
-def digest_of(token: str) -> str:
-    """Return what is kept of the secret in a link."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
-
-
 def _ready_version(document: Document) -> DocumentVersion:
     """Return the version that would be sent out. :raises ValidationError: the document is not ready for it"""
     if document.status == Status.IN_REVIEW:
@@ -261,8 +254,8 @@ def _add(request: SignatureRequest, party: Party) -> dict[str, str | int]:
 
 
 def _send(request: SignatureRequest, recipient: SignatureRecipient, *, link: str) -> None:
-    token = secrets.token_urlsafe(_RANDOM_BYTES)
-    recipient.token_digest, recipient.sent_at = digest_of(token), timezone.now()
+    token, recipient.token_digest = new_token()
+    recipient.sent_at = timezone.now()
     recipient.state, recipient.wrong_codes = SignatureRecipient.State.ASKED, 0
     recipient.code_handle, recipient.code_sent_at = "", None
     recipient.save(

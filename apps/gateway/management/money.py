@@ -1,19 +1,38 @@
-"""The money of the demo: invoices of won deals, most of them paid, some in part, some late, and one that waits."""
+"""
+The money of the demo: invoices of won deals, most of them paid, some in part, some late; and providers that the
+platform plays itself.
+"""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.crm.models import Deal
+from apps.payments.models import ProviderAccount
 from apps.payments.services.invoices import create_invoice, issue_invoice
 from apps.payments.services.payments import Received, record_payment
+from apps.payments.services.provider_accounts import create_provider_account
 
 # Of as many won deals in a row: paid, paid in part, late, paid, not sent yet, just sent.
 _FATES = ("paid", "part", "late", "paid", "draft", "sent")
 _TERM = timedelta(days=14)
+
+
+def make_providers(*, system: User) -> None:
+    """Let invoices be paid in a demonstration, where that is allowed."""
+    if not settings.PAYMENT_DEMO:
+        return
+    for provider in ProviderAccount.Provider:
+        create_provider_account(
+            actor=system,
+            provider=provider,
+            mode=ProviderAccount.Mode.DEMO,
+            has_receipts=provider == ProviderAccount.Provider.YOOKASSA,
+        )
 
 
 @transaction.atomic

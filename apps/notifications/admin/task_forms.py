@@ -6,10 +6,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from apps.common.recurrence import PRESETS, words_of
 from apps.lists.admin.rows import VersionedForm
 from apps.notifications.models import Task
 from apps.notifications.quick import QuickTaskForm, parsed_about
-from apps.notifications.recurrence import PRESETS, words_of
 
 
 class TaskForm(VersionedForm):

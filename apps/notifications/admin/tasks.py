@@ -24,6 +24,7 @@ from apps.accounts import access
 from apps.accounts.faces.admin import actor_of, call_service
 from apps.accounts.models import User
 from apps.common.reading import reader
+from apps.common.recurrence import words_of
 from apps.common.templatetags.artel import when
 from apps.lists.admin.rows import ArchivableAdmin, Command, TrashFilter, badge, marked
 from apps.notifications.admin.task_forms import (
@@ -34,7 +35,6 @@ from apps.notifications.admin.task_forms import (
     parsed_about,
 )
 from apps.notifications.models import Task
-from apps.notifications.recurrence import words_of
 from apps.notifications.selectors import tasks as reading
 from apps.notifications.services import tasks
 from apps.notifications.targets import named_target, seen_targets, targets_of

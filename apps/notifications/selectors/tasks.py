@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.common.recurrence import zone_named
 from apps.notifications.models import Task
-from apps.notifications.recurrence import zone_named
 from apps.notifications.targets import Target, seen_targets, target_of
 
 # As many as somebody does in a day; the rest is a list.

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts import access
 from apps.accounts.models import User
 from apps.accounts.rows import refusal
+from apps.common import recurrence
 from apps.lists.bulk import Choice, Chosen, How, Refusals, each_by, new_values, one_by_one
-from apps.notifications import recurrence
 from apps.notifications.models import Task
 from apps.notifications.services import tasks
 

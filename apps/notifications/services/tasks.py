@@ -17,7 +17,8 @@ from apps.accounts import access
 from apps.accounts.models import Team, User
 from apps.accounts.owned_rows import archive, first_team_id, insert, locked, named, require_active, restore
 from apps.accounts.rows import differing, refusal, write
-from apps.notifications import events, recurrence
+from apps.common import recurrence
+from apps.notifications import events
 from apps.notifications.models import Task
 from apps.notifications.services.reminders import sync_reminders
 from apps.notifications.targets import named_target

@@ -16,6 +16,7 @@ from apps.lists import events as list_events
 from apps.notifications import events
 from apps.notifications.models import Task
 from apps.notifications.telling.kinds import Candidate, Kind, register
+from apps.payments import events as money_events
 
 _Title = Callable[[str, str, dict[str, Any]], str]
 REMINDER, DUE, LATE = "task.reminder", "task.due", "task.late"
@@ -84,6 +85,7 @@ def _kinds() -> Iterator[Kind]:
         who=lambda event: _person(event.data["requested_by"], "author"),
         about=lambda event: ("documents.document", event.data["document"]["id"]),
     )
+    yield from _about_money()
     yield Kind(
         "rule.stopped",
         "bolt",
@@ -132,6 +134,35 @@ def _by_the_clock() -> Iterator[Kind]:
             % {"count": details.get("count", 0)}
         ),
     )
+
+
+def _about_money() -> Iterator[Kind]:
+    yield Kind(
+        "invoice.paid",
+        "payments",
+        gettext_lazy("The owner of an invoice is told when it is paid"),
+        lambda _who, what, _details: _("Invoice %(what)s is paid") % {"what": what},
+        facts=(money_events.INVOICE_PAID,),
+        who=_owner,
+        about=_about_invoice,
+    )
+    yield Kind(
+        "invoice.overdue",
+        "hourglass",
+        gettext_lazy("The owner of an invoice is told when it is overdue"),
+        lambda _who, what, _details: _("Invoice %(what)s is overdue") % {"what": what},
+        facts=(money_events.INVOICE_OVERDUE,),
+        who=_owner,
+        about=_about_invoice,
+    )
+
+
+def _owner(event: Event) -> list[Candidate]:
+    return _person(event.data["owner"], "owner")
+
+
+def _about_invoice(event: Event) -> tuple[str, int]:
+    return "payments.invoice", event.data["id"]
 
 
 def _assigned(aggregate: str, fact: Fact, label: Any) -> Kind:

@@ -1,5 +1,14 @@
 """Money in the admin."""
 
-from apps.payments.admin import cards, invoices, ledger, payments, rates, reconciliation, statements
+from apps.payments.admin import (
+    cards,
+    invoices,
+    ledger,
+    payments,
+    providers,
+    rates,
+    reconciliation,
+    statements,
+)
 
-__all__ = ["cards", "invoices", "ledger", "payments", "rates", "reconciliation", "statements"]
+__all__ = ["cards", "invoices", "ledger", "payments", "providers", "rates", "reconciliation", "statements"]

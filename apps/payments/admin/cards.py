@@ -48,6 +48,11 @@ def _money_card(name: str) -> Any:
                     "owed": to_decimal(each.owed_minor, each.currency),
                     "overdue": to_decimal(each.overdue_minor, each.currency),
                     "advance": to_decimal(each.advance_minor, each.currency),
+                    "statement_url": ""
+                    if name == "deal"
+                    else reverse("admin:payments_customer_statement")
+                    + "?"
+                    + urlencode({name: row.pk, "currency": each.currency}),
                 }
                 for each in customer_balances(actor, **whose)
             ],

@@ -26,6 +26,9 @@ from apps.documents.amounts import LANGUAGES
 from apps.documents.models import Document
 from apps.lists.admin.rows import ArchivableAdmin, Command, VersionedForm, badge, marked
 from apps.payments.admin.entered import decimal_of, key_of
+from apps.payments.admin.following import FollowingCommands
+from apps.payments.admin.papers import StatementPages
+from apps.payments.admin.providers import LinkCommands
 from apps.payments.admin.reports import AgedPages
 from apps.payments.models import Allocation, Invoice, InvoiceLine, JournalEntry, Payment, Posting
 from apps.payments.services import allocations, credit_notes, invoices, papers, payments
@@ -83,7 +86,7 @@ class LineInline(ScopedTabularInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(AgedPages, ArchivableAdmin):
+class InvoiceAdmin(LinkCommands, FollowingCommands, StatementPages, AgedPages, ArchivableAdmin):
     """Invoices: drafts are written, and what was issued is paid, credited, declared void or given up."""
 
     class Media:
@@ -220,6 +223,8 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
         label, tone = state_of(row)
         return {
             **super().page_context(request, row),
+            **self.link_context(request, row),
+            **self.following_context(request, row),
             "may_archive": False,
             "state": badge(label, tone),
             "invoice_lines": row.lines.select_related("invoice").order_by("position"),
@@ -260,6 +265,8 @@ class InvoiceAdmin(AgedPages, ArchivableAdmin):
             "allocate": self._allocate,
             "release": self._release,
             "paper": self._paper,
+            **self.link_commands(),
+            **self.following_commands(),
         }
 
     def _paper(self, request: HttpRequest, pk: int, version: int | None) -> None:

@@ -21,6 +21,8 @@ from apps.common.templatetags.artel import day, money
 from apps.lists.admin.rows import ArchivableAdmin, Command, VersionedForm, badge, marked
 from apps.payments.admin.entered import decimal_of, key_of
 from apps.payments.admin.invoices import entries_of
+from apps.payments.admin.papers import OneCPages
+from apps.payments.admin.providers import ProviderCommands
 from apps.payments.models import Allocation, Invoice, JournalEntry, Payment
 from apps.payments.services import allocations, payments, refunds
 from apps.payments.services.payments import Received
@@ -87,7 +89,7 @@ def _record(*, actor: User, **values: Any) -> Payment:
 
 
 @admin.register(Payment)
-class PaymentAdmin(ArchivableAdmin):
+class PaymentAdmin(ProviderCommands, OneCPages, ArchivableAdmin):
     """Payments: recorded by hand or come from elsewhere, allocated, given back."""
 
     class Media:
@@ -160,6 +162,7 @@ class PaymentAdmin(ArchivableAdmin):
         may_allocate = has_come and row.left_minor > 0 and access.can(actor, "allocate", row)
         return {
             **super().page_context(request, row),
+            **self.provider_context(request, row),
             "may_archive": False,
             "state": badge(row.get_status_display(), _TONES.get(Status(row.status), "")),
             "allocations": row.allocations.filter(released_at=None).select_related("payment", "invoice"),
@@ -183,6 +186,7 @@ class PaymentAdmin(ArchivableAdmin):
             "release": self._release,
             "refund": self._refund,
             "cancel": self._cancel,
+            **self.provider_commands(),
         }
 
     def _amount(self, request: HttpRequest, pk: int) -> int | None:

@@ -16,11 +16,12 @@ from apps.payments.api.shapes import (
     CreditSerializer,
     InvoiceSerializer,
     IssueSerializer,
+    SendSerializer,
     WhySerializer,
     lines_of,
 )
 from apps.payments.models import CreditNote, Invoice
-from apps.payments.services import credit_notes, invoices, papers
+from apps.payments.services import credit_notes, invoices, papers, reminding
 from apps.payments.services.invoices import NewLine
 
 _REFERENCES = frozenset({"company", "person", "deal", "legal_entity"})
@@ -42,6 +43,7 @@ class InvoiceViewSet(IdempotentMixin, DestroyMixin, ScopedEditViewSet):
         "destroy": "change",
         "issue": "issue",
         "paper": "change",
+        "send": "change",
         "void": "void",
         "credit": "credit",
         "write_off": "writeoff",
@@ -119,6 +121,17 @@ class InvoiceViewSet(IdempotentMixin, DestroyMixin, ScopedEditViewSet):
         row = self.get_object()
         papers.make_paper(row.pk, actor=self.actor)
         return self.respond_if_visible(row, 202)
+
+    @extend_schema(request=SendSerializer, responses=InvoiceSerializer, parameters=[KEY])
+    @action(detail=True, methods=["post"])
+    def send(self, request: Request, pk: str) -> Response:
+        """Write customers a letter with the link by which they see it and pay it."""
+        origin = request.build_absolute_uri("/").rstrip("/")
+
+        def send(pk: int, **said: Any) -> Invoice:
+            return reminding.send_invoice(pk, origin=origin, **said).invoice
+
+        return self._do(send, SendSerializer)
 
     @extend_schema(request=CreditSerializer, responses={201: CreditNoteSerializer}, parameters=[KEY])
     @action(detail=True, methods=["post"])

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 from apps.accounts.faces.api import CreateMixin, ListMixin, RetrieveMixin, ScopedViewSet
 from apps.lists.api.rows import ArchivableViewSet
 from apps.payments import selectors
+from apps.payments.account_papers import statement_paper
 from apps.payments.api.idempotent import KEY, IdempotentMixin
 from apps.payments.api.shapes import (
     AgedRowSerializer,
@@ -220,7 +222,7 @@ class CustomerReportViewSet(ScopedViewSet):
     serializer_class = AgedRowSerializer
     pagination_class = None
     action_permissions: ClassVar[dict[str, str]] = dict.fromkeys(
-        ["aged_receivables", "customer_statement"], "view"
+        ["aged_receivables", "customer_statement", "customer_statement_paper"], "view"
     )
 
     @extend_schema(responses=AgedRowSerializer(many=True), filters=False)
@@ -270,3 +272,30 @@ class CustomerReportViewSet(ScopedViewSet):
             last=last,
         )
         return Response(StatementSerializer(found).data)
+
+    @extend_schema(
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY},
+        parameters=[
+            _CURRENCY,
+            OpenApiParameter("company", OpenApiTypes.INT, description="Of which company,"),
+            OpenApiParameter("person", OpenApiTypes.INT, description="or of which person."),
+            *_PERIOD,
+        ],
+        filters=False,
+    )
+    @action(detail=False, methods=["get"], url_path="customer-statement/paper")
+    def customer_statement_paper(self, request: Request) -> HttpResponse:
+        """The same as a PDF."""
+        said = asked(request)
+        first, last = _days(said)
+        paper = statement_paper(
+            self.actor,
+            said.get("currency") or ledger.base_currency(),
+            company_id=said.get("company"),
+            person_id=said.get("person"),
+            first=first,
+            last=last,
+        )
+        return HttpResponse(
+            paper, content_type="application/pdf", headers={"Cache-Control": "private, no-store"}
+        )

@@ -2,7 +2,10 @@
 
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,8 +24,17 @@ from apps.payments.api.shapes import (
     WhySerializer,
 )
 from apps.payments.models import Allocation, Payment, Refund
+from apps.payments.onec_export import onec_file
 from apps.payments.services import allocations, payments, refunds
 from apps.payments.services.payments import Received
+
+
+class OneCPeriodSerializer(serializers.Serializer[Any]):
+    """From which day to which."""
+
+    first = serializers.DateField()
+    last = serializers.DateField()
+
 
 _REFERENCES = frozenset({"company", "person"})
 _NAMED = ("company", "person", "invoice", "account")
@@ -37,7 +49,11 @@ class PaymentViewSet(IdempotentMixin, UpdateMixin, RetrieveMixin, ListMixin, Sco
 
     queryset = Payment.objects.order_by("-id")
     serializer_class = PaymentSerializer
-    action_permissions: ClassVar[dict[str, str]] = {"allocate_by_due_date": "allocate", "cancel": "cancel"}
+    action_permissions: ClassVar[dict[str, str]] = {
+        "allocate_by_due_date": "allocate",
+        "cancel": "cancel",
+        "onec_exchange": "export",
+    }
     filterset_fields: ClassVar[dict[str, list[str]]] = {
         "status": ["exact", "in"],
         "company": ["exact"],
@@ -91,6 +107,19 @@ class PaymentViewSet(IdempotentMixin, UpdateMixin, RetrieveMixin, ListMixin, Sco
             return self.respond_if_visible(row)
 
         return self.once(work)
+
+    @extend_schema(
+        parameters=[OneCPeriodSerializer],
+        responses={(200, "text/plain"): OpenApiTypes.BINARY},
+        filters=False,
+    )
+    @action(detail=False, methods=["get"], url_path="1c-exchange", pagination_class=None)
+    def onec_exchange(self, request: Request) -> HttpResponse:
+        """What came in roubles and what went back in some days, as a file that 1C takes in (windows-1251)."""
+        given = OneCPeriodSerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        content = onec_file(self.actor, **given.validated_data)
+        return HttpResponse(content, content_type="text/plain; charset=windows-1251")
 
     @extend_schema(request=WhySerializer, responses=PaymentSerializer, parameters=[KEY])
     @action(detail=True, methods=["post"])

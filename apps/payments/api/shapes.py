@@ -393,6 +393,12 @@ class PeriodSerializer(ScopedModelSerializer[PeriodLock]):
         read_only_fields = ["id", "created_at", "created_by"]
 
 
+class SendSerializer(serializers.Serializer[Any]):
+    """Whom an invoice is sent to."""
+
+    recipients = serializers.ListField(child=serializers.CharField(max_length=254), max_length=20)
+
+
 class TrialRowSerializer(serializers.Serializer[Any]):
     """What stands on an account in a currency, in minor units."""
 

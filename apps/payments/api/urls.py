@@ -1,5 +1,6 @@
 """Addresses under /api/v1/payments/."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.payments.api.bank import (
@@ -20,6 +21,16 @@ from apps.payments.api.ledger import (
     PeriodViewSet,
 )
 from apps.payments.api.money import AllocationViewSet, PaymentViewSet, RefundViewSet
+from apps.payments.api.provider_webhook import webhook
+from apps.payments.api.providers import (
+    DisputeViewSet,
+    FiscalReceiptViewSet,
+    PaymentAttemptViewSet,
+    PaymentLinkViewSet,
+    ProviderAccountViewSet,
+    WebhookMessageViewSet,
+)
+from apps.payments.api.recurring import InvoiceLetterViewSet, RecurringInvoiceViewSet
 
 router = SimpleRouter()
 router.register("invoices", InvoiceViewSet)
@@ -39,4 +50,12 @@ router.register("statement-files", StatementFileViewSet)
 router.register("bank-statements", BankStatementViewSet)
 router.register("bank-lines", BankLineViewSet)
 router.register("bank-matches", BankMatchViewSet)
-urlpatterns = router.urls
+router.register("provider-accounts", ProviderAccountViewSet)
+router.register("recurring-invoices", RecurringInvoiceViewSet)
+router.register("letters", InvoiceLetterViewSet)
+router.register("links", PaymentLinkViewSet)
+router.register("charges", PaymentAttemptViewSet)
+router.register("disputes", DisputeViewSet)
+router.register("receipts", FiscalReceiptViewSet)
+router.register("provider-messages", WebhookMessageViewSet)
+urlpatterns = [path("webhooks/<str:key>/", webhook, name="provider-webhook"), *router.urls]

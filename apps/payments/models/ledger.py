@@ -38,6 +38,7 @@ class LedgerAccount(Stamped, Versioned, Archivable):
         REVENUE = "REVENUE", _("revenue")
         FEES = "FEES", _("fees of banks and providers")
         BAD_DEBT = "BAD_DEBT", _("what is not to be had")
+        DISPUTED = "DISPUTED", _("money that payers ask back")
         EXCHANGE = "EXCHANGE", _("exchange of currencies")
         EXCHANGE_GAIN = "EXCHANGE_GAIN", _("gains by rates")
         EXCHANGE_LOSS = "EXCHANGE_LOSS", _("losses by rates")
@@ -102,6 +103,10 @@ class JournalEntry(models.Model):
         EXCHANGE = "EXCHANGE", pgettext_lazy("entry", "exchange difference")
         EXCHANGE_BACK = "EXCHANGE_BACK", pgettext_lazy("entry", "exchange difference taken back")
         REFUND = "REFUND", pgettext_lazy("entry", "refund")
+        DISPUTE = "DISPUTE", pgettext_lazy("entry", "dispute")
+        DISPUTE_FEE = "DISPUTE_FEE", pgettext_lazy("entry", "fee of a dispute")
+        DISPUTE_WON = "DISPUTE_WON", pgettext_lazy("entry", "dispute won")
+        DISPUTE_LOST = "DISPUTE_LOST", pgettext_lazy("entry", "dispute lost")
         MANUAL = "MANUAL", pgettext_lazy("entry", "entered by hand")
         REVERSAL = "REVERSAL", pgettext_lazy("entry", "reversal")
 

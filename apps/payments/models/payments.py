@@ -305,6 +305,8 @@ class Refund(models.Model):
     reason = models.CharField(_("reason"), max_length=500)
     refunded_date = models.DateField(_("given back"))
     external_id = models.CharField(_("provider's number"), max_length=128, blank=True, default="")
+    # When its provider is asked again how it ended.
+    next_ask_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
@@ -324,6 +326,9 @@ class Refund(models.Model):
                 name="refund_recorded_once",
                 violation_error_message=_("This refund was recorded already."),
             ),
+        ]
+        indexes = [
+            models.Index(fields=["next_ask_at"], condition=Q(status="PENDING"), name="refund_due"),
         ]
 
     def __str__(self) -> str:

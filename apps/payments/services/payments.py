@@ -123,13 +123,18 @@ def _account_id(account_id: int | None, *, actor: User) -> int:
     if account_id is None:
         return LedgerAccount.objects.get(purpose=Purpose.CASH).pk
     account = named(LedgerAccount, account_id, actor=actor, field="account")
+    return require_cash(account).pk
+
+
+def require_cash(account: LedgerAccount | None) -> LedgerAccount:
+    """Insist that money may stand on an account. :raises ValidationError: it may not ("not_cash")"""
     if (
         account is None
         or account.type != LedgerAccount.Type.ASSET
         or account.purpose not in ("", Purpose.CASH)
     ):
         raise refusal("account", _("Money comes to an account of money."), code="not_cash")
-    return account.pk
+    return account
 
 
 def _post_receipt(payment: Payment, *, actor: User) -> None:
@@ -239,11 +244,19 @@ def change_payment(
 
 
 @transaction.atomic
-def begin_charge(invoice_id: int, *, actor: User, provider: str, amount_minor: int | None = None) -> Payment:
+def begin_charge(
+    invoice_id: int,
+    *,
+    actor: User,
+    provider: str,
+    amount_minor: int | None = None,
+    account_id: int | None = None,
+) -> Payment:
     """
     Write down that an invoice is about to be paid through a provider; at most one such payment is under way.
 
     :param amount_minor: as much as is owed unless said
+    :param account_id: the ledger account that the money will come to; that of our bank unless said
     :raises DoesNotExist: the invoice is out of sight
     :raises PermissionDenied: the actor may not record payments
     :raises ValidationError: it is not open ("invoice_not_open"), the amount is more than is owed ("amount"), or a
@@ -255,7 +268,9 @@ def begin_charge(invoice_id: int, *, actor: User, provider: str, amount_minor: i
     amount = invoice.left_minor if amount_minor is None else amount_minor
     if not 0 < amount <= invoice.left_minor:
         raise refusal("amount_minor", _("That is more than is still to be paid."), code="amount")
-    said = Received(amount, invoice.currency, provider=provider, method=Payment.Method.CARD)
+    said = Received(
+        amount, invoice.currency, provider=provider, method=Payment.Method.CARD, account_id=account_id
+    )
     values = _values(said, invoice, actor=actor)
     return insert(Payment(status=Status.PROCESSING, invoice=invoice, **values), actor=actor)
 
@@ -314,6 +329,26 @@ def note_outcome(payment_id: int, outcome: Outcome, *, actor: User) -> Payment:
             settle_from(payment, payment.invoice_id, actor=actor, on=day)
     fact = _FACTS.get(outcome.status, events.PAYMENT_CHANGED)
     events.publish_payment(fact, payment.pk, actor_id=actor.pk)
+    return payment
+
+
+@moves_money
+def note_fee(payment_id: int, fee_minor: int, *, actor: User) -> Payment:
+    """
+    Record what a provider kept of a payment, where it says so only after the money; once is enough.
+
+    :raises DoesNotExist: the payment is out of sight
+    :raises PermissionDenied: the actor may not
+    """
+    payment = locked(Payment, payment_id, actor=actor, action="change")
+    if payment.status != Status.SUCCEEDED or payment.fee_minor or not 0 < fee_minor <= payment.captured_minor:
+        return payment
+    write(payment, {"fee_minor": fee_minor}, actor=actor)
+    legs = [
+        Leg(Purpose.FEES, fee_minor, payment.currency, payment_id=payment.pk),
+        Leg(payment.account_id, -fee_minor, payment.currency, payment_id=payment.pk),
+    ]
+    post([Entry(Kind.FEE, SOURCE, payment.pk, timezone.localdate(), legs)], actor_id=actor.pk)
     return payment
 
 

@@ -1,6 +1,6 @@
 """Money that goes back to who paid it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,11 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.accounts.owned_rows import locked
 from apps.accounts.rows import refusal, refusals, write
-from apps.payments import events
-from apps.payments.models import Payment, Refund
+from apps.payments import events, sending
+from apps.payments.models import Payment, PaymentAttempt, Refund
 from apps.payments.services.ledger import Entry, Kind, Leg, Purpose, moves_money, post
 
 SOURCE = "payments.refund"
+# A message to the workers that was lost.
+_LOST_AFTER = timedelta(minutes=1)
 
 
 @moves_money
@@ -31,6 +33,8 @@ def refund_payment(
 ) -> Refund:
     """
     Give back what is left of a payment, or some of it; what is allocated is taken back from its invoice first.
+
+    What came through a provider goes back through it: a worker asks for it, and the refund waits for the answer.
 
     :param amount_minor: all that is left unless said
     :param is_pending: a provider has yet to do it: the amount is kept for it, and nothing is posted
@@ -59,6 +63,9 @@ def refund_payment(
             code="payment_not_overspent",
             params={"left": payment.free},
         )
+    # What came through a provider goes back through it, unless it has told us of the refund itself.
+    is_with_provider = not external_id and PaymentAttempt.objects.filter(payment=payment).exists()
+    is_pending = is_pending or is_with_provider
     status = Refund.Status.PENDING if is_pending else Refund.Status.SUCCEEDED
     with refusals():
         refund = Refund.objects.create(
@@ -68,8 +75,11 @@ def refund_payment(
             reason=reason.strip(),
             refunded_date=day,
             external_id=external_id,
+            next_ask_at=timezone.now() + _LOST_AFTER if is_with_provider else None,
             created_by=actor,
         )
+    if is_with_provider:
+        sending.send_refund(refund.pk)
     column = "refund_pending_minor" if is_pending else "refunded_minor"
     write(payment, {column: getattr(payment, column) + amount}, actor=actor)
     if not is_pending:
@@ -95,7 +105,8 @@ def note_refund_outcome(
     refund.status = Refund.Status.SUCCEEDED if has_succeeded else Refund.Status.FAILED
     refund.external_id = refund.external_id or external_id
     refund.refunded_date = on or timezone.localdate()
-    refund.save(update_fields=["status", "external_id", "refunded_date"])
+    refund.next_ask_at = None
+    refund.save(update_fields=["status", "external_id", "refunded_date", "next_ask_at"])
     values: dict[str, Any] = {"refund_pending_minor": payment.refund_pending_minor - refund.amount_minor}
     if has_succeeded:
         values["refunded_minor"] = payment.refunded_minor + refund.amount_minor

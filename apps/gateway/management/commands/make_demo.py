@@ -31,7 +31,7 @@ from apps.gateway.management.conversations import make_conversations
 from apps.gateway.management.errands import make_errands
 from apps.gateway.management.filling import fill
 from apps.gateway.management.leads import LEADS, make_leads
-from apps.gateway.management.money import make_money
+from apps.gateway.management.money import make_money, make_providers
 from apps.gateway.management.rules import make_rules
 
 Face = StageTransition.Face
@@ -238,6 +238,7 @@ class _Demo:
         make_conversations(self.deals, now=self.now, random=self.random)
         written = papers.make_papers(contents, self.companies, self.deals, system=self.system)
         make_leads(self.people, ensure_team(["Artel", "North office"], actor=self.system), system=self.system)
+        make_providers(system=self.system)
         make_rules(self.lead, self.stages["Negotiation"])
         return written
 

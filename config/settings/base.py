@@ -412,6 +412,8 @@ SPECTACULAR_SETTINGS = {
         "ChannelEnum": "apps.notifications.models.Channel",
         "ChannelAddressReasonEnum": "apps.notifications.models.ChannelAddress.Reason",
         "DeliveryStateEnum": "apps.notifications.models.Delivery.State",
+        "PriorityEnum": "apps.notifications.models.Task.Priority",
+        "ErrorEnum": "apps.notifications.models.WebhookDelivery.Error",
         "DeliveryErrorEnum": "apps.notifications.models.Delivery.Error",
         "DeliveryPriorityEnum": "apps.notifications.models.Delivery.Priority",
         "PreferenceModeEnum": "apps.notifications.models.Preference.Mode",

@@ -12,11 +12,19 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.notifications.models import Preference, Task
-from apps.notifications.services import deeds, tasks
+from apps.documents.models import Approval
+from apps.documents.services import approvals
+from apps.notifications.models import Notification, Preference, Task
+from apps.notifications.selectors.inbox import items_of
+from apps.notifications.services import deeds, inbox, tasks
+from apps.notifications.services.escalating import escalate_ignored
 from apps.notifications.services.writing import unsubscribe_url
+from tests.accounts.factories import make_member, make_team
 from tests.crm.test_deal_races import at_once
+from tests.documents.factories import kind as document_kind
+from tests.documents.factories import make_document
 from tests.notifications.messaging import notify, wants, work
+from tests.notifications.test_inbox import hear
 from tests.notifications.todos import make_doer, make_task
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +76,42 @@ def test_snoozing_is_until_tomorrow_morning_where_the_person_lives(doer: User) -
     local = until.astimezone(ZoneInfo("Europe/Berlin"))
     assert (local.hour, local.minute) == (9, 0)
     assert timedelta(0) < until - timezone.now() <= timedelta(hours=34)
+
+
+def ask_for_approval() -> tuple[User, User, Approval]:
+    """Let a lawyer be asked about a contract, and be told of it."""
+    seller, lawyer = (make_member(make_team(name), "salesperson", name) for name in ("Selma", "Lena"))
+    contract = make_document(
+        seller, "Supply of pumps", b"%PDF-1.7 the contract", type=document_kind("contract")
+    )
+    approval = approvals.request_approval(
+        contract.pk, actor=seller, steps=[approvals.Ask(assignee_id=lawyer.pk)]
+    )
+    hear()
+    return seller, lawyer, approval
+
+
+def test_an_approval_is_given_by_a_button() -> None:
+    _seller, lawyer, approval = ask_for_approval()
+    work()
+    (letter,) = mail.outbox
+    assert letter.to == [lawyer.email]
+    (approve,) = buttons()
+    assert "Supply of pumps" in Client().get(approve).content.decode()
+    assert Client().post(approve).status_code == 200
+    approval.refresh_from_db()
+    assert approval.state == Approval.State.APPROVED
+    assert approval.steps.get().decided_by == lawyer
+    assert Client().post(approve).status_code == 404
+
+
+def test_who_asks_is_told_that_nobody_has_looked() -> None:
+    seller, _lawyer, _approval = ask_for_approval()
+    for row in Notification.objects.all():
+        Notification.objects.filter(pk=row.pk).update(created_at=row.created_at - timedelta(hours=25))
+    assert escalate_ignored() == 1
+    (item,) = items_of(inbox.inbox_of(seller), reader=seller)
+    assert item.title == "Lena has not looked at “Supply of pumps” yet"
 
 
 def test_a_flushed_redis_fails_politely(doer: User, redis_url: str) -> None:

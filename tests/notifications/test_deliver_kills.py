@@ -89,7 +89,9 @@ def test_a_killed_sender_loses_nothing(
         said = Counter((to, sent["text"]) for _at, to, sent in bot.taken)
         assert len(said) == total
         assert max(said.values()) <= 2
-    assert (twice > 0) == (place == "deliver.after_send")
+    # After the record of one, others may have been on their way.
+    if place != "deliver.after_record":
+        assert (twice > 0) == (place == "deliver.after_send")
     # Asked to end, it ends.
     assert second.terminate(30) == 0
 

@@ -273,7 +273,7 @@ class TemplateForm(VersionedForm):
 class MessageTemplateAdmin(DeletableAdmin):
     """What messages say, with how it would look on what the person who writes was last told."""
 
-    form = TemplateForm
+    form = TemplateForm  # type: ignore[assignment]
     add_label = _("New words")
     create = staticmethod(message_templates.create_template)
     change = staticmethod(message_templates.change_template)

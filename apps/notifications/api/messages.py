@@ -147,7 +147,7 @@ class DeliverySerializer(ScopedModelSerializer[Delivery]):
         read_only_fields = fields
 
 
-class SinceSerializer(drf.Serializer[Any]):
+class GivenUpSerializer(drf.Serializer[Any]):
     """Which of what was given up is sent again."""
 
     channel = drf.ChoiceField(Channel.choices)
@@ -178,11 +178,11 @@ class DeliveryViewSet(ScopedReadOnlyViewSet):
             row = delivering.redeliver(self.locked_object().pk, actor=self.actor)
         return self.respond(row)
 
-    @extend_schema(request=SinceSerializer, responses=CountSerializer)
+    @extend_schema(request=GivenUpSerializer, responses=CountSerializer)
     @action(detail=False, methods=["post"], url_path="redeliver-failed")
     def redeliver_failed(self, request: Request) -> Response:
         """Send all that was given up by a channel since a moment once more."""
-        given = SinceSerializer(data=request.data)
+        given = GivenUpSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         return Response({"count": delivering.redeliver_failed(actor=self.actor, **given.validated_data)})
 
@@ -191,7 +191,7 @@ class PreferenceSerializer(drf.Serializer[Any]):
     """What the caller wants of one kind of notifications by one channel."""
 
     kind = drf.CharField(max_length=40)
-    label = drf.CharField(read_only=True)
+    label = drf.CharField(read_only=True)  # type: ignore[assignment]
     channel = drf.ChoiceField(Channel.choices)
     mode = drf.ChoiceField(Preference.Mode.choices)
 
@@ -219,7 +219,7 @@ class PreferenceViewSet(OwnViewSet):
     def create(self, request: Request) -> Response:
         """Say what one wants: at once, once a day, or never; what is not named stays."""
         actor = self.require_whole()
-        given = PreferenceSerializer(data=request.data, many=True, max_length=200)
+        given: Any = PreferenceSerializer(data=request.data, many=True, max_length=200)  # type: ignore[call-arg]
         given.is_valid(raise_exception=True)
         said = {(row["kind"], row["channel"]): row["mode"] for row in given.validated_data}
         preferences.set_preferences(said, actor=actor)
@@ -260,7 +260,7 @@ class QuietTimeViewSet(OwnViewSet):
         return Response(QuietTimeSerializer(preferences.set_quiet_time(actor=actor, **values)).data)
 
 
-class TemplateSerializer(ScopedModelSerializer[MessageTemplate]):
+class MessageTemplateSerializer(ScopedModelSerializer[MessageTemplate]):
     """What a kind of notifications says by a channel in a language."""
 
     class Meta:
@@ -270,7 +270,7 @@ class TemplateSerializer(ScopedModelSerializer[MessageTemplate]):
         validators: ClassVar[list[Any]] = []
 
 
-class PreviewInputSerializer(drf.Serializer[Any]):
+class MessagePreviewInputSerializer(drf.Serializer[Any]):
     """Words to be tried."""
 
     kind = drf.CharField(max_length=40)
@@ -280,7 +280,7 @@ class PreviewInputSerializer(drf.Serializer[Any]):
     body = drf.CharField(max_length=10_000)
 
 
-class PreviewSerializer(drf.Serializer[Any]):
+class MessagePreviewSerializer(drf.Serializer[Any]):
     """How they look; made up where the caller was never told anything of the kind."""
 
     subject = drf.CharField()
@@ -292,7 +292,7 @@ class TemplateViewSet(ScopedEditViewSet, DestroyMixin):
     """Words of messages in place of the platform's own."""
 
     queryset = MessageTemplate.objects.order_by("kind", "channel", "locale")
-    serializer_class = TemplateSerializer
+    serializer_class = MessageTemplateSerializer
     filterset_fields: ClassVar[dict[str, list[str]]] = {
         "kind": ["exact"],
         "channel": ["exact"],
@@ -309,11 +309,11 @@ class TemplateViewSet(ScopedEditViewSet, DestroyMixin):
     def perform_destroy(self, row: MessageTemplate) -> None:
         message_templates.delete_template(row.pk, actor=self.actor)
 
-    @extend_schema(request=PreviewInputSerializer, responses=PreviewSerializer)
+    @extend_schema(request=MessagePreviewInputSerializer, responses=MessagePreviewSerializer)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """Show how words would look about what the caller was last told of the kind."""
-        given = PreviewInputSerializer(data=request.data)
+        given = MessagePreviewInputSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         found = message_templates.preview(actor=self.actor, **given.validated_data)
-        return Response(PreviewSerializer(found).data)
+        return Response(MessagePreviewSerializer(found).data)

@@ -155,7 +155,8 @@ class Deliverer:
         extra = _EXTRA if level == Delivery.Priority.URGENT else 0
         # No more than a part of what the channel takes in a second: the rest would be given back.
         batch = max(rates.rates_of(channel)[0].count // 10, 1)
-        return min(settings.DELIVERY_CONCURRENCY + extra - busy, batch)
+        most: int = settings.DELIVERY_CONCURRENCY + extra
+        return min(most - busy, batch)
 
     def _claimed(self, channel: str, level: int, room: int) -> list[Delivery]:
         if self._reads_table:

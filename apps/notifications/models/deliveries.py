@@ -92,7 +92,7 @@ class ChannelAddress(models.Model):
         return self.verified_at is not None and self.disabled_at is None
 
 
-class DeliveryQuerySet(ScopedQuerySet["Delivery"]):
+class MessageQuerySet(ScopedQuerySet["Delivery"]):
     """Messages by how far they have come."""
 
     def waiting(self) -> Self:
@@ -187,7 +187,7 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(_("sent"), null=True, editable=False)
     expires_at = models.DateTimeField(_("of use until"), null=True, editable=False)
 
-    objects = DeliveryQuerySet.as_manager()
+    objects = MessageQuerySet.as_manager()
     access = Rule(owner="owner", by_roles_alone=True)
 
     class Meta:

@@ -93,7 +93,7 @@ def _again(row: Delivery, error: str, now: datetime, delay: float) -> None:
 
 def delay_after(attempts: int) -> float:
     """Return how many seconds to wait: twice as long each time, up to an hour, spread so that crowds part."""
-    delay = min(_FIRST_SECONDS * 2 ** min(attempts - 1, 20), _LONGEST_SECONDS)
+    delay: float = min(_FIRST_SECONDS * 2 ** min(attempts - 1, 20), _LONGEST_SECONDS)
     return delay * random.uniform(0.75, 1.25)  # noqa: S311 - guards nothing
 
 

@@ -221,8 +221,11 @@ def _who_gave(about: Model | None, _details: dict[str, Any]) -> Iterable[Candida
 
 def _who_asks(_about: Model | None, details: dict[str, Any]) -> Iterable[Candidate]:
     """Return who asked for an approval that is still open."""
-    open_ones = Approval.objects.filter(pk=details.get("approval"), state=Approval.State.OPEN)
-    return [(pk, "author") for pk in open_ones.values_list("requested_by", flat=True) if pk is not None]
+    approval_id = details.get("approval")
+    if not isinstance(approval_id, int):
+        return []
+    open_ones = Approval.objects.filter(pk=approval_id, state=Approval.State.OPEN)
+    return [(pk, "author") for pk in open_ones.values_list("created_by", flat=True) if pk is not None]
 
 
 def _approvers(event: Event) -> Iterable[Candidate]:

@@ -224,8 +224,8 @@ def _who_asks(_about: Model | None, details: dict[str, Any]) -> Iterable[Candida
     approval_id = details.get("approval")
     if not isinstance(approval_id, int):
         return []
-    open_ones = Approval.objects.filter(pk=approval_id, state=Approval.State.OPEN)
-    return [(pk, "author") for pk in open_ones.values_list("created_by", flat=True) if pk is not None]
+    open_ones = Approval.objects.filter(pk=approval_id, state=Approval.State.OPEN).exclude(created_by=None)
+    return [(pk, "author") for pk in open_ones.values_list("created_by", flat=True)]
 
 
 def _approvers(event: Event) -> Iterable[Candidate]:

@@ -32,6 +32,7 @@ from apps.crm.quick import Quick, kinds_for, quick_view
 from apps.crm.selectors import first_steps, latest_imports
 from apps.jobs.models import Job
 from apps.notifications.pages.inbox import inbox_urls
+from apps.notifications.pages.preferences import preference_urls
 
 # How many rows of one kind the search offers: more is what the list's own search is for.
 FOUND_PER_MODEL = 5
@@ -237,6 +238,9 @@ SETTINGS: _Places = [
             Place("accounts.application", "apps", _("Applications")),
             Place("notifications.calendarfeed", "event", _("Calendar addresses")),
             Place("notifications.webhookendpoint", "webhook", _("Webhooks")),
+            Place("notifications.channeladdress", "alternate_email", _("Where I am reached")),
+            Place("notifications.delivery", "send", _("Messages sent to people")),
+            Place("notifications.messagetemplate", "edit_note", _("Words of messages")),
             Place("notifications.verdict", "contact_support", _("Who was told, and why")),
             Place("notifications.webhookdelivery", "outbox", _("Sent to other systems")),
             Place("documents.integrityrun", "verified", _("Stored files")),
@@ -341,7 +345,13 @@ class ArtelAdminSite(PolicyAdminSite):
         section = path("home/<slug:section>/", self.admin_view(self.home_section), name="home_section")
         quick = path("quick/<slug:kind>/", self.admin_view(require_POST(quick_view)), name="quick")
         # Before the rest, which ends in an address that takes everything.
-        return [section, quick, *inbox_urls(self.admin_view), *super().get_urls()]
+        return [
+            section,
+            quick,
+            *inbox_urls(self.admin_view),
+            *preference_urls(self.admin_view),
+            *super().get_urls(),
+        ]
 
     def home_section(self, request: HttpRequest, section: str) -> HttpResponse:
         """Return one section of the home page with fresh figures, for whoever has it on theirs."""

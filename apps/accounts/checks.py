@@ -71,6 +71,8 @@ UNSCOPED_MODELS = {
     "notifications.InboxEvent": "Steps of somebody's own inbox, which its stream reads.",
     "notifications.Mute": "Everybody's own, found by whoever asks and by nobody else.",
     "notifications.Notification": "Everybody's own, found by whoever asks and by nobody else.",
+    "notifications.Preference": "Everybody's own, found by whoever asks and by nobody else.",
+    "notifications.QuietTime": "Everybody's own, found by whoever asks and by nobody else.",
 }
 # Addresses of libraries, which cannot say it themselves.
 DECLARED_VIEWS = {

@@ -46,6 +46,10 @@ _SHARED: tuple[Pattern, ...] = (("accounts.view_accessgrant", OWN),)
 _TASKS: tuple[Pattern, ...] = (
     ("notifications.export_calendarfeed", None),
     ("notifications.*_calendarfeed", OWN),
+    # Where one is reached, and what was sent there; what was given up is sent again by those who rule.
+    ("notifications.export_channeladdress", None),
+    ("notifications.*_channeladdress", OWN),
+    ("notifications.view_delivery", OWN),
 )
 # What is the same for everybody who sells.
 _CATALOG: tuple[Pattern, ...] = (

@@ -23,11 +23,13 @@ class NotificationsConfig(AppConfig):
         )
 
         register_status(409, "webhook_active", "webhook_not_active", "delivery_waits")
-        from apps.events import streams  # noqa: PLC0415
+        from apps.events import brokers, streams  # noqa: PLC0415
         from apps.notifications.telling import rules  # noqa: PLC0415
         from apps.notifications.telling.stream import InboxStream  # noqa: PLC0415
 
-        register_status(409, "task_not_open", "task_open")
+        register_status(
+            409, "task_not_open", "task_open", "address_replaced", "address_off", "delivery_expired"
+        )
         register_status(422, "key_reused")
         targets.declare()
         history.declare()
@@ -38,7 +40,14 @@ class NotificationsConfig(AppConfig):
         automation.declare()
         rules.declare()
         streams.register("inbox", InboxStream())
+        brokers.register_topology(_declare_queues)
         access_events.declare()
         letters.declare()
         personal.declare()
         sinks.register("apps.notifications.webhooks.sink.WebhookSink")
+
+
+def _declare_queues(channel: object) -> None:
+    from apps.notifications.delivering.queues import declare_queues  # noqa: PLC0415 - amqp, which few need
+
+    declare_queues(channel)

@@ -8,6 +8,9 @@ from apps.history.tracking import Reverted, exempt, track
 from apps.notifications import events
 from apps.notifications.models import (
     CalendarFeed,
+    ChannelAddress,
+    Delivery,
+    MessageTemplate,
     Reminder,
     Task,
     Verdict,
@@ -20,6 +23,9 @@ from apps.notifications.services.reminders import sync_reminders
 def declare() -> None:
     """Declare every model of this app."""
     track(Task, rights=_rights, hidden={"cause": ""}, reverted=_reverted)
+    track(MessageTemplate)
+    exempt(ChannelAddress, "Each step stands in the row, and an undo must not reach an address again.")
+    exempt(Delivery, "It is the record of what was sent.")
     exempt(Reminder, "It follows from its task.")
     exempt(Verdict, "It is the record of what was decided.")
     exempt(CalendarFeed, "Each step stands in the row, and an undo must not open an address again.")

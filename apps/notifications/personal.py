@@ -10,7 +10,11 @@ from apps.common.personal import Place, Subject, Turn, declare_place, not_person
 from apps.events.personal import subjects_of
 from apps.notifications.models import (
     CalendarFeed,
+    ChannelAddress,
+    Delivery,
+    MessageTemplate,
     Notification,
+    Preference,
     Task,
     Verdict,
     WebhookDelivery,
@@ -41,6 +45,12 @@ def declare() -> None:
     )
     not_personal(Notification, "A kind, what it comes of, and keys of rows: words are made when it is read.")
     not_personal(Verdict, "A kind, what it comes of, and a reason from a short list.")
+    not_personal(ChannelAddress, "Where a colleague is reached, and what they call that.")
+    not_personal(
+        Delivery, "A kind, where it goes, and what came of it; what it says is a colleague's, and sealed."
+    )
+    not_personal(Preference, "What a colleague wants to be told.")
+    not_personal(MessageTemplate, "Words for everybody, which name nobody.")
     not_personal(CalendarFeed, "What a colleague calls an address of their own, and its hash.")
     not_personal(WebhookEndpoint, "Addresses and secrets of other systems.")
     not_personal(WebhookDelivery, "Names of kinds, and a key.", "event_type", "subject")

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from apps.notifications.services import inbox, reminding, webhook_sending
+from apps.notifications.services import delivering, escalating, inbox, reminding, sweeping, webhook_sending
 
 
 @shared_task
@@ -21,3 +21,21 @@ def fire_due_reminders() -> int:
 def expire_inboxes() -> int:
     """Forget what people were told long ago."""
     return inbox.expire()
+
+
+@shared_task
+def sweep_deliveries() -> int:
+    """Put digests together, and hand over to the broker what it does not have."""
+    return sweeping.gather_digests() + sweeping.sweep_or_wait()
+
+
+@shared_task
+def escalate_ignored() -> int:
+    """Tell those who wait that nobody has looked at what they have asked for."""
+    return escalating.escalate_ignored()
+
+
+@shared_task
+def expire_deliveries() -> int:
+    """Forget what was sent long ago."""
+    return delivering.expire()

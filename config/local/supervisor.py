@@ -51,7 +51,7 @@ class Supervisor(Manager):  # type: ignore[misc]
         self._process_ctor = TiedProcess
         self.home = home
         self.port = port
-        # Seven programs that load at once would each take as long as all of them: people wait for the first.
+        # Eight programs that load at once would each take as long as all of them: people wait for the first.
         self.answered = home.run / "answered"
         self.answered.unlink(missing_ok=True)
         later = {**environment, AFTER: str(self.answered)}

@@ -280,6 +280,17 @@ MAY: dict[str, dict[str, set[str]]] = {
     },
     # For a calendar of one's own; they are taken back, and stay on record.
     "notifications.CalendarFeed": {"view": ALL, "add": WRITERS, "change": WRITERS, "delete": set()},
+    # Where one is reached is one's own business; addresses are turned off, and stay on record.
+    "notifications.ChannelAddress": {"view": ALL, "add": WRITERS, "change": WRITERS, "delete": set()},
+    # Everybody reads what was sent to them; what was given up is sent again by those who rule.
+    "notifications.Delivery": {"view": ALL, "add": set(), "change": RULERS, "delete": set()},
+    # Words in the name of the house.
+    "notifications.MessageTemplate": {
+        "view": {AUDITOR, ADMINISTRATOR},
+        "add": RULERS,
+        "change": RULERS,
+        "delete": RULERS,
+    },
     "crm.Product": _CATALOG,
     "crm.LostReason": _CATALOG,
     "crm.Pipeline": _CATALOG,
@@ -423,6 +434,10 @@ OWN_ONLY = {
     (ACCOUNTANT, "notifications.Task"),
     (LEAD, "notifications.CalendarFeed"),
     (ACCOUNTANT, "notifications.CalendarFeed"),
+    (LEAD, "notifications.ChannelAddress"),
+    (ACCOUNTANT, "notifications.ChannelAddress"),
+    (LEAD, "notifications.Delivery"),
+    (ACCOUNTANT, "notifications.Delivery"),
     (ACCOUNTANT, "accounts.AccessGrant"),
     (ACCOUNTANT, "jobs.Job"),
     (ACCOUNTANT, "lists.SavedView"),
@@ -543,6 +558,9 @@ OTHERS = {
     "pay/<str:token>/paper/": "public",
     "pay/back/<str:signed>/": "public",
     "pay/demo/<str:name>/": "public",
+    # Whoever holds a message to them, without a session.
+    "messages/do/<str:secret>/": "public",
+    "messages/stop/<str:said>/": "public",
     # Whoever holds the link to a quote.
     "q/<str:token>/": "public",
     "q/<str:token>/paper/": "public",
@@ -588,6 +606,8 @@ OTHERS = {
     "api/v1/notifications/^inbox/mark/$": "login",
     "api/v1/notifications/^inbox/mark-all/$": "login",
     "api/v1/notifications/^inbox/unread/$": "login",
+    "api/v1/notifications/^preferences/$": "login",
+    "api/v1/notifications/^quiet-hours/$": "login",
     "api/v1/notifications/^mutes/$": "login",
     "api/v1/notifications/^mutes/(?P<pk>[0-9]{1,18})/$": "login",
     "api/v1/me/": "login",
@@ -631,6 +651,7 @@ SITE_PAGES = {
     "inbox/<int:pk>/": "login",
     "inbox/mark/": "login",
     "inbox/mark-all/": "login",
+    "inbox/preferences/": "login",
     "inbox/mute/": "login",
     "inbox/unmute/": "login",
 }

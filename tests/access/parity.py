@@ -112,6 +112,8 @@ ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
     ("payments.BankLine", "back"): ("payments.BankLine", "put_back"),
     ("payments.BankLine", "release"): ("payments.BankMatch", "release"),
     ("notifications.CalendarFeed", "change"): ("notifications.CalendarFeed", "revoke"),
+    ("notifications.ChannelAddress", "change"): ("notifications.ChannelAddress", "turn_off"),
+    ("notifications.Delivery", "change"): ("notifications.Delivery", "redeliver"),
     ("notifications.Task", "calendar"): ("notifications.Task", "list"),
     ("notifications.Task", "day"): ("notifications.Task", "list"),
     ("notifications.Task", "quick"): ("notifications.Task", "create"),

@@ -73,6 +73,7 @@ CHOSEN: dict[str, Any] = {
     "crm.SalesPlan.month": date(2026, 1, 1),
     "notifications.WebhookEndpoint.event_types": ["crm.deal.*"],
     # What waits says until when.
+    "notifications.Delivery.next_attempt_at": datetime(2026, 1, 31, tzinfo=UTC),
     "notifications.WebhookDelivery.next_attempt_at": datetime(2026, 1, 31, tzinfo=UTC),
     "crm.CurrencyRate.currency": "USD",
     # A line names a product, or says what it is.

@@ -156,9 +156,9 @@ raise SystemExit(Keeper("job", "sh -c 'exit 3'", first_delay=0.001).run())
 
 def test_the_procfile_names_the_processes() -> None:
     procfile = ROOT / "Procfile"
-    names = ["web", "worker", "jobs", "beat", "relay", "webhooks"]
+    names = ["web", "worker", "jobs", "beat", "relay", "webhooks", "deliver"]
     commands = [command_of(name, procfile).split()[0] for name in names]
-    assert commands == ["uvicorn", "celery", "celery", "celery", "python", "python"]
+    assert commands == ["uvicorn", "celery", "celery", "celery", "python", "python", "python"]
     # Whatever else there is runs where its server is named.
     assert set(parse_procfile(procfile.read_text()).processes) == {*names, *NEEDS}
     with pytest.raises(SystemExit, match="no line for nobody"):

@@ -5,9 +5,9 @@ A broker that is away keeps its own facts waiting and nobody else: receivers and
 it is still to be told, in order; a process of its own (`manage.py relay --to NAME`) tells it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -57,6 +57,7 @@ class Route:
 
 
 _routes: dict[str, Route] = {}
+_topology: list[Callable[[Any], None]] = []
 
 
 def register(route: Route) -> None:
@@ -67,6 +68,17 @@ def register(route: Route) -> None:
 def open_routes() -> list[Route]:
     """List the ways out that have an address."""
     return [route for route in _routes.values() if route.is_open]
+
+
+def register_topology(declare: Callable[[Any], None]) -> None:
+    """Have `declare_topology` make more; called from the ready() of an app that has queues of its own in RabbitMQ."""
+    if declare not in _topology:
+        _topology.append(declare)
+
+
+def topology() -> list[Callable[[Any], None]]:
+    """List what apps have to make, each given a channel."""
+    return list(_topology)
 
 
 def route_named(name: str) -> Route:

@@ -7,7 +7,7 @@ at once. A fact that no queue is bound for is confirmed too, and is gone: whoeve
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ssl import create_default_context
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,15 +25,16 @@ DEAD_EXCHANGE = "artel.dead"
 # A broker with a full disk or memory takes the messages and confirms none.
 CONFIRM_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
-_PERSISTENT = 2
-_AWAY = (amqp.AMQPError, OSError)
+PERSISTENT = 2
+AWAY = (amqp.AMQPError, OSError)
 
 
-def connect(url: str) -> Any:
+def connect(url: str, *, patience: float = CONFIRM_SECONDS) -> Any:
     """
     Open a connection.
 
     :param url: amqp://user:password@host:port/vhost, or amqps://
+    :param patience: seconds for which an answer is waited for
     :raises ValueError: that is no such address
     :raises OSError: nobody answers there
     """
@@ -48,9 +49,9 @@ def connect(url: str) -> Any:
         # Other than the default, the name stands without its slash.
         virtual_host=unquote(parts.path.removeprefix("/")) or "/",
         ssl={"context": create_default_context(), "server_hostname": parts.hostname} if is_secure else False,
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=CONFIRM_SECONDS,
-        write_timeout=CONFIRM_SECONDS,
+        connect_timeout=min(_CONNECT_SECONDS, patience),
+        read_timeout=patience,
+        write_timeout=patience,
     )
     connection.connect()
     return connection
@@ -63,7 +64,7 @@ def opened(url: str) -> Iterator[Any]:
     try:
         yield connection.channel()
     finally:
-        with contextlib.suppress(*_AWAY):
+        with contextlib.suppress(*AWAY):
             connection.close()
 
 
@@ -95,8 +96,10 @@ def declare_queue(channel: Any, name: str, *, types: Sequence[str], delivery_lim
         channel.queue_bind(name, EXCHANGE, pattern)
 
 
-class RabbitMQ:
-    """The exchange, over one connection that is made anew after it broke."""
+class Publisher:
+    """A way in, over one connection that is made anew after it broke; several messages wait for their answers at once."""
+
+    patience = CONFIRM_SECONDS
 
     def __init__(self, url: str = "") -> None:
         self._url = url or settings.RABBITMQ_URL
@@ -106,13 +109,24 @@ class RabbitMQ:
         self._open: set[int] = set()
         self._published = 0
 
-    def send(self, events: Sequence[Event]) -> None:
+    def declare(self, channel: Any) -> None:
+        """Make what is published to, where it is not there yet."""
+        declare_exchanges(channel)
+
+    def publish(self, messages: Iterable[tuple[Any, str, str]]) -> None:
+        """
+        Publish messages, each to an exchange under a routing key, and return once each is confirmed.
+
+        :raises NotSent: one is not; some may have been taken all the same
+        """
         try:
             self._connect()
-            for event in events:
-                self._publish(event)
+            for message, exchange, routing_key in messages:
+                self._channel.basic_publish(message, exchange=exchange, routing_key=routing_key)
+                self._published += 1
+                self._open.add(self._published)
             self._await_confirms()
-        except _AWAY as error:
+        except AWAY as error:
             self.close()
             raise NotSent(f"RabbitMQ: {error}") from error
         except NotSent:
@@ -122,39 +136,22 @@ class RabbitMQ:
     def close(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(*AWAY):
                 connection.close()
 
     def _connect(self) -> None:
         if self._connection is not None and self._connection.connected:
             return
-        self._connection = connect(self._url)
+        self._connection = connect(self._url, patience=self.patience)
         self._channel = self._connection.channel()
-        declare_exchanges(self._channel)
+        self.declare(self._channel)
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._confirmed)
         self._channel.events["basic_nack"].add(self._refused)
         self._open, self._published = set(), 0
 
-    def _publish(self, event: Event) -> None:
-        body = written(cloud_event(event))
-        message = amqp.Message(
-            body,
-            content_type=MEDIA_TYPE,
-            content_encoding="utf-8",
-            delivery_mode=_PERSISTENT,
-            message_id=str(event.uid),
-            type=event.type,
-            timestamp=int(event.at.timestamp()),
-            app_id="artel",
-            application_headers={"subject": event.subject, "sequence": event.sequence},
-        )
-        self._channel.basic_publish(message, exchange=EXCHANGE, routing_key=event.type)
-        self._published += 1
-        self._open.add(self._published)
-
     def _await_confirms(self) -> None:
-        until = time.monotonic() + CONFIRM_SECONDS
+        until = time.monotonic() + self.patience
         while self._open:
             left = until - time.monotonic()
             if left <= 0:
@@ -169,3 +166,24 @@ class RabbitMQ:
 
     def _refused(self, number: int, _multiple: bool) -> None:  # noqa: FBT001 - as the library calls it
         raise NotSent(f"RabbitMQ has refused message {number}")
+
+
+class RabbitMQ(Publisher):
+    """The exchange of facts."""
+
+    def send(self, events: Sequence[Event]) -> None:
+        self.publish((_message(event), EXCHANGE, event.type) for event in events)
+
+
+def _message(event: Event) -> Any:
+    return amqp.Message(
+        written(cloud_event(event)),
+        content_type=MEDIA_TYPE,
+        content_encoding="utf-8",
+        delivery_mode=PERSISTENT,
+        message_id=str(event.uid),
+        type=event.type,
+        timestamp=int(event.at.timestamp()),
+        app_id="artel",
+        application_headers={"subject": event.subject, "sequence": event.sequence},
+    )

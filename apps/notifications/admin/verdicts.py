@@ -9,7 +9,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
 from apps.accounts.faces.admin import ScopedModelAdmin
 from apps.lists.admin.rows import badge
-from apps.notifications.models import Verdict
+from apps.notifications.models import Channel, Verdict, Way
 from apps.notifications.telling.kinds import kind_of
 
 
@@ -21,14 +21,22 @@ class VerdictAdmin(ScopedModelAdmin):
     empty_text = _(
         "Each time that something happens of which people are told, it is written down here for each of them."
     )
-    list_display = ("when_cell", "user", "rule_cell", "because", "outcome_cell", "about_cell")
+    list_display = (
+        "when_cell",
+        "user",
+        "rule_cell",
+        "because",
+        "outcome_cell",
+        "channels_cell",
+        "about_cell",
+    )
     list_display_links = None
     list_select_related = ("user", "target_type")
     list_filter: Any = ("user", ("outcome", ChoicesDropdownFilter), ("at", RangeDateFilter))
     short_list = "Looked through by person and outcome, and gone after ninety days."
     ordering = ("-id",)
     actions = None
-    fields: ClassVar[Any] = ("user", "kind", "because", "outcome", "cause", "at")
+    fields: ClassVar[Any] = ("user", "kind", "because", "outcome", "channels_cell", "cause", "at")
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -52,6 +60,15 @@ class VerdictAdmin(ScopedModelAdmin):
     @admin.display(description=_("outcome"))
     def outcome_cell(self, row: Verdict) -> Any:
         return badge(row.get_outcome_display(), "WON" if row.outcome == Verdict.Outcome.TOLD else "")
+
+    @admin.display(description=_("besides the inbox"))
+    def channels_cell(self, row: Verdict) -> str:
+        said = [
+            f"{Channel(channel).label}: {Way(way).label}"
+            for channel, way in row.channels.items()
+            if channel in Channel and way in Way
+        ]
+        return "; ".join(said) or "–"
 
     @admin.display(description=_("about"))
     def about_cell(self, row: Verdict) -> str:

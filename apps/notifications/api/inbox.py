@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from apps.accounts.faces.api import ScopedModelSerializer, ScopedReadOnlyViewSet, actor_of
 from apps.accounts.models import User
 from apps.accounts.services.in_person import require_in_person
-from apps.notifications.models import Mute, Notification, Verdict
+from apps.notifications.models import Mute, Notification, Verdict, Way
 from apps.notifications.selectors.inbox import items_of
 from apps.notifications.services import inbox
 from apps.notifications.targets import targets_of
@@ -198,11 +198,26 @@ class MuteViewSet(OwnViewSet):
 
 
 class VerdictSerializer(ScopedModelSerializer[Verdict]):
-    """Why somebody was told of something, or was not."""
+    """Why somebody was told of something, or was not; of whoever was, also by which channels."""
+
+    channels = drf.DictField(child=drf.ChoiceField(Way.choices), read_only=True)
 
     class Meta:
         model = Verdict
-        fields = ["id", "user", "kind", "cause", "because", "outcome", "target_type", "target_id", "at"]
+        fields = [
+            *[
+                "id",
+                "user",
+                "kind",
+                "cause",
+                "because",
+                "outcome",
+                "channels",
+                "target_type",
+                "target_id",
+                "at",
+            ],
+        ]
         read_only_fields = fields
 
 

@@ -3,6 +3,13 @@
 from rest_framework.routers import SimpleRouter
 
 from apps.notifications.api.inbox import InboxViewSet, MuteViewSet, VerdictViewSet
+from apps.notifications.api.messages import (
+    AddressViewSet,
+    DeliveryViewSet,
+    PreferenceViewSet,
+    QuietTimeViewSet,
+    TemplateViewSet,
+)
 from apps.notifications.api.tasks import CalendarFeedViewSet, TaskViewSet
 from apps.notifications.api.webhooks import EventTypeViewSet, WebhookDeliveryViewSet, WebhookViewSet
 
@@ -16,4 +23,9 @@ router.register("mutes", MuteViewSet, basename="mute")
 router.register("verdicts", VerdictViewSet, basename="verdict")
 router.register("tasks", TaskViewSet, basename="task")
 router.register("calendar-feeds", CalendarFeedViewSet, basename="calendar-feed")
+router.register("addresses", AddressViewSet, basename="channel-address")
+router.register("deliveries", DeliveryViewSet, basename="delivery")
+router.register("preferences", PreferenceViewSet, basename="preference")
+router.register("quiet-hours", QuietTimeViewSet, basename="quiet-time")
+router.register("message-templates", TemplateViewSet, basename="message-template")
 urlpatterns = router.urls

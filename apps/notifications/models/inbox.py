@@ -57,6 +57,8 @@ class Notification(models.Model):
     created_at = models.DateTimeField(_("at"), auto_now_add=True)
     read_at = models.DateTimeField(_("read"), null=True)
     archived_at = models.DateTimeField(_("put away"), null=True)
+    # When somebody else was told that nobody has looked at it.
+    escalated_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("notification")
@@ -74,6 +76,11 @@ class Notification(models.Model):
                 fields=["recipient", "-id"], condition=Q(archived_at=None), name="notification_inbox"
             ),
             models.Index(fields=["recipient"], condition=Q(read_at=None), name="notification_unread"),
+            models.Index(
+                fields=["kind", "created_at"],
+                condition=Q(read_at=None, escalated_at=None),
+                name="notification_ignored",
+            ),
             models.Index(fields=["recipient", "target_type", "target_id"], name="notification_target"),
             models.Index(fields=["created_at"], name="notification_by_age"),
         ]
@@ -154,6 +161,8 @@ class Verdict(models.Model):
         ContentType, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
     )
     target_id = models.BigIntegerField(null=True)
+    # Of whoever was told: by which channels besides the inbox, and why not by the others: {"EMAIL": "QUIET"}.
+    channels = models.JSONField(default=dict, db_default={}, editable=False)
     at = models.DateTimeField(_("at"), auto_now_add=True)
 
     objects = ScopedQuerySet.as_manager()

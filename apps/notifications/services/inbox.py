@@ -14,6 +14,7 @@ from apps.accounts import access
 from apps.accounts.models import User
 from apps.events.wakeup import poke_stream
 from apps.notifications.models import InboxEvent, Mute, Notification, Verdict
+from apps.notifications.services.planning import plan
 from apps.notifications.targets import named_target
 from apps.notifications.telling.kinds import Candidate, Kind
 
@@ -83,7 +84,9 @@ def tell(kind: Kind, candidates: Iterable[Candidate], cause: Cause) -> list[Noti
         for verdict in verdicts
         if verdict.outcome == Outcome.TOLD
     ]
-    return [row for row in told if _insert(row)]
+    new = [row for row in told if _insert(row)]
+    plan(kind, new)
+    return new
 
 
 def _outcome(kind: Kind, user: User, cause: Cause, target: ContentType | None) -> str:

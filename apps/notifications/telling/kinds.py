@@ -9,6 +9,7 @@ An app above adds its own from its ready():
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.db import models
 from django.utils.functional import Promise
 
 from apps.events.models import Event
@@ -32,6 +33,9 @@ class Kind:
     :param details: keys and numbers that the words are made of; no names
     :param title: says it to its reader, given who did it, what it is about and the details
     :param tells_self: also whoever did it themselves
+    :param is_sent: leaves the inbox for other channels unless somebody says otherwise
+    :param escalates: lists who is told when nobody has looked at it for long, given what it is about and the details
+    :param deeds: what its buttons do, by their names among `services.deeds`
     """
 
     code: str
@@ -43,6 +47,9 @@ class Kind:
     about: Callable[[Event], tuple[str, int] | None] = lambda event: None
     details: Callable[[Event], dict[str, object]] = lambda event: {}
     tells_self: bool = False
+    is_sent: bool = True
+    deeds: tuple[str, ...] = ()
+    escalates: Callable[[models.Model | None, dict[str, object]], Iterable[Candidate]] | None = None
 
 
 _kinds: dict[str, Kind] = {}

@@ -3,23 +3,27 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from django.db.models import Model
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apps.accounts.models import User
 from apps.crm import events as crm_events
 from apps.documents import events as document_events
-from apps.documents.models import ApprovalStep
+from apps.documents.models import Approval, ApprovalStep
 from apps.events.models import Event
 from apps.events.registry import Fact
 from apps.lists import events as list_events
 from apps.notifications import events
-from apps.notifications.models import Task
+from apps.notifications.models import Channel, ChannelAddress, Task
 from apps.notifications.telling.kinds import Candidate, Kind, register
 from apps.payments import events as money_events
 
 _Title = Callable[[str, str, dict[str, Any]], str]
 REMINDER, DUE, LATE = "task.reminder", "task.due", "task.late"
+ADDRESS_OFF = "address.off"
+IGNORED = "notification.ignored"
+_TASK_DEEDS = ("done", "snooze")
 
 
 def declare() -> None:
@@ -54,6 +58,8 @@ def _kinds() -> Iterator[Kind]:
         facts=(events.TASK_CREATED, events.TASK_ASSIGNED),
         who=lambda event: [(event.data["assignee"]["id"], "assignee")],
         about=_about_task,
+        deeds=_TASK_DEEDS,
+        escalates=_who_gave,
     )
     yield Kind(
         "task.closed",
@@ -64,6 +70,7 @@ def _kinds() -> Iterator[Kind]:
         who=_followers,
         about=_about_task,
         details=lambda event: {"is_done": event.data["state"] == "DONE"},
+        is_sent=False,
     )
     yield from _by_the_clock()
     yield Kind(
@@ -75,6 +82,8 @@ def _kinds() -> Iterator[Kind]:
         who=_approvers,
         about=lambda event: ("documents.document", event.data["document"]["id"]),
         details=lambda event: {"approval": event.data["id"]},
+        deeds=("approve",),
+        escalates=_who_asks,
     )
     yield Kind(
         "approval.completed",
@@ -105,6 +114,24 @@ def _kinds() -> Iterator[Kind]:
         who=lambda event: _person(event.data.get("owner"), "owner"),
         about=lambda event: ("lists.export", event.data["id"]),
         tells_self=True,
+        is_sent=False,
+    )
+    yield Kind(
+        IGNORED,
+        "hourglass_top",
+        gettext_lazy(
+            "Whoever gave a task or asked for an approval is told when nobody has looked at it for long"
+        ),
+        lambda who, what, _details: _("%(who)s has not looked at %(what)s yet") % {"who": who, "what": what},
+    )
+    yield Kind(
+        ADDRESS_OFF,
+        "unsubscribe",
+        gettext_lazy("Whoever cannot be reached any more by an address of theirs is told of it"),
+        lambda _who, _what, details: (
+            _("You are not reached any more by %(channel)s: %(reason)s") % _address_words(details)
+        ),
+        tells_self=True,
     )
 
 
@@ -114,12 +141,15 @@ def _by_the_clock() -> Iterator[Kind]:
         "alarm",
         gettext_lazy("Whoever has something to do is reminded of it"),
         lambda _who, what, _details: _("Reminder: %(what)s") % {"what": what},
+        deeds=_TASK_DEEDS,
     )
     yield Kind(
         DUE,
         "alarm_on",
         gettext_lazy("Whoever has something to do is told when it is due"),
         lambda _who, what, _details: _("Due now: %(what)s") % {"what": what},
+        deeds=_TASK_DEEDS,
+        escalates=_who_gave,
     )
     yield Kind(
         LATE,
@@ -183,6 +213,15 @@ def _closed(who: str, what: str, details: dict[str, Any]) -> str:
     return text % {"who": who, "what": what}
 
 
+def _address_words(details: dict[str, Any]) -> dict[str, str]:
+    channel, reason = str(details.get("channel", "")), str(details.get("reason", ""))
+    known = ChannelAddress.Reason
+    return {
+        "channel": str(Channel(channel).label) if channel in Channel else channel,
+        "reason": str(known(reason).label) if reason in known else reason,
+    }
+
+
 def _person(named: Any, because: str) -> list[Candidate]:
     return [] if not named else [(named["id"], because)]
 
@@ -202,6 +241,22 @@ def _followers(event: Event) -> Iterable[Candidate]:
     author = Task.objects.filter(pk=event.data["id"]).values_list("created_by", flat=True).first()
     found = [(author, "author")] if author is not None else []
     return [*found, *((pk, "watcher") for pk in event.data["watchers"])]
+
+
+def _who_gave(about: Model | None, _details: dict[str, Any]) -> Iterable[Candidate]:
+    """Return who gave a task that is still to be done."""
+    if not isinstance(about, Task) or not about.is_open or about.created_by_id is None:
+        return []
+    return [(about.created_by_id, "author")]
+
+
+def _who_asks(_about: Model | None, details: dict[str, Any]) -> Iterable[Candidate]:
+    """Return who asked for an approval that is still open."""
+    approval_id = details.get("approval")
+    if not isinstance(approval_id, int):
+        return []
+    open_ones = Approval.objects.filter(pk=approval_id, state=Approval.State.OPEN).exclude(created_by=None)
+    return [(pk, "author") for pk in open_ones.values_list("created_by", flat=True)]
 
 
 def _approvers(event: Event) -> Iterable[Candidate]:

@@ -6,12 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.events.brokers import topology
 from apps.events.brokers.rabbitmq import DEAD_EXCHANGE, EXCHANGE, declare_exchanges, declare_queue, opened
 
 
 class Command(BaseCommand):
     help = (
-        "Makes the exchanges in RabbitMQ and, if asked, a durable queue for one consumer; the same each time."
+        "Makes the exchanges in RabbitMQ, the queues of the platform's own and, if asked, a durable queue for one"
+        " consumer; the same each time."
     )
     requires_system_checks = []
     requires_migrations_checks = False
@@ -36,6 +38,8 @@ class Command(BaseCommand):
         try:
             with opened(settings.RABBITMQ_URL) as channel:
                 declare_exchanges(channel)
+                for declare in topology():
+                    declare(channel)
                 if queue:
                     declare_queue(channel, queue, types=types, delivery_limit=delivery_limit)
         # Of an address, of a connection, and of a queue that is there with other arguments.

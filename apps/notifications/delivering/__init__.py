@@ -1,0 +1,1 @@
+"""The machinery by which messages leave: rates, queues, and the loop of `manage.py deliver`."""

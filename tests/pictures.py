@@ -61,7 +61,7 @@ def _keys() -> dict[str, int]:
     deal = Deal.objects.filter(status=Deal.Status.OPEN, owner__email=_EMAIL.format("anna")).latest("pk")
     return {
         "deal": deal.pk,
-        "company": Company.objects.filter(pk=deal.company_id).get().pk,
+        "company": Company.objects.filter(deals=deal).values_list("pk", flat=True)[0],
         "pipeline": Pipeline.objects.get(is_default=True).pk,
         "document": Document.objects.filter(current_version__isnull=False).latest("pk").pk,
         "invoice": Invoice.objects.filter(status=Invoice.Status.PAID).earliest("pk").pk,

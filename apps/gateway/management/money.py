@@ -61,7 +61,7 @@ def _invoice(deal: Deal, fate: str, *, accountant: User) -> None:
             company_id=invoice.company_id,
             invoice_id=invoice.pk,
             payer_name=invoice.customer_name,
-            reference=invoice.number,
+            reference=invoice.number or "",
         )
         record_payment(received, actor=accountant)
 

@@ -80,7 +80,8 @@ def test_snoozing_is_until_tomorrow_morning_where_the_person_lives(doer: User) -
 
 def ask_for_approval() -> tuple[User, User, Approval]:
     """Let a lawyer be asked about a contract, and be told of it."""
-    seller, lawyer = (make_member(make_team(name), "salesperson", name) for name in ("Selma", "Lena"))
+    seller = make_member(make_team("North"), "administrator", "Selma")
+    lawyer = make_member(make_team("Legal"), "salesperson", "Lena")
     contract = make_document(
         seller, "Supply of pumps", b"%PDF-1.7 the contract", type=document_kind("contract")
     )

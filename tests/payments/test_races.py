@@ -11,18 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from django.conf import LazySettings
 from django.core.exceptions import ValidationError
 from django.db import connections, transaction
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.payments.models import Allocation, IdempotencyKey, Invoice, JournalEntry, Payment, Posting
+from apps.payments.models import (
+    Allocation,
+    IdempotencyKey,
+    Invoice,
+    JournalEntry,
+    Payment,
+    PaymentAttempt,
+    Posting,
+)
 from apps.payments.services import invoices
 from apps.payments.services.allocations import allocate_payment, release_allocation
 from apps.payments.services.refunds import refund_payment
 from tests.access.world import client_with_key
 from tests.crm.factories import make_company
+from tests.fakes.stripe import fake_stripe
 from tests.payments.factories import draft, issued, line, make_accountant, paid, wrong
+from tests.payments.providing import account_with, begun, drained, told
 
 if TYPE_CHECKING:
     from tests.support.processes import Processes
@@ -192,4 +203,25 @@ def test_a_program_that_heard_nothing_asks_again(accountant: User, artel_process
     assert answer.status_code == 201
     assert answer.headers["Idempotent-Replayed"] == "true"
     assert answer.json()["id"] == Payment.objects.get().pk
+    assert wrong() == []
+
+
+def test_of_many_payers_one_is_sent_to_the_provider_and_messages_at_once_are_one(
+    accountant: User, settings: LazySettings
+) -> None:
+    with fake_stripe() as stripe:
+        account = account_with(stripe, settings, accountant)
+        invoice = issued(accountant, line("100"))
+        outcomes = spread([lambda: begun(invoice, account).pk] * 24, connections_at_once=8)
+        (attempt_id,) = [each for each in outcomes if isinstance(each, int)]
+        assert len(stripe.sessions) == 1
+        money = stripe.pay(PaymentAttempt.objects.get(pk=attempt_id).external_id)
+        stripe.refund(money, 2500)
+        calls = [lambda each=each: told(account, each) for each in stripe.messages * 4]
+        random.Random(7).shuffle(calls)
+        spread(calls, connections_at_once=8)
+        drained()
+    payment = Payment.objects.get()
+    assert (payment.status, payment.captured_minor, payment.refunded_minor) == ("SUCCEEDED", 10000, 2500)
+    assert payment.refunds.count() == 1
     assert wrong() == []

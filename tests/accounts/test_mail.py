@@ -43,6 +43,8 @@ CONTEXT = {
     "team": "North",
     "number": "Q-2026-00001",
     "until": "1 December 2026",
+    "due": "1 December 2026",
+    "amount": "1,500 ₽",
     "url": "https://crm.example/hook/",
     "reason": "It answered nothing for five days.",
     "link": "https://artel.example/x/",

@@ -22,8 +22,9 @@ def test_administrator_sees_the_whole_menu_in_order(ada: "User") -> None:
     assert menu_of(ada) == [
         "Home", "Inbox", "Leads", "Deals", "Board", "Numbers", "Quotes", "Companies", "People",
         "Unmatched mail", "Duplicates",
-        "Invoices", "Payments", "Reconciliation", "Bank statements", "Bank lines", "Bank accounts", "Published rates",
-        "Aged receivables", "Trial balance", "Day-book", "Accounts", "Closed periods",
+        "Invoices", "Payments", "Reconciliation", "Bank statements", "Bank lines", "Bank accounts",
+        "Payment providers", "Published rates",
+        "Aged receivables", "Trial balance", "Export to 1C", "Day-book", "Accounts", "Closed periods",
         "Documents", "Folders", "Templates", "Our companies", "Waiting for me", "Out to be signed", "Ways of approval",
         "Links to documents", "Bundles", "Document types", "Document tags",
         "My day", "Tasks", "Imports", "Bulk changes", "Uploads", "Exports", "Disclosures", "Erasures", "Jobs", "Changes",
@@ -31,8 +32,8 @@ def test_administrator_sees_the_whole_menu_in_order(ada: "User") -> None:
         "Lead forms", "Assignment of leads", "Automation", "Absences", "Lead sources", "Reasons to disqualify",
         "Folders", "Documents in step", "Conflicts", "Accounts", "Channels",
         "Users", "Invitations", "Teams", "Roles", "Who may what", "Shared rows", "Acting as others", "API keys",
-        "Access events", "Signing keys", "Applications", "Calendar addresses", "Webhooks", "Who was told, and why",
-        "Sent to other systems", "Stored files",
+        "Access events", "Signing keys", "Applications", "Calendar addresses", "Webhooks", "Where I am reached",
+        "Messages sent to people", "Words of messages", "Who was told, and why", "Sent to other systems", "Stored files",
     ]  # fmt: skip
 
 

@@ -140,7 +140,8 @@ def test_what_is_refused_for_good_waits_until_it_is_taken(cluster: MockKafka) ->
 
 @pytest.mark.django_db
 def test_brokers_that_are_away_keep_facts_waiting_in_order(cluster: MockKafka) -> None:
-    broker = Kafka(**{"message.timeout.ms": 1000})
+    # Enough to find the brokers while others work, too.
+    broker = Kafka(**{"message.timeout.ms": 5000})
     ForwardingSink().send(tell(range(2)))
     assert drain(broker) == 0
     cluster.set_up(up=False)

@@ -1,7 +1,8 @@
 """Secrets of programs: 256 random bits, told once; what is kept is their hash, which nobody has to slow down."""
 
-import hashlib
 import secrets
+
+from apps.common.links import digest_of
 
 _RANDOM_BYTES = 32
 
@@ -13,4 +14,4 @@ def new_secret(mark: str = "") -> str:
 
 def digest(secret: str) -> str:
     """Return what is kept of a secret."""
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+    return digest_of(secret)

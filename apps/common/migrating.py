@@ -1,5 +1,5 @@
 """
-Migrations in a quarter of the time: a step that changes nothing about how other models look makes none of them anew.
+Migrations in a third of the time: a step that changes nothing about how other models look makes none of them anew.
 
 Django keeps a copy of every model as it was before a migration, and with each new model, index and constraint makes anew
 all that it is related to, which by way of the users is nearly everything. A new model that nobody refers to yet, an
